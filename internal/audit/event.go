@@ -1,0 +1,105 @@
+package audit
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Type is what happened.
+type Type string
+
+const (
+	SCIMUserCreated     Type = "scim.user.created"
+	SCIMUserUpdated     Type = "scim.user.updated"
+	SCIMUserDeactivated Type = "scim.user.deactivated"
+	SCIMUserReactivated Type = "scim.user.reactivated"
+	SCIMUserDeleted     Type = "scim.user.deleted"
+	SCIMGroupCreated    Type = "scim.group.created"
+	SCIMGroupUpdated    Type = "scim.group.updated"
+	SCIMGroupDeleted    Type = "scim.group.deleted"
+	// SCIMRefused is any SCIM request that was refused; reason holds the code.
+	SCIMRefused Type = "scim.request.refused"
+
+	MemberCreated     Type = "member.created"
+	MemberActivated   Type = "member.activated"
+	MemberDeactivated Type = "member.deactivated"
+	MemberRestored    Type = "member.restored"
+	MemberReplaced    Type = "member.replaced" // a fresh member took the place of an old one
+	MemberRoleChanged Type = "member.role_changed"
+	MemberRefused     Type = "member.change.refused"
+
+	SignInSucceeded  Type = "signin.succeeded"
+	SignInRefused    Type = "signin.refused"
+	SignInLinkMade   Type = "signin.link_made"
+	BreakGlassUsed   Type = "signin.break_glass_used"
+	SessionEnded     Type = "session.ended"
+	SessionsEnded    Type = "session.all_ended"
+	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
+
+	WorkspaceCreated  Type = "workspace.created"
+	WorkspaceApplied  Type = "workspace.applied"
+	SettingsChanged   Type = "settings.changed"
+	DirectoryCreated  Type = "directory.created"
+	DirectoryChanged  Type = "directory.changed"
+	DirectoryRemoved  Type = "directory.removed"
+	ConnectionCreated Type = "connection.created"
+	ConnectionChanged Type = "connection.changed"
+	ConnectionRemoved Type = "connection.removed"
+	TokenRotated      Type = "scim_token.rotated"
+	TokenRevoked      Type = "scim_token.revoked"
+	TokenReplacedUsed Type = "scim_token.replaced_token_used"
+
+	// StrangerRefused sums up refusals of callers whose workspace is not known.
+	StrangerRefused Type = "stranger.refused"
+)
+
+// Outcome is how it ended.
+type Outcome string
+
+const (
+	OK      Outcome = "ok"
+	Refused Outcome = "refused"
+)
+
+// Party is who did something, or to whom it was done. Kind is "directory", "member",
+// "operator", "system", "stranger", "group", "session", "workspace", "scim_user", "token".
+type Party struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+// Change is one field before and after. Values are shown as text.
+type Change struct {
+	Field string `json:"field"`
+	From  string `json:"from,omitempty"`
+	To    string `json:"to,omitempty"`
+}
+
+// Event is one line of the log.
+type Event struct {
+	// Seq is the place in the workspace's log, given after commit; 0 until then.
+	Seq       int64     `json:"seq"`
+	ID        string    `json:"id"`
+	Time      time.Time `json:"time"`
+	Workspace string    `json:"workspace"` // slug when shown, id inside
+	Type      Type      `json:"type"`
+	Outcome   Outcome   `json:"outcome"`
+	// Reason is the coded cause of a refusal, or what brought a change about.
+	Reason     string `json:"reason,omitempty"`
+	Actor      Party  `json:"actor"`
+	Subject    Party  `json:"subject"`
+	Connection string `json:"connection,omitempty"`
+	Directory  string `json:"directory,omitempty"`
+	// Changes are at most MaxChanges fields.
+	Changes []Change `json:"changes,omitempty"`
+	// Payload is what the caller sent, redacted, as JSON of at most MaxPayload bytes.
+	Payload json.RawMessage `json:"payload,omitempty"`
+}
+
+// Limits of one event.
+const (
+	MaxPayload         = 64 << 10 // bytes, known workspace
+	MaxStrangerPayload = 8 << 10  // bytes, no workspace known
+	MaxChanges         = 200
+)

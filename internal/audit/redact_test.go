@@ -1,0 +1,71 @@
+package audit
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestRedact_NoSecretSurvives(t *testing.T) {
+	cases := map[string]string{
+		"a password of a user":                   `{"userName":"a","password":"hunter2-hunter2"}`,
+		"a password in another letter case":      `{"PassWord":"hunter2-hunter2"}`,
+		"a password key behind an escape":        `{"\u0070assword":"hunter2-hunter2"}`,
+		"a nested client secret":                 `{"a":[{"client_secret":"hunter2-hunter2"}]}`,
+		"an object under a secret key":           `{"password":{"value":"hunter2-hunter2"}}`,
+		"a PATCH operation on password":          `{"Operations":[{"op":"replace","path":"password","value":"hunter2-hunter2"}]}`,
+		"a PATCH with the value before the path": `{"Operations":[{"value":"hunter2-hunter2","path":"urn:ietf:params:scim:schemas:core:2.0:User:password"}]}`,
+		"a path key behind an escape":            `{"\u0070ath":"pass\u0077ord","value":"hunter2-hunter2"}`,
+		"a path-less PATCH":                      `{"Operations":[{"op":"replace","value":{"password":"hunter2-hunter2"}}]}`,
+		"a body that is not JSON":                `{"password":"hunter2-hunter2"`,
+		"a form":                                 `user=a&password=hunter2-hunter2`,
+		"a Kelvin sign in the key":               `{"to` + "\u212a" + `en":"hunter2-hunter2"}`,
+	}
+	for name, body := range cases {
+		t.Run(name, func(t *testing.T) {
+			out, _ := Redact([]byte(body), MaxPayload)
+			if !json.Valid(out) {
+				t.Fatalf("not JSON: %s", out)
+			}
+			if strings.Contains(string(out), "hunter2") {
+				t.Errorf("the secret survived: %s", out)
+			}
+		})
+	}
+}
+
+func TestRedact_KeepsEverythingElseAsItCame(t *testing.T) {
+	body := `{"b":1.50,"a":[1e400, true ,null,"x\n\"y"],"userName":"ann","Operations":[{"op":"Replace","path":"active","value":"False"}]}`
+	want := `{"b":1.50,"a":[1e400,true,null,"x\n\"y"],"userName":"ann","Operations":[{"op":"Replace","path":"active","value":"False"}]}`
+	out, note := Redact([]byte(body), MaxPayload)
+	if string(out) != want || note != "" {
+		t.Errorf("got %s, note %q", out, note)
+	}
+}
+
+func TestRedact_StaysWithinItsLimit(t *testing.T) {
+	for _, body := range []string{
+		`{"a":"` + strings.Repeat("é", 50_000) + `"}`,
+		strings.Repeat("\x01", 80_000),
+		strings.Repeat("\"", 80_000),
+	} {
+		out, note := Redact([]byte(body), 1000)
+		if len(out) > 1000 || !json.Valid(out) || note == "" {
+			t.Errorf("%d bytes, valid %v, note %q", len(out), json.Valid(out), note)
+		}
+	}
+}
+
+func FuzzRedact(f *testing.F) {
+	f.Add([]byte(`{"password":"x","path":["a",{"path":"password","value":1}]}`))
+	f.Add([]byte(`{"a":`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		out, _ := Redact(body, 4096)
+		if len(body) > 0 && !json.Valid(out) {
+			t.Fatalf("not JSON: %q from %q", out, body)
+		}
+		if len(out) > 4096 {
+			t.Fatalf("%d bytes", len(out))
+		}
+	})
+}

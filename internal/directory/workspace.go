@@ -1,0 +1,164 @@
+package directory
+
+import (
+	"slices"
+	"time"
+)
+
+// Workspace is the tenant.
+type Workspace struct {
+	ID          string
+	Slug        string
+	Name        string
+	Preset      string
+	Policy      Policy
+	Enforcement Enforcement
+	// Version grows with every change of configuration.
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Require is how far single sign-on is enforced.
+type Require string
+
+const (
+	RequireNone    Require = "none"
+	RequireAll     Require = "all"
+	RequireDomains Require = "domains"
+)
+
+// Enforcement says who must sign in through a connection.
+type Enforcement struct {
+	RequireSSO Require  `json:"require_sso"`
+	Domains    []string `json:"domains,omitempty"` // folded; with RequireDomains
+}
+
+// Covers reports whether somebody with that address must use single sign-on.
+func (e Enforcement) Covers(address string) bool {
+	switch e.RequireSSO {
+	case RequireAll:
+		return true
+	case RequireDomains:
+		return slices.Contains(e.Domains, Domain(address))
+	default:
+		return false
+	}
+}
+
+// Protocol is how a connection talks to its IdP.
+type Protocol string
+
+const (
+	ProtocolSAML Protocol = "saml"
+	ProtocolOIDC Protocol = "oidc"
+)
+
+// ConnectionStatus is where a connection stands.
+type ConnectionStatus string
+
+const (
+	ConnectionDraft    ConnectionStatus = "draft"
+	ConnectionActive   ConnectionStatus = "active"
+	ConnectionDisabled ConnectionStatus = "disabled"
+)
+
+// Connection is one single sign-on link to an IdP.
+type Connection struct {
+	ID       string
+	Name     string
+	Provider string // one of Providers
+	Protocol Protocol
+	Status   ConnectionStatus
+	// VerifiedAt is when a sign-in or test last proved the connection as it is; zero if never.
+	VerifiedAt time.Time
+	CreatedAt  time.Time
+}
+
+// Verified reports whether the connection is active and proven.
+func (c Connection) Verified() bool {
+	return c.Status == ConnectionActive && !c.VerifiedAt.IsZero()
+}
+
+// providers and the protocols that each offers (F3 to F9 of the seeds).
+var providers = []struct {
+	name      string
+	protocols []Protocol
+}{
+	{"okta", []Protocol{ProtocolSAML, ProtocolOIDC}},
+	{"entra", []Protocol{ProtocolSAML, ProtocolOIDC}},
+	{"google", []Protocol{ProtocolSAML, ProtocolOIDC}},
+	{"onelogin", []Protocol{ProtocolSAML, ProtocolOIDC}},
+	{"jumpcloud", []Protocol{ProtocolSAML, ProtocolOIDC}},
+	{"generic", []Protocol{ProtocolSAML, ProtocolOIDC}},
+}
+
+// Providers lists the known provider presets.
+func Providers() []string {
+	names := make([]string, len(providers))
+	for i, p := range providers {
+		names[i] = p.name
+	}
+	return names
+}
+
+// Mode is how literally a directory takes SCIM.
+type Mode string
+
+const (
+	ModeLenient Mode = "lenient"
+	ModeStrict  Mode = "strict"
+)
+
+// Directory is one provisioning feed.
+type Directory struct {
+	ID         string
+	Name       string
+	Connection string // connection id or ""
+	Enabled    bool
+	Mode       Mode
+	Override   Override
+	CreatedAt  time.Time
+}
+
+// Config is all that a rule may ask of a workspace, as of one version.
+type Config struct {
+	Workspace   Workspace
+	Roles       Roles
+	Mappings    []RoleMapping
+	Connections []Connection
+	Directories []Directory
+	Domains     []string // proven, folded
+}
+
+// Directory finds a directory by id.
+func (c *Config) Directory(id string) (Directory, bool) {
+	for _, d := range c.Directories {
+		if d.ID == id {
+			return d, true
+		}
+	}
+	return Directory{}, false
+}
+
+// Connection finds a connection by id.
+func (c *Config) Connection(id string) (Connection, bool) {
+	for _, d := range c.Connections {
+		if d.ID == id {
+			return d, true
+		}
+	}
+	return Connection{}, false
+}
+
+// HasVerifiedConnection reports whether any connection is active and proven.
+func (c *Config) HasVerifiedConnection() bool {
+	return slices.ContainsFunc(c.Connections, Connection.Verified)
+}
+
+// PolicyFor returns the workspace's policy as one of its directories overrides it; "" is the
+// workspace's own.
+func (c *Config) PolicyFor(directory string) Policy {
+	d, _ := c.Directory(directory)
+	return d.Override.Over(c.Workspace.Policy)
+}

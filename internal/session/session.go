@@ -1,0 +1,50 @@
+package session
+
+import (
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+)
+
+// Lifetimes of a session. Both hold: whichever ends first.
+const (
+	// Idle is how long a session lives without use.
+	Idle = 12 * time.Hour
+	// Absolute is how long a session lives at the most.
+	Absolute = 7 * 24 * time.Hour
+	// TouchEvery is how often use is written down. A session may therefore die up to this
+	// much before Idle after its last use, never after.
+	TouchEvery = time.Minute
+)
+
+// TokenPrefix begins every session token, which only its cookie holds.
+const TokenPrefix = "gses_"
+
+// Session is one signed-in browser of one member.
+type Session struct {
+	ID         string
+	Workspace  string // id
+	Member     string // id
+	Method     directory.Method
+	Connection string // id or ""
+	// BreakGlass marks a session that was opened by emergency access.
+	BreakGlass bool
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	// ExpiresAt is the absolute end.
+	ExpiresAt time.Time
+	// EndedAt is when it was ended, zero while it lives; EndReason says why, as a code.
+	EndedAt   time.Time
+	EndReason string
+	Address   string // client address at sign-in
+	UserAgent string // cut at 200 bytes
+}
+
+// Alive reports whether the session itself still stands at now; the member's and the
+// connection's state are asked beside it.
+func (s *Session) Alive(now time.Time) bool {
+	return s.EndedAt.IsZero() && now.Before(s.ExpiresAt) && now.Before(s.LastUsedAt.Add(Idle))
+}
+
+// DueTouch reports whether now is late enough after the last recorded use to be written down.
+func (s *Session) DueTouch(now time.Time) bool { return now.Sub(s.LastUsedAt) >= TouchEvery }
