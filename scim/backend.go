@@ -1,0 +1,39 @@
+package scim
+
+import (
+	"context"
+	"net/http"
+)
+
+// Backend keeps the resources of one client. It refuses with *Error: 404 for an id that this
+// client cannot see (NotFound), 409 uniqueness, 400 invalidValue for an id in members that it does
+// not know, 403 for what a rule forbids. Any other error becomes a 500 without detail.
+//
+// Every method is atomic: an error means that nothing changed.
+type Backend interface {
+	// Create stores r under a new id and returns what is stored.
+	Create(ctx context.Context, t *ResourceType, r Resource) (Resource, error)
+	// Get returns one resource; what want does not want need not be loaded.
+	Get(ctx context.Context, t *ResourceType, id string, want Projection) (Resource, error)
+	// List returns a page of what matches.
+	List(ctx context.Context, t *ResourceType, q Query) (Page, error)
+	// Replace performs a PUT. Attributes without a key are cleared, except those whose absence
+	// means "keep": "active", and row-level attributes.
+	Replace(ctx context.Context, t *ResourceType, id string, r Resource) (Resource, error)
+	// Patch performs p and returns the result, or nil where p.Return is false.
+	Patch(ctx context.Context, t *ResourceType, id string, p Patch) (Resource, error)
+	// Delete removes the resource for good.
+	Delete(ctx context.Context, t *ResourceType, id string) error
+}
+
+// Exchange is one request and its answer, for logs and audit trails.
+type Exchange struct {
+	Request  *http.Request
+	Backend  Backend       // nil when the request was not authenticated, or did not have to be
+	Type     *ResourceType // nil outside resource endpoints
+	ID       string        // the id in the path, "" for none
+	Body     []byte        // as it was received, secrets included; nil when it was not read
+	Status   int
+	Err      error // why Status is 400 or above; the cause itself when that is a 500
+	Warnings []string
+}

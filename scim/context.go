@@ -1,0 +1,29 @@
+package scim
+
+import "context"
+
+type contextKey struct{}
+
+// exchangeInfo is what the Handler tells the Backend beside its arguments.
+type exchangeInfo struct {
+	warnings   []string
+	projection Projection
+}
+
+// Warnings returns what lenient reading dropped from the body of the request that ctx belongs
+// to. A Backend that keeps an audit trail records them with the change.
+func Warnings(ctx context.Context) []string {
+	info, _ := ctx.Value(contextKey{}).(exchangeInfo)
+	return info.warnings
+}
+
+// Wanted returns what the answer to the request will show, for Create and Replace, whose
+// arguments do not say it.
+func Wanted(ctx context.Context) Projection {
+	info, _ := ctx.Value(contextKey{}).(exchangeInfo)
+	return info.projection
+}
+
+func withInfo(ctx context.Context, warnings []string, p Projection) context.Context {
+	return context.WithValue(ctx, contextKey{}, exchangeInfo{warnings, p})
+}

@@ -1,0 +1,29 @@
+// Package scim is a SCIM 2.0 service provider engine (RFC 7643, RFC 7644) on the standard
+// library alone. It reads what identity providers really send, answers in the standard's
+// words, and leaves storage to a small Backend.
+//
+// # What it does
+//
+//   - Schema, ResourceType: what an attribute is called, of which type it is, who may change it.
+//   - Resource: one resource as understood, with canonical names and values of declared types.
+//   - ParseFilter, Match: the filter grammar as a tree that a backend compiles or evaluates.
+//   - ParsePatch, Patch.Apply: PATCH as validated operations, applied by a pure function.
+//   - Projection: which attributes an answer will show, so that nothing else is loaded.
+//   - Handler: the HTTP side with discovery, paging, errors and content types.
+//
+// # What it refuses to know
+//
+// Who a token belongs to, how rows are stored, what deactivation means, what is unique. The
+// Backend knows. The engine never puts a request's Host or X-Forwarded-* into an answer, never
+// passes a password on, and never treats what it did not understand as done: an operation that
+// makes no sense is an Error that names it. The exceptions are the drops that lenient mode allows,
+// and each of them is a warning (see Warnings).
+//
+// # Where to start
+//
+// NewUserType, NewGroupType and Handler serve a directory; Example shows the smallest one.
+// The rest can be used without HTTP: Decode, ParsePatch, ParseFilter.
+//
+// Not there yet, and advertised as such in ServiceProviderConfig: bulk, sort, ETag, cursors,
+// .search, queries at the root. Those paths answer 501.
+package scim

@@ -1,0 +1,155 @@
+package scim
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// exchange is one request to a resource endpoint.
+type exchange struct {
+	h     *Handler
+	w     http.ResponseWriter
+	r     *http.Request
+	x     *Exchange
+	t     *ResourceType
+	id    string
+	query url.Values
+}
+
+func (e *exchange) collection() (answer, error) {
+	if e.r.Method == http.MethodPost {
+		return e.create()
+	}
+	return e.list()
+}
+
+func (e *exchange) single() (answer, error) {
+	switch e.r.Method {
+	case http.MethodPut:
+		return e.replace()
+	case http.MethodPatch:
+		return e.patch()
+	case http.MethodDelete:
+		err := e.x.Backend.Delete(e.r.Context(), e.t, e.id)
+		return answer{status: http.StatusNoContent}, err
+	}
+	return e.get()
+}
+
+// create performs a POST (RFC 7644 section 3.3). The answer always has a body: Okta gives up on an
+// empty one.
+func (e *exchange) create() (answer, error) {
+	r, p, err := e.document()
+	if err != nil {
+		return answer{}, err
+	}
+	stored, err := e.x.Backend.Create(withInfo(e.r.Context(), e.x.Warnings, p), e.t, r)
+	if err != nil {
+		return answer{}, err
+	}
+	e.x.ID = stored.ID()
+	a := e.show(http.StatusCreated, stored, p)
+	a.location = e.h.renderer().location(e.t, stored.ID())
+	return a, nil
+}
+
+// replace performs a PUT (RFC 7644 section 3.5.1).
+func (e *exchange) replace() (answer, error) {
+	r, p, err := e.document()
+	if err != nil {
+		return answer{}, err
+	}
+	stored, err := e.x.Backend.Replace(withInfo(e.r.Context(), e.x.Warnings, p), e.t, e.id, r)
+	if err != nil {
+		return answer{}, err
+	}
+	return e.show(http.StatusOK, stored, p), nil
+}
+
+// document reads the body of a POST or PUT and what the answer is to show.
+func (e *exchange) document() (Resource, Projection, error) {
+	p, err := projectionFrom(e.t, e.query)
+	if err != nil {
+		return nil, p, err
+	}
+	body, err := e.readBody()
+	if err != nil {
+		return nil, p, err
+	}
+	r, warnings, err := Decode(e.t, e.h.Mode, body)
+	e.x.Warnings = warnings
+	return r, p, err
+}
+
+// patch performs a PATCH (RFC 7644 section 3.5.2). Naming attributes makes a body mandatory.
+func (e *exchange) patch() (answer, error) {
+	projection, err := projectionFrom(e.t, e.query)
+	if err != nil {
+		return answer{}, err
+	}
+	body, err := e.readBody()
+	if err != nil {
+		return answer{}, err
+	}
+	p, err := ParsePatch(e.t, e.h.Mode, e.id, body)
+	if err != nil {
+		return answer{}, err
+	}
+	p.Projection = projection
+	p.Return = p.Return || projection.Explicit()
+	e.x.Warnings = p.Warnings
+	stored, err := e.x.Backend.Patch(withInfo(e.r.Context(), p.Warnings, projection), e.t, e.id, p)
+	if err != nil {
+		return answer{}, err
+	}
+	if !p.Return {
+		return answer{status: http.StatusNoContent}, nil
+	}
+	return e.show(http.StatusOK, stored, projection), nil
+}
+
+func (e *exchange) get() (answer, error) {
+	p, err := projectionFrom(e.t, e.query)
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := e.x.Backend.Get(e.r.Context(), e.t, e.id, p)
+	if err != nil {
+		return answer{}, err
+	}
+	return e.show(http.StatusOK, r, p), nil
+}
+
+func (e *exchange) show(status int, r Resource, p Projection) answer {
+	return answer{status: status, body: e.h.renderer().resource(make([]byte, 0, 1024), e.t, r, p)}
+}
+
+// list performs a query (RFC 7644 section 3.4.2). itemsPerPage is what is on this page: Okta
+// refuses anything else.
+func (e *exchange) list() (answer, error) {
+	q, err := queryFrom(e.t, e.query)
+	if err != nil {
+		return answer{}, err
+	}
+	page, err := e.x.Backend.List(e.r.Context(), e.t, q)
+	if err != nil {
+		return answer{}, err
+	}
+	b := make([]byte, 0, 256+1024*len(page.Resources))
+	b = append(b, `{"schemas":["`+URNListResponse+`"],"totalResults":`...)
+	b = strconv.AppendInt(b, int64(page.TotalResults), 10)
+	b = append(b, `,"startIndex":`...)
+	b = strconv.AppendInt(b, int64(q.StartIndex), 10)
+	b = append(b, `,"itemsPerPage":`...)
+	b = strconv.AppendInt(b, int64(len(page.Resources)), 10)
+	b = append(b, `,"Resources":[`...)
+	w := e.h.renderer()
+	for i, r := range page.Resources {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = w.resource(b, e.t, r, q.Projection)
+	}
+	return answer{status: http.StatusOK, body: append(b, "]}"...)}, nil
+}

@@ -1,0 +1,72 @@
+package scim
+
+// metaSchemas describe the discovery objects themselves (RFC 7643 section 8.7.2).
+func metaSchemas() []*Schema {
+	return []*Schema{
+		{ID: URNServiceProviderConfig, Name: "ServiceProviderConfig", Description: "What the service provider supports", Attributes: serverSide([]*Attribute{
+			{Name: "documentationUri", Type: Reference, ReferenceTypes: []string{"external"}},
+			feature("patch"),
+			feature("bulk", &Attribute{Name: "maxOperations", Type: Integer, Required: true}, &Attribute{Name: "maxPayloadSize", Type: Integer, Required: true}),
+			feature("filter", &Attribute{Name: "maxResults", Type: Integer, Required: true}),
+			feature("changePassword"),
+			feature("sort"),
+			feature("etag"),
+			{Name: "authenticationSchemes", Type: Complex, MultiValued: true, Required: true, SubAttributes: []*Attribute{
+				{Name: "type", Required: true},
+				{Name: "name", Required: true},
+				{Name: "description", Required: true},
+				{Name: "specUri", Type: Reference, ReferenceTypes: []string{"external"}},
+				{Name: "primary", Type: Boolean},
+			}},
+		})},
+		{ID: URNResourceType, Name: "ResourceType", Description: "A kind of resource and its endpoint", Attributes: serverSide([]*Attribute{
+			{Name: "id"},
+			{Name: "name", Required: true},
+			{Name: "description"},
+			{Name: "endpoint", Type: Reference, Required: true, ReferenceTypes: []string{"uri"}},
+			{Name: "schema", Type: Reference, Required: true, ReferenceTypes: []string{"uri"}},
+			{Name: "schemaExtensions", Type: Complex, MultiValued: true, SubAttributes: []*Attribute{
+				{Name: "schema", Type: Reference, Required: true, ReferenceTypes: []string{"uri"}},
+				{Name: "required", Type: Boolean, Required: true},
+			}},
+		})},
+		{ID: URNSchema, Name: "Schema", Description: "A schema and its attributes", Attributes: serverSide([]*Attribute{
+			{Name: "id", Required: true},
+			{Name: "name", Required: true},
+			{Name: "description"},
+			{Name: "attributes", Type: Complex, MultiValued: true, Required: true, SubAttributes: append(characteristics(),
+				&Attribute{Name: "subAttributes", Type: Complex, MultiValued: true, SubAttributes: characteristics()})},
+		})},
+	}
+}
+
+func feature(name string, more ...*Attribute) *Attribute {
+	return &Attribute{Name: name, Type: Complex, Required: true, SubAttributes: append([]*Attribute{
+		{Name: "supported", Type: Boolean, Required: true},
+	}, more...)}
+}
+
+func characteristics() []*Attribute {
+	return []*Attribute{
+		{Name: "name", Required: true, CaseExact: true},
+		{Name: "type", Required: true, CanonicalValues: []string{"string", "boolean", "decimal", "integer", "dateTime", "reference", "complex", "binary"}},
+		{Name: "multiValued", Type: Boolean, Required: true},
+		{Name: "description", CaseExact: true},
+		{Name: "required", Type: Boolean},
+		{Name: "canonicalValues", MultiValued: true, CaseExact: true},
+		{Name: "caseExact", Type: Boolean},
+		{Name: "mutability", CaseExact: true, CanonicalValues: []string{"readOnly", "readWrite", "immutable", "writeOnly"}},
+		{Name: "returned", CaseExact: true, CanonicalValues: []string{"always", "never", "default", "request"}},
+		{Name: "uniqueness", CaseExact: true, CanonicalValues: []string{"none", "server", "global"}},
+		{Name: "referenceTypes", MultiValued: true, CaseExact: true},
+	}
+}
+
+// serverSide marks attributes, and what is in them, read-only.
+func serverSide(list []*Attribute) []*Attribute {
+	for _, a := range list {
+		a.Mutability = ReadOnly
+		serverSide(a.SubAttributes)
+	}
+	return list
+}
