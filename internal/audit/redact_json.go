@@ -16,9 +16,14 @@ func redactJSON(dst, doc []byte) []byte {
 }
 
 type scanner struct {
-	doc []byte
-	at  int
+	doc   []byte
+	at    int
+	depth int
 }
+
+// maxDepth bounds the look-ahead, which costs the size of each enclosing object once more. What
+// lies deeper is masked whole: no SCIM body is that deep.
+const maxDepth = 32
 
 func (s *scanner) space(dst []byte) []byte {
 	for s.at < len(s.doc) {
@@ -38,10 +43,12 @@ func (s *scanner) value(dst []byte, secret bool) []byte {
 	if s.at >= len(s.doc) {
 		return dst
 	}
-	if secret {
+	if secret || s.depth > maxDepth {
 		s.skip()
 		return append(dst, `"`+Masked+`"`...)
 	}
+	s.depth++
+	defer func() { s.depth-- }()
 	switch s.doc[s.at] {
 	case '{':
 		return s.object(dst)

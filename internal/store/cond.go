@@ -1,0 +1,128 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Field is a column that an index serves.
+type Field int
+
+const (
+	FieldID Field = iota
+	FieldUserName
+	FieldExternalID
+	FieldEmail
+	FieldActive
+	FieldDisplayName
+	FieldMember
+)
+
+// Cond is a condition on resources that compiles to SQL with bound values. The zero Cond holds
+// for everything.
+type Cond struct {
+	kind  condKind
+	kids  []Cond
+	field Field
+	value string
+	extra string
+}
+
+type condKind int
+
+const (
+	condAll condKind = iota
+	condNone
+	condAnd
+	condOr
+	condEq
+)
+
+// All holds for everything.
+func All() Cond { return Cond{} }
+
+// None holds for nothing.
+func None() Cond { return Cond{kind: condNone} }
+
+// And holds where all of kids hold.
+func And(kids ...Cond) Cond { return Cond{kind: condAnd, kids: kids} }
+
+// Or holds where any of kids holds.
+func Or(kids ...Cond) Cond { return Cond{kind: condOr, kids: kids} }
+
+// Eq compares a column; value is folded by the caller where the column is.
+func Eq(field Field, value string) Cond { return Cond{kind: condEq, field: field, value: value} }
+
+// EmailEq compares the value and, unless kind is "", the type of one element of emails, folded.
+func EmailEq(value, kind string) Cond {
+	return Cond{kind: condEq, field: FieldEmail, value: value, extra: kind}
+}
+
+// ActiveIs compares active.
+func ActiveIs(active bool) Cond {
+	return Cond{kind: condEq, field: FieldActive, value: fmt.Sprint(active)}
+}
+
+// sqlArgs collects bound values behind those that are there already.
+type sqlArgs struct{ args []any }
+
+func (a *sqlArgs) bind(v any) string {
+	a.args = append(a.args, v)
+	return fmt.Sprintf("$%d", len(a.args))
+}
+
+// where writes the condition. $1 is the workspace and $2 the directory; the row is r.
+func (c Cond) where(a *sqlArgs) string {
+	switch c.kind {
+	case condAll:
+		return "1 = 1"
+	case condNone:
+		return "1 = 0"
+	case condAnd, condOr:
+		word, empty := " AND ", "1 = 1"
+		if c.kind == condOr {
+			word, empty = " OR ", "1 = 0"
+		}
+		if len(c.kids) == 0 {
+			return empty
+		}
+		parts := make([]string, len(c.kids))
+		for i, kid := range c.kids {
+			parts[i] = kid.where(a)
+		}
+		return "(" + strings.Join(parts, word) + ")"
+	}
+	switch c.field {
+	case FieldUserName:
+		return "r.user_name_folded = " + a.bind(c.value)
+	case FieldExternalID:
+		return "r.external_id = " + a.bind(c.value)
+	case FieldDisplayName:
+		return "r.display_name_folded = " + a.bind(c.value)
+	case FieldActive:
+		if c.value == "true" {
+			return "r.active"
+		}
+		return "NOT r.active"
+	case FieldEmail:
+		inner := "SELECT e.scim_user_id FROM scim_user_email e WHERE e.workspace_id = $1 AND e.directory_id = $2 AND e.value_folded = " + a.bind(c.value)
+		if c.extra != "" {
+			inner += " AND e.type_folded = " + a.bind(c.extra)
+		}
+		return "r.id IN (" + inner + ")"
+	case FieldMember:
+		return "r.id IN (SELECT gm.group_id FROM group_member gm WHERE gm.workspace_id = $1 AND gm.scim_user_id = " + a.bind(c.value) + ")"
+	default:
+		return "r.id = " + a.bind(c.value)
+	}
+}
+
+// MaxCandidates is over how many rows a condition that no index serves is evaluated (law 9).
+const MaxCandidates = 10_000
+
+// Select is what part of a list is wanted.
+type Select struct {
+	Where Cond
+	// Start is the first row, from 1; Count how many at the most, 0 for the total alone.
+	Start, Count int
+}

@@ -1,0 +1,269 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// Group is a stored group: the noun with the resource as understood.
+type Group struct {
+	directory.Group
+	// Document is the resource without what stands in columns: id, meta, members.
+	Document string
+}
+
+const groupColumns = `r.id, r.directory_id, r.display_name, r.external_id, r.mapped_role, r.document, r.created_at, r.updated_at`
+
+type groupRow struct {
+	g                Group
+	external         *string
+	created, updated int64
+}
+
+func (r *groupRow) dest() []any {
+	g := &r.g
+	return []any{&g.ID, &g.Directory, &g.DisplayName, &r.external, &g.MappedRole, &g.Document, &r.created, &r.updated}
+}
+
+func (r *groupRow) group() Group {
+	g := r.g
+	g.ExternalID = deref(r.external)
+	g.CreatedAt, g.UpdatedAt = instant(r.created), instant(r.updated)
+	return g
+}
+
+const insertGroup = `
+	INSERT INTO grp (workspace_id, id, directory_id, display_name, display_name_folded, external_id, mapped_role, document, created_at, updated_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)`
+
+const updateGroup = `
+	UPDATE grp SET display_name = $4, display_name_folded = $5, external_id = $6, mapped_role = $7, document = $8, updated_at = $9
+	WHERE  workspace_id = $1 AND id = $2 AND directory_id = $3`
+
+// InsertGroup adds a group.
+func (tx *Tx) InsertGroup(g *Group) { tx.saveGroup(insertGroup, g) }
+
+// UpdateGroup saves a group without its members.
+func (tx *Tx) UpdateGroup(g *Group) { tx.saveGroup(updateGroup, g) }
+
+func (tx *Tx) saveGroup(statement string, g *Group) {
+	tx.change("group")
+	tx.unique("grp_name", "grp.display_name_folded",
+		errs.Conflict("display_name_taken", "displayName %q is already in use by another group of this directory.", g.DisplayName))
+	tx.unique("grp_external", "grp.external_id", ErrExternalIDTaken(g.ExternalID))
+	tx.later(statement, tx.workspace, g.ID, g.Directory, g.DisplayName, directory.Fold(g.DisplayName), maybe(g.ExternalID), g.MappedRole, g.Document, micros(tx.now))
+}
+
+const touchGroup = `UPDATE grp SET updated_at = $3 WHERE workspace_id = $1 AND id = $2`
+
+// TouchGroup moves a group's last change to now: its membership changed.
+func (tx *Tx) TouchGroup(id string) { tx.later(touchGroup, tx.workspace, id, micros(tx.now)) }
+
+const deleteGroup = `DELETE FROM grp WHERE workspace_id = $1 AND id = $2`
+
+const deleteGroupMembers = `DELETE FROM group_member WHERE workspace_id = $1 AND group_id = $2`
+
+// DeleteGroup removes a group and its membership.
+func (tx *Tx) DeleteGroup(id string) {
+	tx.change("group")
+	tx.later(deleteGroupMembers, tx.workspace, id)
+	tx.later(deleteGroup, tx.workspace, id)
+}
+
+const groupByID = `SELECT ` + groupColumns + ` FROM grp r WHERE r.workspace_id = $1 AND r.directory_id = $2 AND r.id = $3`
+
+// Group returns a group of a directory.
+func (tx *Tx) Group(directoryID, id string) (*Group, error) {
+	var row groupRow
+	found, err := tx.one(row.dest(), groupByID, tx.workspace, directoryID, id)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, ErrNoResource("Group", id)
+	}
+	g := row.group()
+	return &g, nil
+}
+
+const groupsAfter = `
+	SELECT ` + groupColumns + ` FROM grp r
+	WHERE  r.workspace_id = $1 AND r.id > $2 ORDER BY r.id LIMIT $3`
+
+// GroupsAfter pages through all groups of the workspace, whatever their directory, in id order.
+func (tx *Tx) GroupsAfter(after string, limit int) ([]Group, error) {
+	var out []Group
+	err := tx.each(func(r Rows) error {
+		var row groupRow
+		if err := r.Scan(row.dest()...); err != nil {
+			return err
+		}
+		out = append(out, row.group())
+		return nil
+	}, groupsAfter, tx.workspace, after, limit)
+	return out, err
+}
+
+// SelectGroups returns one page of a directory's groups in the order of their creation, and
+// how many there are in all.
+func (tx *Tx) SelectGroups(directoryID string, sel Select) (page []Group, total int, err error) {
+	a := sqlArgs{args: []any{tx.workspace, directoryID}}
+	from := `FROM grp r WHERE r.workspace_id = $1 AND r.directory_id = $2 AND ` + sel.Where.where(&a)
+	total, err = tx.page(sel, from, a, groupColumns, func(r Rows) error {
+		var row groupRow
+		if err := r.Scan(row.dest()...); err != nil {
+			return err
+		}
+		page = append(page, row.group())
+		return nil
+	})
+	if len(page) > sel.Count {
+		page = page[:sel.Count]
+	}
+	return page, total, err
+}
+
+// SetMappedRole notes which role mappings give to a group ("" for none).
+func (tx *Tx) SetMappedRole(group, role string) {
+	tx.change("group")
+	tx.later(`UPDATE grp SET mapped_role = $3 WHERE workspace_id = $1 AND id = $2`, tx.workspace, group, role)
+}
+
+// AddGroupMembers adds SCIM users to a group and returns those who were not in it. Each
+// statement adds at most 512.
+func (tx *Tx) AddGroupMembers(group string, users []string) (added []string, err error) {
+	err = eachChunk(users, func(part []string) error {
+		args := []any{tx.workspace, group}
+		values := ""
+		for i, u := range part {
+			if i > 0 {
+				values += ","
+			}
+			args = append(args, u)
+			values += fmt.Sprintf("($1,$2,$%d)", len(args))
+		}
+		return tx.each(collect(&added), `INSERT INTO group_member (workspace_id, group_id, scim_user_id) VALUES `+values+
+			` ON CONFLICT DO NOTHING RETURNING scim_user_id`, args...)
+	})
+	if len(added) > 0 {
+		tx.change("group membership")
+	}
+	return added, err
+}
+
+// RemoveGroupMembers removes SCIM users from a group and returns those who were in it.
+func (tx *Tx) RemoveGroupMembers(group string, users []string) (removed []string, err error) {
+	err = eachChunk(users, func(part []string) error {
+		list, args := in(3, part)
+		return tx.each(collect(&removed), `DELETE FROM group_member WHERE workspace_id = $1 AND group_id = $2 AND scim_user_id IN (`+list+`) RETURNING scim_user_id`,
+			append([]any{tx.workspace, group}, args...)...)
+	})
+	if len(removed) > 0 {
+		tx.change("group membership")
+	}
+	return removed, err
+}
+
+const groupMemberIDs = `SELECT scim_user_id FROM group_member WHERE workspace_id = $1 AND group_id = $2 ORDER BY scim_user_id`
+
+// GroupMemberIDs returns the SCIM ids of a group's members in id order.
+func (tx *Tx) GroupMemberIDs(group string) (ids []string, err error) {
+	err = tx.each(collect(&ids), groupMemberIDs, tx.workspace, group)
+	return ids, err
+}
+
+func collect(out *[]string) func(Rows) error {
+	return func(r Rows) error {
+		var s string
+		if err := r.Scan(&s); err != nil {
+			return err
+		}
+		*out = append(*out, s)
+		return nil
+	}
+}
+
+// GroupMember is one membership as a list shows it.
+type GroupMember struct {
+	Group string // group id
+	User  string // SCIM id
+	Name  string // userName of the user, or display name of the group
+}
+
+// MembersOfGroups returns the members of each of groups, in group and user order.
+func (tx *Tx) MembersOfGroups(groups []string) ([]GroupMember, error) {
+	return tx.memberships(groups, `
+		SELECT gm.group_id, gm.scim_user_id, u.user_name
+		FROM   group_member gm JOIN scim_user u ON u.workspace_id = gm.workspace_id AND u.id = gm.scim_user_id
+		WHERE  gm.workspace_id = $1 AND gm.group_id IN (%s) ORDER BY gm.group_id, gm.scim_user_id`)
+}
+
+// GroupsOfUsers returns the groups of each of users (SCIM ids), in user and group order.
+func (tx *Tx) GroupsOfUsers(users []string) ([]GroupMember, error) {
+	return tx.memberships(users, `
+		SELECT gm.group_id, gm.scim_user_id, g.display_name
+		FROM   group_member gm JOIN grp g ON g.workspace_id = gm.workspace_id AND g.id = gm.group_id
+		WHERE  gm.workspace_id = $1 AND gm.scim_user_id IN (%s) ORDER BY gm.scim_user_id, gm.group_id`)
+}
+
+func (tx *Tx) memberships(ids []string, query string) ([]GroupMember, error) {
+	var out []GroupMember
+	err := eachChunk(ids, func(part []string) error {
+		list, args := in(2, part)
+		return tx.each(func(r Rows) error {
+			var m GroupMember
+			if err := r.Scan(&m.Group, &m.User, &m.Name); err != nil {
+				return err
+			}
+			out = append(out, m)
+			return nil
+		}, fmt.Sprintf(query, list), append([]any{tx.workspace}, args...)...)
+	})
+	return out, err
+}
+
+// MappedGroups returns, for each of members, the mapped groups that their live SCIM users are in.
+func (tx *Tx) MappedGroups(members []string) (map[string][]directory.MappedGroup, error) {
+	out := make(map[string][]directory.MappedGroup, len(members))
+	err := eachChunk(members, func(part []string) error {
+		list, args := in(2, part)
+		return tx.each(func(r Rows) error {
+			var member string
+			var g directory.MappedGroup
+			if err := r.Scan(&member, &g.ID, &g.Name, &g.Role); err != nil {
+				return err
+			}
+			out[member] = append(out[member], g)
+			return nil
+		}, `
+		SELECT u.member_id, g.id, g.display_name, g.mapped_role
+		FROM   scim_user u
+		JOIN   group_member gm ON gm.workspace_id = u.workspace_id AND gm.scim_user_id = u.id
+		JOIN   grp g ON g.workspace_id = gm.workspace_id AND g.id = gm.group_id
+		WHERE  u.workspace_id = $1 AND u.member_id IN (`+list+`) AND u.retired_at IS NULL AND g.mapped_role <> ''`,
+			append([]any{tx.workspace}, args...)...)
+	})
+	return out, err
+}
+
+// MembersInGroup returns the ids of the members whose live SCIM users are in a group, in id order.
+func (tx *Tx) MembersInGroup(group string) (ids []string, err error) {
+	err = tx.each(collect(&ids), `
+		SELECT DISTINCT u.member_id
+		FROM   group_member gm JOIN scim_user u ON u.workspace_id = gm.workspace_id AND u.id = gm.scim_user_id
+		WHERE  gm.workspace_id = $1 AND gm.group_id = $2 AND u.retired_at IS NULL ORDER BY u.member_id`, tx.workspace, group)
+	return ids, err
+}
+
+// GroupNames returns the display names of the groups that a member's live SCIM users are in.
+func (tx *Tx) GroupNames(member string) (names []string, err error) {
+	err = tx.each(collect(&names), `
+		SELECT DISTINCT g.display_name
+		FROM   scim_user u
+		JOIN   group_member gm ON gm.workspace_id = u.workspace_id AND gm.scim_user_id = u.id
+		JOIN   grp g ON g.workspace_id = gm.workspace_id AND g.id = gm.group_id
+		WHERE  u.workspace_id = $1 AND u.member_id = $2 AND u.retired_at IS NULL ORDER BY g.display_name`, tx.workspace, member)
+	return names, err
+}

@@ -1,0 +1,187 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+)
+
+// ReadLogEntry is one SCIM read that was answered.
+type ReadLogEntry struct {
+	Workspace string // id
+	Directory string // id
+	Time      time.Time
+	Method    string
+	Path      string // with query, cut at 1,000 bytes
+	Status    int
+	Took      time.Duration
+	Results   int // resources returned
+}
+
+// requestLog gathers what need not wait for a commit of its own: successful SCIM reads, when a
+// token or session was last used, refusals of strangers. It is bounded: who finds it full writes it out first.
+type requestLog struct {
+	mu       sync.Mutex
+	entries  []ReadLogEntry
+	tokens   map[string]time.Time // by hash
+	sessions map[sessionKey]time.Time
+	// strangers are refusals of unknown callers, summed up.
+	strangers map[strangerKey]*strangerSum
+}
+
+type strangerKey struct {
+	source, reason string
+	hour           time.Time
+}
+
+type strangerSum struct {
+	count       int64
+	first, last time.Time
+	sample      []byte
+}
+
+// maxStrangers bounds the sums that wait to be written; past it, new sources share one line.
+const maxStrangers = 4096
+
+func (l *requestLog) stranger(key strangerKey, now time.Time, sample []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.strangers == nil {
+		l.strangers = map[strangerKey]*strangerSum{}
+	}
+	if l.strangers[key] == nil && len(l.strangers) >= maxStrangers {
+		key.source = "(many)"
+	}
+	sum := l.strangers[key]
+	if sum == nil {
+		sum = &strangerSum{first: now, sample: sample}
+		l.strangers[key] = sum
+	}
+	sum.count++
+	sum.last = now
+}
+
+type sessionKey struct{ workspace, id string }
+
+const (
+	maxReadLog   = 2048
+	maxReadPath  = 1000
+	readLogBatch = 100
+	// tokenTouchEvery is how often the use of a token is written down.
+	tokenTouchEvery = time.Minute
+)
+
+func (l *requestLog) session(workspace, id string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sessions == nil {
+		l.sessions = map[sessionKey]time.Time{}
+	}
+	l.sessions[sessionKey{workspace, id}] = now
+}
+
+func (l *requestLog) token(hash string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tokens == nil {
+		l.tokens = map[string]time.Time{}
+	}
+	l.tokens[hash] = now
+}
+
+// LogRead adds a read to the request log. It is written within a second by RunMarks.
+func (db *DB) LogRead(ctx context.Context, e ReadLogEntry) error {
+	if len(e.Path) > maxReadPath {
+		e.Path = e.Path[:maxReadPath]
+	}
+	db.reads.mu.Lock()
+	db.reads.entries = append(db.reads.entries, e)
+	full := len(db.reads.entries) >= maxReadLog
+	db.reads.mu.Unlock()
+	if full {
+		return db.FlushMarks(ctx)
+	}
+	return nil
+}
+
+const touchToken = `UPDATE token_handle SET last_used_at = $2 WHERE hash = $1`
+
+const touchSession = `UPDATE session SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2 AND last_used_at < $3`
+
+const countStranger = `
+	INSERT INTO stranger (source, type, hour, count, first_at, last_at, sample) VALUES ($1, $2, $3, $7, $4, $5, $6)
+	ON CONFLICT (source, type, hour) DO UPDATE SET count = stranger.count + excluded.count, last_at = excluded.last_at`
+
+// FlushMarks writes the request log and the marks of use.
+func (db *DB) FlushMarks(ctx context.Context) error {
+	l := &db.reads
+	l.mu.Lock()
+	entries, tokens, sessions, strangers := l.entries, l.tokens, l.sessions, l.strangers
+	l.entries, l.tokens, l.sessions, l.strangers = nil, nil, nil, nil
+	l.mu.Unlock()
+	if len(entries)+len(tokens)+len(sessions)+len(strangers) == 0 {
+		return nil
+	}
+	err := db.driver.Write(ctx, func(c Conn) error {
+		for start := 0; start < len(entries); start += readLogBatch {
+			part := entries[start:min(start+readLogBatch, len(entries))]
+			args := make([]any, 0, 9*len(part))
+			for _, e := range part {
+				args = append(args, e.Workspace, e.Directory, keys.ID("req_", e.Time), micros(e.Time), e.Method, e.Path, e.Status, e.Took.Microseconds(), e.Results)
+			}
+			c.Defer(`INSERT INTO request_log (workspace_id, directory_id, id, time, method, path, status, micros, results) VALUES `+tuples(1, 9, len(part)), args...)
+		}
+		for hash, at := range tokens {
+			c.Defer(touchToken, hash, micros(at))
+		}
+		for key, at := range sessions {
+			c.Defer(touchSession, key.workspace, key.id, micros(at))
+		}
+		for key, sum := range strangers {
+			c.Defer(countStranger, key.source, key.reason, micros(key.hour), micros(sum.first), micros(sum.last), pack(sum.sample), sum.count)
+		}
+		return nil
+	})
+	return db.translate(err)
+}
+
+// RunMarks writes the request log and the marks of use every interval until ctx ends, and once
+// more then.
+func (db *DB) RunMarks(ctx context.Context, interval time.Duration) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return db.FlushMarks(last)
+		case <-tick.C:
+			if err := db.FlushMarks(ctx); err != nil && ctx.Err() == nil {
+				db.log.ErrorContext(ctx, "the request log could not be written", "error", err)
+			}
+		}
+	}
+}
+
+const readsOf = `
+	SELECT time, method, path, status, micros, results FROM request_log
+	WHERE  workspace_id = $1 AND directory_id = $2 ORDER BY id DESC LIMIT $3`
+
+// Reads returns the newest entries of a directory's request log, newest first.
+func (tx *Tx) Reads(directoryID string, limit int) ([]ReadLogEntry, error) {
+	var out []ReadLogEntry
+	err := tx.each(func(r Rows) error {
+		e := ReadLogEntry{Workspace: tx.workspace, Directory: directoryID}
+		var us, status, took, results int64
+		if err := r.Scan(&us, &e.Method, &e.Path, &status, &took, &results); err != nil {
+			return err
+		}
+		e.Time, e.Status, e.Took, e.Results = instant(us), int(status), time.Duration(took)*time.Microsecond, int(results)
+		out = append(out, e)
+		return nil
+	}, readsOf, tx.workspace, directoryID, limit)
+	return out, err
+}

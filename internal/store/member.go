@@ -1,0 +1,251 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+const memberColumns = `m.id, m.email, m.name, m.given_name, m.family_name, m.attributes, m.stage, m.sources, m.was_in,
+	m.role_id, m.manual_role, m.role_reason, m.directory_id, m.break_glass, m.replaces, m.created_at, m.updated_at`
+
+// memberRow receives memberColumns.
+type memberRow struct {
+	m                 directory.Member
+	attributes, stage string
+	reason            string
+	sources           int64
+	created, updated  int64
+}
+
+func (r *memberRow) dest() []any {
+	m := &r.m
+	return []any{&m.ID, &m.Email, &m.Name, &m.GivenName, &m.FamilyName, &r.attributes, &r.stage, &r.sources, &m.WasIn,
+		&m.Role, &m.ManualRole, &r.reason, &m.Directory, &m.BreakGlass, &m.Replaces, &r.created, &r.updated}
+}
+
+func (r *memberRow) member() (directory.Member, error) {
+	m := r.m
+	m.Stage, m.Sources = directory.Stage(r.stage), directory.Sources(r.sources)
+	m.CreatedAt, m.UpdatedAt = instant(r.created), instant(r.updated)
+	if r.attributes != "{}" {
+		if err := json.Unmarshal([]byte(r.attributes), &m.Attributes); err != nil {
+			return m, fmt.Errorf("attributes of %s: %w", m.ID, err)
+		}
+	}
+	if err := json.Unmarshal([]byte(r.reason), &m.RoleReason); err != nil {
+		return m, fmt.Errorf("role reason of %s: %w", m.ID, err)
+	}
+	return m, nil
+}
+
+const insertMember = `
+	INSERT INTO member (workspace_id, id, email, email_folded, name, given_name, family_name, attributes, stage, sources, was_in,
+		role_id, manual_role, role_reason, directory_id, break_glass, replaces, created_at, updated_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)`
+
+const updateMember = `
+	UPDATE member SET email = $3, email_folded = $4, name = $5, given_name = $6, family_name = $7, attributes = $8, stage = $9,
+		sources = $10, was_in = $11, role_id = $12, manual_role = $13, role_reason = $14, directory_id = $15, break_glass = $16,
+		replaces = $17, updated_at = $18
+	WHERE  workspace_id = $1 AND id = $2`
+
+// ErrAddressTaken is the conflict of law 6: an address of somebody who is not deactivated.
+func ErrAddressTaken(address string) error {
+	return errs.Conflict("address_taken", "The address %s belongs to another member of this workspace who is not deactivated.", address)
+}
+
+// InsertMember adds a member.
+func (tx *Tx) InsertMember(m *directory.Member) { tx.saveMember(insertMember, m) }
+
+// UpdateMember saves all of a member.
+func (tx *Tx) UpdateMember(m *directory.Member) { tx.saveMember(updateMember, m) }
+
+func (tx *Tx) saveMember(statement string, m *directory.Member) {
+	tx.change("member")
+	tx.unique("member_address", "member.email_folded", ErrAddressTaken(m.Email))
+	attributes := "{}"
+	if len(m.Attributes) > 0 {
+		attributes = toJSON(m.Attributes)
+	}
+	tx.later(statement, tx.workspace, m.ID, m.Email, directory.Fold(m.Email), m.Name, m.GivenName, m.FamilyName, attributes,
+		string(m.Stage), int64(m.Sources), m.WasIn, m.Role, m.ManualRole, toJSON(m.RoleReason), m.Directory, m.BreakGlass, m.Replaces, micros(tx.now))
+}
+
+const memberByID = `SELECT ` + memberColumns + ` FROM member m WHERE m.workspace_id = $1 AND m.id = $2`
+
+// ErrNoMember is the answer for an unknown id and for one of another workspace alike.
+func ErrNoMember(id string) error {
+	return errs.NotFound("member_unknown", "There is no member %s.", id)
+}
+
+// Member returns a member by id.
+func (tx *Tx) Member(id string) (*directory.Member, error) {
+	return tx.memberBy(ErrNoMember(id), memberByID, tx.workspace, id)
+}
+
+const memberByEmail = `
+	SELECT ` + memberColumns + ` FROM member m
+	WHERE  m.workspace_id = $1 AND m.email_folded = $2 AND m.stage <> 'erased'
+	ORDER  BY CASE WHEN m.sources = 0 THEN 0 ELSE 1 END, m.created_at DESC, m.id DESC
+	LIMIT  1`
+
+// MemberByEmail returns the member with that address who is not deactivated, else the newest.
+func (tx *Tx) MemberByEmail(address string) (*directory.Member, error) {
+	return tx.memberBy(ErrNoMember(address), memberByEmail, tx.workspace, directory.Fold(address))
+}
+
+func (tx *Tx) memberBy(missing error, query string, args ...any) (*directory.Member, error) {
+	var row memberRow
+	found, err := tx.one(row.dest(), query, args...)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, missing
+	}
+	m, err := row.member()
+	return &m, err
+}
+
+// Members returns members by id, in id order; unknown ids are left out.
+func (tx *Tx) Members(ids []string) ([]directory.Member, error) {
+	var out []directory.Member
+	err := eachChunk(ids, func(part []string) error {
+		list, args := in(2, part)
+		return tx.members(&out, `SELECT `+memberColumns+` FROM member m WHERE m.workspace_id = $1 AND m.id IN (`+list+`) ORDER BY m.id`,
+			append([]any{tx.workspace}, args...)...)
+	})
+	slices.SortFunc(out, func(a, b directory.Member) int { return strings.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(out, func(a, b directory.Member) bool { return a.ID == b.ID }), err
+}
+
+func (tx *Tx) members(out *[]directory.Member, query string, args ...any) error {
+	return tx.each(func(r Rows) error {
+		var row memberRow
+		if err := r.Scan(row.dest()...); err != nil {
+			return err
+		}
+		m, err := row.member()
+		*out = append(*out, m)
+		return err
+	}, query, args...)
+}
+
+const membersAfter = `
+	SELECT ` + memberColumns + ` FROM member m
+	WHERE  m.workspace_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3`
+
+// MembersAfter pages through all members in id order: those behind the id after, limit at most.
+func (tx *Tx) MembersAfter(after string, limit int) ([]directory.Member, error) {
+	var out []directory.Member
+	err := tx.members(&out, membersAfter, tx.workspace, after, limit)
+	return out, err
+}
+
+const membersByRole = `
+	SELECT ` + memberColumns + ` FROM member m
+	WHERE  m.workspace_id = $1 AND m.role_id = $2 ORDER BY m.id LIMIT $3`
+
+// MembersByRole returns the members who have a role, in or out.
+func (tx *Tx) MembersByRole(role string, limit int) ([]directory.Member, error) {
+	var out []directory.Member
+	err := tx.members(&out, membersByRole, tx.workspace, role, limit)
+	return out, err
+}
+
+const ownersIn = `
+	SELECT COUNT(*) FROM member
+	WHERE  workspace_id = $1 AND role_id = $2 AND sources = 0 AND stage = 'active' AND id <> $3`
+
+// OtherOwners counts the members in full who have the role and are not except.
+func (tx *Tx) OtherOwners(role, except string) (int, error) {
+	var n int64
+	_, err := tx.one([]any{&n}, ownersIn, tx.workspace, role, except)
+	return int(n), err
+}
+
+// addressFacts is asked in one statement because every create asks it.
+const addressFacts = `
+	SELECT COALESCE((SELECT id FROM member WHERE workspace_id = $1 AND email_folded = $2 AND sources = 0 AND stage <> 'erased' LIMIT 1), ''),
+	       (SELECT COUNT(*) FROM domain_handle WHERE domain = $3 AND workspace_id <> $1),
+	       (SELECT COUNT(*) FROM domain_handle WHERE domain = $3 AND workspace_id = $1)`
+
+// Address says who in this workspace holds an address without being deactivated ("" for nobody),
+// and whether its domain is proven by another workspace and not by this one.
+func (tx *Tx) Address(address string) (holder string, foreign bool, err error) {
+	var others, own int64
+	_, err = tx.one([]any{&holder, &others, &own}, addressFacts, tx.workspace, directory.Fold(address), directory.Domain(address))
+	return holder, others > 0 && own == 0, err
+}
+
+// RoleGrant gives one role for one reason to many members.
+type RoleGrant struct {
+	Role    string
+	Reason  directory.RoleReason
+	Members []string
+}
+
+// GrantRoles writes grants; each takes one statement per 512 members.
+func (tx *Tx) GrantRoles(grants []RoleGrant) error {
+	for _, g := range grants {
+		tx.change("member")
+		if err := eachChunk(g.Members, func(part []string) error {
+			list, args := in(5, part)
+			tx.later(`UPDATE member SET role_id = $2, role_reason = $3, updated_at = $4 WHERE workspace_id = $1 AND id IN (`+list+`)`,
+				append([]any{tx.workspace, g.Role, toJSON(g.Reason), micros(tx.now)}, args...)...)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const saveCredential = `
+	INSERT INTO credential (workspace_id, member_id, password, proven_at) VALUES ($1, $2, $3, $4)
+	ON CONFLICT (workspace_id, member_id) DO UPDATE SET password = excluded.password, proven_at = excluded.proven_at`
+
+// SaveCredential sets a member's password hash and when the password was proven.
+func (tx *Tx) SaveCredential(member, hash string, proven time.Time) {
+	tx.change("credential")
+	tx.later(saveCredential, tx.workspace, member, hash, micros(proven))
+}
+
+const proveCredential = `UPDATE credential SET proven_at = $3 WHERE workspace_id = $1 AND member_id = $2`
+
+// ProveCredential notes that the password was just used with success.
+func (tx *Tx) ProveCredential(member string) {
+	tx.later(proveCredential, tx.workspace, member, micros(tx.now))
+}
+
+const credentialOf = `SELECT password, proven_at FROM credential WHERE workspace_id = $1 AND member_id = $2`
+
+// Credential returns the password hash, "" where the member has none, and when it was proven.
+func (tx *Tx) Credential(member string) (hash string, proven time.Time, err error) {
+	var us int64
+	found, err := tx.one([]any{&hash, &us}, credentialOf, tx.workspace, member)
+	if err != nil || !found {
+		return "", time.Time{}, err
+	}
+	return hash, instant(us), nil
+}
+
+const breakGlassOf = `
+	SELECT ` + memberColumns + ` FROM member m
+	WHERE  m.workspace_id = $1 AND m.break_glass AND m.sources = 0 AND m.stage = 'active' AND m.role_id = $2
+	ORDER  BY m.id LIMIT 1`
+
+// BreakGlass returns the designated administrator, or nil. ownerRole is the id of the owner role.
+func (tx *Tx) BreakGlass(ownerRole string) (*directory.Member, error) {
+	m, err := tx.memberBy(errs.NotFound("no_break_glass", "No break-glass administrator."), breakGlassOf, tx.workspace, ownerRole)
+	if errs.Is(err, errs.KindNotFound) {
+		return nil, nil
+	}
+	return m, err
+}

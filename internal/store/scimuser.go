@@ -1,0 +1,274 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// SCIMUser is a directory's resource of a person. It is not the member: it points at one.
+type SCIMUser struct {
+	ID         string
+	Directory  string
+	Member     string
+	UserName   string
+	ExternalID string // "" where the directory gave none
+	// Active is what the directory said last and is told.
+	Active  bool
+	Manager string // SCIM id of another resource of the directory, or ""
+	// Document is the resource as understood, JSON, without what stands in columns of its own:
+	// id, meta, groups, manager.
+	Document  string
+	Emails    []EmailKey // only on writing
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	RetiredAt time.Time // zero while it stands
+}
+
+// EmailKey is how one element of emails is found, both folded.
+type EmailKey struct{ Value, Type string }
+
+const scimUserColumns = `r.id, r.directory_id, r.member_id, r.user_name, r.external_id, r.active, r.manager_id, r.document,
+	r.created_at, r.updated_at, r.retired_at`
+
+type scimUserRow struct {
+	u                 SCIMUser
+	external, manager *string
+	created, updated  int64
+	retired           *int64
+}
+
+func (r *scimUserRow) dest() []any {
+	u := &r.u
+	return []any{&u.ID, &u.Directory, &u.Member, &u.UserName, &r.external, &u.Active, &r.manager, &u.Document,
+		&r.created, &r.updated, &r.retired}
+}
+
+func (r *scimUserRow) user() SCIMUser {
+	u := r.u
+	u.ExternalID, u.Manager = deref(r.external), deref(r.manager)
+	u.CreatedAt, u.UpdatedAt, u.RetiredAt = instant(r.created), instant(r.updated), maybeInstant(r.retired)
+	return u
+}
+
+const insertSCIMUser = `
+	INSERT INTO scim_user (workspace_id, id, directory_id, member_id, user_name, user_name_folded, external_id, active, manager_id, document, created_at, updated_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`
+
+const updateSCIMUser = `
+	UPDATE scim_user SET member_id = $4, user_name = $5, user_name_folded = $6, external_id = $7, active = $8, manager_id = $9,
+		document = $10, updated_at = $11
+	WHERE  workspace_id = $1 AND id = $2 AND directory_id = $3`
+
+const deleteEmails = `DELETE FROM scim_user_email WHERE workspace_id = $1 AND scim_user_id = $2`
+
+// ErrUserNameTaken and ErrExternalIDTaken are the conflicts of two live resources of one directory.
+func ErrUserNameTaken(userName string) error {
+	return errs.Conflict("user_name_taken", "userName %q is already in use by another user of this directory.", userName)
+}
+
+// ErrExternalIDTaken is the same for externalId.
+func ErrExternalIDTaken(externalID string) error {
+	return errs.Conflict("external_id_taken", "externalId %q is already in use by another resource of this directory.", externalID)
+}
+
+// InsertSCIMUser adds a resource.
+func (tx *Tx) InsertSCIMUser(u *SCIMUser) {
+	tx.saveSCIMUser(insertSCIMUser, u)
+	tx.insertEmails(u)
+}
+
+// UpdateSCIMUser saves a resource; emails are rewritten when they are set.
+func (tx *Tx) UpdateSCIMUser(u *SCIMUser) {
+	tx.saveSCIMUser(updateSCIMUser, u)
+	if u.Emails != nil {
+		tx.later(deleteEmails, tx.workspace, u.ID)
+		tx.insertEmails(u)
+	}
+}
+
+func (tx *Tx) saveSCIMUser(statement string, u *SCIMUser) {
+	tx.change("SCIM user")
+	tx.unique("scim_user_name", "scim_user.user_name_folded", ErrUserNameTaken(u.UserName))
+	tx.unique("scim_user_external", "scim_user.external_id", ErrExternalIDTaken(u.ExternalID))
+	tx.later(statement, tx.workspace, u.ID, u.Directory, u.Member, u.UserName, directory.Fold(u.UserName), maybe(u.ExternalID), u.Active,
+		maybe(u.Manager), u.Document, micros(tx.now))
+}
+
+func (tx *Tx) insertEmails(u *SCIMUser) {
+	for part := u.Emails; len(part) > 0; {
+		n := min(len(part), 64)
+		args := make([]any, 0, 5*n)
+		for _, e := range part[:n] {
+			args = append(args, tx.workspace, u.Directory, e.Value, e.Type, u.ID)
+		}
+		tx.later(`INSERT INTO scim_user_email (workspace_id, directory_id, value_folded, type_folded, scim_user_id) VALUES `+
+			tuples(1, 5, n)+` ON CONFLICT DO NOTHING`, args...)
+		part = part[n:]
+	}
+}
+
+// ErrNoResource is the answer for an unknown id and for one of another directory or workspace.
+func ErrNoResource(kind, id string) error {
+	return errs.NotFound("resource_unknown", "%s %q was not found.", kind, id)
+}
+
+const scimUserByID = `
+	SELECT ` + scimUserColumns + ` FROM scim_user r
+	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.id = $3 AND r.retired_at IS NULL`
+
+// SCIMUser returns a live resource of a directory.
+func (tx *Tx) SCIMUser(directoryID, id string) (*SCIMUser, error) {
+	var row scimUserRow
+	found, err := tx.one(row.dest(), scimUserByID, tx.workspace, directoryID, id)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, ErrNoResource("User", id)
+	}
+	u := row.user()
+	return &u, nil
+}
+
+const scimUserAndMember = `
+	SELECT ` + scimUserColumns + `, ` + memberColumns + `
+	FROM   scim_user r JOIN member m ON m.workspace_id = r.workspace_id AND m.id = r.member_id
+	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.id = $3 AND r.retired_at IS NULL`
+
+// SCIMUserAndMember returns a live resource with the member it points at.
+func (tx *Tx) SCIMUserAndMember(directoryID, id string) (*SCIMUser, *directory.Member, error) {
+	var row scimUserRow
+	var mrow memberRow
+	found, err := tx.one(append(row.dest(), mrow.dest()...), scimUserAndMember, tx.workspace, directoryID, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !found {
+		return nil, nil, ErrNoResource("User", id)
+	}
+	u := row.user()
+	m, err := mrow.member()
+	return &u, &m, err
+}
+
+const scimUsersOfMember = `
+	SELECT ` + scimUserColumns + ` FROM scim_user r
+	WHERE  r.workspace_id = $1 AND r.member_id = $2 ORDER BY r.created_at, r.id`
+
+// SCIMUsersOfMember returns the resources that point at a member, retired ones included.
+func (tx *Tx) SCIMUsersOfMember(member string) ([]SCIMUser, error) {
+	return tx.scimUsers(scimUsersOfMember, tx.workspace, member)
+}
+
+func (tx *Tx) scimUsers(query string, args ...any) ([]SCIMUser, error) {
+	var out []SCIMUser
+	err := tx.each(func(r Rows) error {
+		var row scimUserRow
+		if err := r.Scan(row.dest()...); err != nil {
+			return err
+		}
+		out = append(out, row.user())
+		return nil
+	}, query, args...)
+	return out, err
+}
+
+const scimUserClaims = `
+	SELECT ` + scimUserColumns + ` FROM scim_user r
+	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.user_name_folded = $3 AND r.retired_at IS NULL
+	UNION
+	SELECT ` + scimUserColumns + ` FROM scim_user r
+	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.external_id = $4 AND r.retired_at IS NULL
+	UNION
+	SELECT * FROM (SELECT ` + scimUserColumns + ` FROM scim_user r
+	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.user_name_folded = $3 AND r.retired_at IS NOT NULL
+	ORDER  BY r.retired_at DESC LIMIT 20) AS by_name
+	UNION
+	SELECT * FROM (SELECT ` + scimUserColumns + ` FROM scim_user r
+	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.external_id = $4 AND r.retired_at IS NOT NULL
+	ORDER  BY r.retired_at DESC LIMIT 20) AS by_external
+	ORDER  BY 9 DESC, 1`
+
+// SCIMUserClaims returns the resources of a directory, live and the newest retired ones, that have or had
+// that userName or externalId, newest first.
+func (tx *Tx) SCIMUserClaims(directoryID, userName, externalID string) ([]SCIMUser, error) {
+	return tx.scimUsers(scimUserClaims, tx.workspace, directoryID, directory.Fold(userName), maybe(externalID))
+}
+
+const retireSCIMUser = `
+	UPDATE scim_user SET retired_at = $3, updated_at = $3, active = FALSE, manager_id = NULL WHERE workspace_id = $1 AND id = $2`
+
+const dropMemberships = `DELETE FROM group_member WHERE workspace_id = $1 AND scim_user_id = $2`
+
+const dropManager = `UPDATE scim_user SET manager_id = NULL WHERE workspace_id = $1 AND manager_id = $2`
+
+// RetireSCIMUser takes an id out of service for good: its group rows go, nobody has it as
+// manager, userName and externalId are free.
+func (tx *Tx) RetireSCIMUser(id string) {
+	tx.change("SCIM user")
+	tx.later(retireSCIMUser, tx.workspace, id, micros(tx.now))
+	tx.later(dropMemberships, tx.workspace, id)
+	tx.later(deleteEmails, tx.workspace, id)
+	tx.later(dropManager, tx.workspace, id)
+}
+
+// KnownSCIMUsers returns, of ids, those that are live resources of a directory, with the member of each.
+func (tx *Tx) KnownSCIMUsers(directoryID string, ids []string) (map[string]string, error) {
+	known := make(map[string]string, len(ids))
+	err := eachChunk(ids, func(part []string) error {
+		list, args := in(3, part)
+		return tx.each(func(r Rows) error {
+			var id, member string
+			if err := r.Scan(&id, &member); err != nil {
+				return err
+			}
+			known[id] = member
+			return nil
+		}, `SELECT id, member_id FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND retired_at IS NULL AND id IN (`+list+`)`,
+			append([]any{tx.workspace, directoryID}, args...)...)
+	})
+	return known, err
+}
+
+// SelectSCIMUsers returns one page of the live resources of a directory in the order of their
+// creation, and how many there are in all.
+func (tx *Tx) SelectSCIMUsers(directoryID string, sel Select) (page []SCIMUser, total int, err error) {
+	a := sqlArgs{args: []any{tx.workspace, directoryID}}
+	where := `FROM scim_user r WHERE r.workspace_id = $1 AND r.directory_id = $2 AND r.retired_at IS NULL AND ` + sel.Where.where(&a)
+	total, err = tx.page(sel, where, a, scimUserColumns, func(r Rows) error {
+		var row scimUserRow
+		if err := r.Scan(row.dest()...); err != nil {
+			return err
+		}
+		page = append(page, row.user())
+		return nil
+	})
+	if len(page) > sel.Count {
+		page = page[:sel.Count]
+	}
+	return page, total, err
+}
+
+// page runs a list and counts only where the page itself does not tell the total: one row more
+// than wanted is asked for.
+func (tx *Tx) page(sel Select, from string, a sqlArgs, columns string, scan func(Rows) error) (total int, err error) {
+	got := 0
+	if sel.Count > 0 {
+		query := fmt.Sprintf("SELECT %s %s ORDER BY r.created_at, r.id LIMIT %d OFFSET %d", columns, from, sel.Count+1, sel.Start-1)
+		if err := tx.each(func(r Rows) error {
+			got++
+			return scan(r)
+		}, query, a.args...); err != nil {
+			return 0, err
+		}
+		if got <= sel.Count && (got > 0 || sel.Start == 1) {
+			return sel.Start - 1 + got, nil
+		}
+	}
+	var n int64
+	_, err = tx.one([]any{&n}, "SELECT COUNT(*) "+from, a.args...)
+	return int(n), err
+}

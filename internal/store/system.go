@@ -1,0 +1,193 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// System is the access that crosses workspaces: finding a workspace by a handle, counters of
+// strangers. It is another type than Tx, so that a mix-up does not compile.
+type System struct{ db *DB }
+
+// System returns the access that crosses workspaces.
+func (db *DB) System() System { return System{db} }
+
+func (s System) one(ctx context.Context, dest []any, query string, args ...any) (found bool, err error) {
+	err = each(ctx, s.db.driver, func(r Rows) error {
+		found = true
+		return r.Scan(dest...)
+	}, query, args...)
+	return found, s.db.translate(err)
+}
+
+// TokenHolder is what the hash of a SCIM token leads to.
+type TokenHolder struct {
+	Token     string // id of the token
+	Workspace string // id
+	Slug      string
+	Directory string // id
+	Name      string // of the directory
+	Enabled   bool
+	Mode      string
+	RevokedAt time.Time
+	Why       string
+}
+
+const tokenByHash = `
+	SELECT t.id, t.workspace_id, w.slug, t.directory_id, d.name, d.enabled, d.mode, t.revoked_at, t.revoked_why, t.last_used_at
+	FROM   token_handle t
+	JOIN   workspace w ON w.id = t.workspace_id
+	JOIN   directory d ON d.workspace_id = t.workspace_id AND d.id = t.directory_id
+	WHERE  t.hash = $1`
+
+// TokenByHash finds the holder of a SCIM token, a replaced one included: RevokedAt tells.
+func (s System) TokenByHash(ctx context.Context, hash string, now time.Time) (*TokenHolder, error) {
+	var h TokenHolder
+	var revoked, used *int64
+	found, err := s.one(ctx, []any{&h.Token, &h.Workspace, &h.Slug, &h.Directory, &h.Name, &h.Enabled, &h.Mode, &revoked, &h.Why, &used}, tokenByHash, hash)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errs.Unauthenticated("token_unknown", "The bearer token is missing or not valid.")
+	}
+	h.RevokedAt = maybeInstant(revoked)
+	if revoked == nil && now.Sub(maybeInstant(used)) > tokenTouchEvery {
+		s.db.reads.token(hash, now)
+	}
+	return &h, nil
+}
+
+const workspaceBySlug = `SELECT workspace_id FROM workspace_handle WHERE slug = $1`
+
+// WorkspaceBySlug returns the id of a workspace.
+func (s System) WorkspaceBySlug(ctx context.Context, slug string) (string, error) {
+	var id string
+	found, err := s.one(ctx, []any{&id}, workspaceBySlug, slug)
+	if err == nil && !found {
+		err = errs.NotFound("workspace_unknown", "There is no workspace %q.", slug)
+	}
+	return id, err
+}
+
+// WorkspaceRef is a workspace in a list.
+type WorkspaceRef struct{ ID, Slug, Name string }
+
+const allWorkspaces = `SELECT id, slug, name FROM workspace ORDER BY slug`
+
+// Workspaces lists all workspaces by slug.
+func (s System) Workspaces(ctx context.Context) ([]WorkspaceRef, error) {
+	var out []WorkspaceRef
+	err := each(ctx, s.db.driver, func(r Rows) error {
+		var w WorkspaceRef
+		if err := r.Scan(&w.ID, &w.Slug, &w.Name); err != nil {
+			return err
+		}
+		out = append(out, w)
+		return nil
+	}, allWorkspaces)
+	return out, s.db.translate(err)
+}
+
+const workspacesOfDomain = `SELECT workspace_id FROM domain_handle WHERE domain = $1 ORDER BY workspace_id`
+
+// WorkspacesOfDomain returns the ids of the workspaces that have proven a domain (folded).
+func (s System) WorkspacesOfDomain(ctx context.Context, domain string) ([]string, error) {
+	var out []string
+	err := each(ctx, s.db.driver, collect(&out), workspacesOfDomain, domain)
+	return out, s.db.translate(err)
+}
+
+const linkByHash = `SELECT workspace_id FROM link_handle WHERE hash = $1`
+
+// WorkspaceOfLink returns the workspace of a one-time link.
+func (s System) WorkspaceOfLink(ctx context.Context, hash string) (string, error) {
+	var id string
+	found, err := s.one(ctx, []any{&id}, linkByHash, hash)
+	if err == nil && !found {
+		err = errs.Forbidden("link_invalid", "This sign-in link was used already, has expired or was never made. Ask for a new one.")
+	}
+	return id, err
+}
+
+const countAttempt = `
+	INSERT INTO attempt (bucket, window_start, count) VALUES ($1, $2, 1)
+	ON CONFLICT (bucket) DO UPDATE SET
+		count = CASE WHEN attempt.window_start < $3 THEN 1 ELSE attempt.count + 1 END,
+		window_start = CASE WHEN attempt.window_start < $3 THEN $2 ELSE attempt.window_start END
+	RETURNING count, window_start`
+
+// Attempt counts one attempt in each of buckets and returns, for the worst of them, for how long
+// the caller must wait: 0 where every count is within limits[i]. Each window begins with its first attempt.
+// The count is committed before the attempt is judged, so that many at once do not slip through.
+func (s System) Attempt(ctx context.Context, window time.Duration, buckets []string, limits []int) (wait time.Duration, err error) {
+	now := s.db.Now()
+	err = s.db.driver.Write(ctx, func(c Conn) error {
+		wait = 0
+		for i, bucket := range buckets {
+			var count, start int64
+			if err := each(ctx, c, func(r Rows) error { return r.Scan(&count, &start) }, countAttempt, bucket, micros(now), micros(now.Add(-window))); err != nil {
+				return err
+			}
+			if count > int64(limits[i]) {
+				wait = max(wait, instant(start).Add(window).Sub(now), time.Second)
+			}
+		}
+		return nil
+	})
+	return wait, s.db.translate(err)
+}
+
+// ForgetAttempts empties a bucket: the attempt succeeded.
+func (s System) ForgetAttempts(ctx context.Context, bucket string) error {
+	return s.db.translate(s.db.driver.Write(ctx, func(c Conn) error {
+		c.Defer(`DELETE FROM attempt WHERE bucket = $1`, bucket)
+		return nil
+	}))
+}
+
+// RecordStranger notes a refusal of a caller whose workspace is not known, summed up per source
+// (an address prefix), reason and hour; of many, the first payload is kept. It is written within
+// a second by RunMarks: strangers cost no commit each and cannot fill the disk.
+func (s System) RecordStranger(source, reason string, payload json.RawMessage) {
+	if len(payload) > audit.MaxStrangerPayload {
+		payload = nil
+	}
+	s.db.reads.stranger(strangerKey{source, reason, s.db.Now().Truncate(time.Hour)}, s.db.Now(), payload)
+}
+
+// Stranger is one line of the sum.
+type Stranger struct {
+	Source  string          `json:"source"`
+	Reason  string          `json:"reason"`
+	Count   int64           `json:"count"`
+	FirstAt time.Time       `json:"first_at"`
+	LastAt  time.Time       `json:"last_at"`
+	Sample  json.RawMessage `json:"sample,omitempty"`
+}
+
+const strangersSince = `
+	SELECT source, type, count, first_at, last_at, sample FROM stranger WHERE last_at >= $1 ORDER BY last_at, source, type LIMIT 10000`
+
+// Strangers lists refusals of unknown callers since an instant.
+func (s System) Strangers(ctx context.Context, since time.Time) ([]Stranger, error) {
+	var out []Stranger
+	err := each(ctx, s.db.driver, func(r Rows) error {
+		var line Stranger
+		var first, last int64
+		var sample []byte
+		if err := r.Scan(&line.Source, &line.Reason, &line.Count, &first, &last, &sample); err != nil {
+			return err
+		}
+		line.FirstAt, line.LastAt = instant(first), instant(last)
+		var err error
+		line.Sample, err = unpack(sample)
+		out = append(out, line)
+		return err
+	}, strangersSince, micros(since))
+	return out, s.db.translate(err)
+}

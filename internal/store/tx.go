@@ -1,0 +1,376 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// Tx is one transaction on one workspace. It cannot exist without a workspace id, and every
+// statement that it runs binds that id.
+type Tx struct {
+	db        *DB
+	ctx       context.Context
+	conn      Conn
+	workspace string
+	now       time.Time
+	readonly  bool
+
+	eventBase string
+	changed   string // the first change that needs an event
+	recorded  int
+	signals   []Signal
+	onUnique  map[string]error // what a deferred unique violation means, by index name
+}
+
+// Write runs fn in one transaction bound to workspace. fn may run twice, so it makes no call
+// to the outside and sets its results at its end. When fn returns an error nothing is kept, but
+// for what Refuse adds.
+func (db *DB) Write(ctx context.Context, workspace string, fn func(*Tx) error) error {
+	err := db.write(ctx, workspace, fn)
+	var refusal *Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	if recErr := db.write(ctx, workspace, refusal.record); recErr != nil {
+		return recErr
+	}
+	return refusal.Err
+}
+
+// rerun asks for the closure to run again from the start: what it read without a lock has
+// changed since.
+var errRerun = errors.New("read without lock is stale")
+
+// Rerun is returned by a closure that found, under its lock, something else than it had seen
+// before the lock. The closure then runs again in a new transaction.
+func Rerun() error { return errRerun }
+
+// maxReruns bounds how often a closure may ask to run again.
+const maxReruns = 20
+
+func (db *DB) write(ctx context.Context, workspace string, fn func(*Tx) error) error {
+	if workspace == "" {
+		return errors.New("store: a transaction needs a workspace")
+	}
+	for range maxReruns {
+		var tx *Tx
+		err := db.driver.Write(ctx, func(c Conn) error {
+			tx = &Tx{db: db, ctx: ctx, conn: c, workspace: workspace, now: db.Now().Truncate(time.Microsecond)}
+			if err := fn(tx); err != nil {
+				return err
+			}
+			if tx.changed != "" && tx.recorded == 0 {
+				return fmt.Errorf("store: %s changed and no event was recorded", tx.changed)
+			}
+			return tx.announce()
+		})
+		switch {
+		case errors.Is(err, errRerun):
+			continue
+		case err != nil:
+			return tx.meaning(db, err)
+		}
+		for _, s := range tx.signals {
+			db.signals.publish(s)
+		}
+		if tx.recorded > 0 {
+			db.signals.publish(Signal{Topic: topicUnsequenced})
+		}
+		return nil
+	}
+	return errs.Unavailable("busy", "The same thing is being changed by many at once. Nothing was changed; try again.")
+}
+
+// meaning translates a statement's error, using what the transaction said about its indexes.
+func (tx *Tx) meaning(db *DB, err error) error {
+	var unique *UniqueError
+	if tx != nil && errors.As(err, &unique) {
+		for index, meaning := range tx.onUnique {
+			if strings.Contains(unique.Index, index) {
+				return meaning
+			}
+		}
+	}
+	return db.translate(err)
+}
+
+// Read runs fn on one consistent view of workspace.
+func (db *DB) Read(ctx context.Context, workspace string, fn func(*Tx) error) error {
+	if workspace == "" {
+		return errors.New("store: a transaction needs a workspace")
+	}
+	err := db.driver.Read(ctx, func(c Conn) error {
+		return fn(&Tx{db: db, ctx: ctx, conn: c, workspace: workspace, now: db.Now().Truncate(time.Microsecond), readonly: true})
+	})
+	return db.translate(err)
+}
+
+// Now is the instant of the transaction, frozen at its begin, UTC in whole microseconds.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// Workspace is the id of the workspace.
+func (tx *Tx) Workspace() string { return tx.workspace }
+
+// Refusal is an error that rolls back and leaves its event.
+type Refusal struct {
+	Err    error
+	events []audit.Event
+	then   func(*Tx) error
+}
+
+func (r *Refusal) Error() string { return r.Err.Error() }
+
+// Unwrap returns the error that the caller is told.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+func (r *Refusal) record(tx *Tx) error {
+	if r.then != nil {
+		if err := r.then(tx); err != nil {
+			return err
+		}
+	}
+	for _, e := range r.events {
+		if err := tx.Record(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Refuse makes the error with which a closure refuses: the transaction is rolled back, then
+// event is recorded and then (may be nil) is run, together, in a transaction of their own, and
+// the caller of Write gets err.
+func Refuse(err error, then func(*Tx) error, events ...audit.Event) error {
+	return &Refusal{Err: err, events: events, then: then}
+}
+
+// Record adds an event to the transaction. Time, id and workspace are filled in.
+func (tx *Tx) Record(e audit.Event) error {
+	if tx.readonly {
+		return errors.New("store: a reading transaction records nothing")
+	}
+	if err := tx.insertEvent(e); err != nil {
+		return fmt.Errorf("record %s: %w", e.Type, err)
+	}
+	tx.recorded++
+	return nil
+}
+
+// change notes that something was changed that an event must tell of.
+func (tx *Tx) change(what string) {
+	if tx.changed == "" {
+		tx.changed = what
+	}
+}
+
+// signal announces s to this process after commit, and to others by the driver.
+func (tx *Tx) signal(s Signal) { tx.signals = append(tx.signals, s) }
+
+func (tx *Tx) announce() error {
+	for _, s := range tx.signals {
+		if err := tx.db.driver.Notify(tx.ctx, tx.conn, s.Topic+" "+s.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parseSignal(text string) Signal {
+	topic, key, _ := strings.Cut(text, " ")
+	return Signal{Topic: topic, Key: key}
+}
+
+// maxMemberLocks is how many members one transaction locks one by one; above it the policy is
+// held exclusively instead, because PostgreSQL's lock table is finite.
+const maxMemberLocks = 500
+
+// LockPeople takes the locks of a change of people: the workspace's policy shared and each
+// member exclusively in id order, so that two transactions never wait for each other in a
+// circle. With exclusive, or above 500 members, the policy is held exclusively instead. It is
+// called once per transaction, before what it protects is read.
+func (tx *Tx) LockPeople(members []string, exclusive bool) error {
+	if exclusive || len(members) > maxMemberLocks {
+		return tx.lock("policy", false)
+	}
+	if err := tx.lock("policy", true); err != nil {
+		return err
+	}
+	ids := slices.Clone(members)
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if err := tx.lock("member "+id, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LockPolicy holds the workspace's configuration exclusively.
+func (tx *Tx) LockPolicy() error { return tx.lock("policy", false) }
+
+func (tx *Tx) lock(key string, shared bool) error {
+	h := fnv.New64a()
+	h.Write([]byte(tx.workspace))
+	h.Write([]byte{0})
+	h.Write([]byte(key))
+	return tx.db.driver.Lock(tx.ctx, tx.conn, int64(h.Sum64()), shared)
+}
+
+// exec runs a statement now and returns how many rows it changed.
+func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	return tx.conn.Exec(tx.ctx, query, args...)
+}
+
+// later queues a statement whose result nobody needs.
+func (tx *Tx) later(query string, args ...any) { tx.conn.Defer(query, args...) }
+
+// unique says what a violation of an index means, also for statements that run later. index is
+// the name of the index on PostgreSQL; columns is how SQLite names it ("scim_user.external_id").
+func (tx *Tx) unique(index, column string, meaning error) {
+	if tx.onUnique == nil {
+		tx.onUnique = map[string]error{}
+	}
+	tx.onUnique[index] = meaning
+	tx.onUnique[column] = meaning
+}
+
+// each runs a query and calls scan for each row.
+func (tx *Tx) each(scan func(Rows) error, query string, args ...any) error {
+	return each(tx.ctx, tx.conn, scan, query, args...)
+}
+
+// one runs a query that gives one row; found tells whether it did.
+func (tx *Tx) one(dest []any, query string, args ...any) (found bool, err error) {
+	err = tx.each(func(r Rows) error {
+		found = true
+		return r.Scan(dest...)
+	}, query, args...)
+	return found, err
+}
+
+type querier interface {
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+}
+
+func each(ctx context.Context, q querier, scan func(Rows) error, query string, args ...any) error {
+	rows, err := q.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// micros is an instant as the database holds it: microseconds since 1970, UTC.
+func micros(t time.Time) int64 { return t.UnixMicro() }
+
+// instant is the reverse of micros.
+func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+// maybeMicros is NULL for the zero time.
+func maybeMicros(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	us := micros(t)
+	return &us
+}
+
+// maybeInstant is the reverse of maybeMicros.
+func maybeInstant(us *int64) time.Time {
+	if us == nil {
+		return time.Time{}
+	}
+	return instant(*us)
+}
+
+// maybe is NULL for the empty string.
+func maybe(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// toJSON encodes values of our own types, which cannot fail.
+func toJSON(v any) string {
+	out, err := json.Marshal(v)
+	if err != nil {
+		return "null"
+	}
+	return string(out)
+}
+
+// chunk is how many ids one statement lists at the most.
+const chunk = 512
+
+// eachChunk calls fn with at most 512 of ids at a time.
+func eachChunk(ids []string, fn func(part []string) error) error {
+	for part := range slices.Chunk(ids, chunk) {
+		if err := fn(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// in makes the list of an IN (...) clause for ids, whose first placeholder is $first. The list is padded with
+// the last id to a power of two, so that few different statements are prepared.
+func in(first int, ids []string) (list string, args []any) {
+	size := 1
+	for size < len(ids) {
+		size *= 2
+	}
+	var b strings.Builder
+	args = make([]any, 0, size)
+	for i := range size {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "$%d", first+i)
+		args = append(args, ids[min(i, len(ids)-1)])
+	}
+	return b.String(), args
+}
+
+// tuples makes "($1,$2),($3,$4)" for rows of width columns, the first placeholder being $first.
+func tuples(first, width, rows int) string {
+	var b strings.Builder
+	n := first
+	for i := range rows {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('(')
+		for j := range width {
+			if j > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, "$%d", n)
+			n++
+		}
+		b.WriteByte(')')
+	}
+	return b.String()
+}

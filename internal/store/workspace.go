@@ -1,0 +1,368 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+const insertWorkspace = `
+	INSERT INTO workspace (id, slug, name, preset, policy, enforcement, version, applied, created_at, updated_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, '', $7, $7)`
+
+const insertWorkspaceHandle = `INSERT INTO workspace_handle (slug, workspace_id) VALUES ($1, $2)`
+
+// InsertWorkspace makes the workspace that the transaction is bound to. A slug that is taken is a
+// conflict.
+func (tx *Tx) InsertWorkspace(w directory.Workspace) error {
+	tx.change("workspace")
+	tx.unique("workspace_handle", "workspace_handle.slug",
+		errs.Conflict("slug_taken", "The workspace name %q is taken.", w.Slug))
+	tx.later(insertWorkspaceHandle, w.Slug, tx.workspace)
+	tx.later(insertWorkspace, tx.workspace, w.Slug, w.Name, w.Preset, toJSON(w.Policy), toJSON(w.Enforcement), micros(tx.now))
+	return nil
+}
+
+// The version is the instant of the change, or one more than before where the clock stood still or
+// went back. A version of a transaction that was lost is therefore never given again to another
+// content, and the cache of configurations may trust it.
+const updateWorkspace = `
+	UPDATE workspace SET name = $2, preset = $3, policy = $4, enforcement = $5, updated_at = $6,
+		version = CASE WHEN version >= $6 THEN version + 1 ELSE $6 END
+	WHERE  id = $1`
+
+// UpdateWorkspace saves name, preset, policy and enforcement. The slug never changes.
+func (tx *Tx) UpdateWorkspace(w directory.Workspace) error {
+	tx.change("workspace")
+	tx.later(updateWorkspace, tx.workspace, w.Name, w.Preset, toJSON(w.Policy), toJSON(w.Enforcement), micros(tx.now))
+	return nil
+}
+
+const bumpWorkspace = `
+	UPDATE workspace SET updated_at = $2, version = CASE WHEN version >= $2 THEN version + 1 ELSE $2 END
+	WHERE  id = $1`
+
+// configuration notes a change of configuration: the version grows, so that no cache serves the
+// old one.
+func (tx *Tx) configuration(what string) {
+	tx.change(what)
+	tx.later(bumpWorkspace, tx.workspace, micros(tx.now))
+}
+
+const workspaceVersion = `SELECT version FROM workspace WHERE id = $1`
+
+const workspaceByID = `
+	SELECT id, slug, name, preset, policy, enforcement, version, created_at, updated_at
+	FROM   workspace WHERE id = $1`
+
+// Config returns the workspace's configuration as of this transaction. It may be shared with
+// others: it is never changed in place.
+func (tx *Tx) Config() (*directory.Config, error) {
+	var version int64
+	found, err := tx.one([]any{&version}, workspaceVersion, tx.workspace)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errs.NotFound("workspace_unknown", "There is no such workspace.")
+	}
+	if cfg := tx.db.configs.get(tx.workspace, version); cfg != nil {
+		return cfg, nil
+	}
+	cfg, err := tx.loadConfig()
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	// Under read committed the parts may be newer than the version read first. Only a
+	// configuration that did not move meanwhile is kept.
+	if cfg.Workspace.Version == version {
+		var again int64
+		if _, err := tx.one([]any{&again}, workspaceVersion, tx.workspace); err != nil {
+			return nil, err
+		}
+		if again == version && !tx.wroteConfiguration() {
+			tx.db.configs.put(cfg)
+		}
+	}
+	return cfg, nil
+}
+
+// wroteConfiguration reports whether this transaction may have changed what it now reads: such a
+// configuration is not committed yet and must not be seen by others.
+func (tx *Tx) wroteConfiguration() bool { return tx.changed != "" }
+
+const rolesOf = `SELECT id, name, rank, permissions FROM role WHERE workspace_id = $1 ORDER BY rank, id`
+
+const mappingsOf = `SELECT id, directory_id, connection_id, pattern, role_id FROM role_mapping WHERE workspace_id = $1 ORDER BY id`
+
+const connectionsOf = `
+	SELECT id, name, provider, protocol, status, verified_at, created_at
+	FROM   connection WHERE workspace_id = $1 ORDER BY created_at, id`
+
+const directoriesOf = `
+	SELECT id, name, connection_id, enabled, mode, override, created_at
+	FROM   directory WHERE workspace_id = $1 ORDER BY created_at, id`
+
+const domainsOf = `SELECT domain FROM domain_handle WHERE workspace_id = $1 ORDER BY domain`
+
+func (tx *Tx) loadConfig() (*directory.Config, error) {
+	cfg := &directory.Config{}
+	w := &cfg.Workspace
+	var policy, enforcement string
+	var created, updated int64
+	if _, err := tx.one([]any{&w.ID, &w.Slug, &w.Name, &w.Preset, &policy, &enforcement, &w.Version, &created, &updated}, workspaceByID, tx.workspace); err != nil {
+		return nil, err
+	}
+	w.CreatedAt, w.UpdatedAt = instant(created), instant(updated)
+	if err := json.Unmarshal([]byte(policy), &w.Policy); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	if err := json.Unmarshal([]byte(enforcement), &w.Enforcement); err != nil {
+		return nil, fmt.Errorf("enforcement: %w", err)
+	}
+	if err := tx.each(func(r Rows) error {
+		var role directory.Role
+		var rank int64
+		var permissions string
+		if err := r.Scan(&role.ID, &role.Name, &rank, &permissions); err != nil {
+			return err
+		}
+		role.Rank = int(rank)
+		cfg.Roles = append(cfg.Roles, role)
+		return json.Unmarshal([]byte(permissions), &cfg.Roles[len(cfg.Roles)-1].Permissions)
+	}, rolesOf, tx.workspace); err != nil {
+		return nil, err
+	}
+	if err := tx.each(func(r Rows) error {
+		var m directory.RoleMapping
+		cfg.Mappings = append(cfg.Mappings, m)
+		p := &cfg.Mappings[len(cfg.Mappings)-1]
+		return r.Scan(&p.ID, &p.Directory, &p.Connection, &p.Match, &p.Role)
+	}, mappingsOf, tx.workspace); err != nil {
+		return nil, err
+	}
+	if err := tx.each(func(r Rows) error {
+		var c directory.Connection
+		var protocol, status string
+		var verified *int64
+		var created int64
+		if err := r.Scan(&c.ID, &c.Name, &c.Provider, &protocol, &status, &verified, &created); err != nil {
+			return err
+		}
+		c.Protocol, c.Status = directory.Protocol(protocol), directory.ConnectionStatus(status)
+		c.VerifiedAt, c.CreatedAt = maybeInstant(verified), instant(created)
+		cfg.Connections = append(cfg.Connections, c)
+		return nil
+	}, connectionsOf, tx.workspace); err != nil {
+		return nil, err
+	}
+	if err := tx.each(func(r Rows) error {
+		var d directory.Directory
+		var mode, override string
+		var created int64
+		if err := r.Scan(&d.ID, &d.Name, &d.Connection, &d.Enabled, &mode, &override, &created); err != nil {
+			return err
+		}
+		d.Mode, d.CreatedAt = directory.Mode(mode), instant(created)
+		cfg.Directories = append(cfg.Directories, d)
+		return json.Unmarshal([]byte(override), &cfg.Directories[len(cfg.Directories)-1].Override)
+	}, directoriesOf, tx.workspace); err != nil {
+		return nil, err
+	}
+	return cfg, tx.each(func(r Rows) error {
+		var d string
+		if err := r.Scan(&d); err != nil {
+			return err
+		}
+		cfg.Domains = append(cfg.Domains, d)
+		return nil
+	}, domainsOf, tx.workspace)
+}
+
+const appliedState = `SELECT applied FROM workspace WHERE id = $1`
+
+// Applied returns what the last apply left, as the caller encoded it, or "".
+func (tx *Tx) Applied() (string, error) {
+	var s string
+	_, err := tx.one([]any{&s}, appliedState, tx.workspace)
+	return s, err
+}
+
+const setAppliedState = `UPDATE workspace SET applied = $2 WHERE id = $1`
+
+// SetApplied remembers what an apply left.
+func (tx *Tx) SetApplied(state string) { tx.later(setAppliedState, tx.workspace, state) }
+
+const insertRole = `
+	INSERT INTO role (workspace_id, id, name, name_folded, rank, permissions) VALUES ($1, $2, $3, $4, $5, $6)`
+
+const updateRole = `
+	UPDATE role SET name = $3, name_folded = $4, rank = $5, permissions = $6 WHERE workspace_id = $1 AND id = $2`
+
+const deleteRole = `DELETE FROM role WHERE workspace_id = $1 AND id = $2`
+
+// SaveRole makes (fresh) or changes a role.
+func (tx *Tx) SaveRole(r directory.Role, fresh bool) {
+	tx.configuration("role")
+	statement := updateRole
+	if fresh {
+		statement = insertRole
+	}
+	permissions := r.Permissions
+	if permissions == nil {
+		permissions = []string{}
+	}
+	tx.later(statement, tx.workspace, r.ID, r.Name, directory.Fold(r.Name), r.Rank, toJSON(permissions))
+}
+
+// DeleteRole removes a role that nobody has.
+func (tx *Tx) DeleteRole(id string) {
+	tx.configuration("role")
+	tx.later(deleteRole, tx.workspace, id)
+}
+
+const insertMapping = `
+	INSERT INTO role_mapping (workspace_id, id, directory_id, connection_id, pattern, role_id) VALUES ($1, $2, $3, $4, $5, $6)`
+
+const deleteMapping = `DELETE FROM role_mapping WHERE workspace_id = $1 AND id = $2`
+
+// InsertMapping adds a role mapping.
+func (tx *Tx) InsertMapping(m directory.RoleMapping) {
+	tx.configuration("role mapping")
+	tx.later(insertMapping, tx.workspace, m.ID, m.Directory, m.Connection, m.Match, m.Role)
+}
+
+// DeleteMapping removes a role mapping.
+func (tx *Tx) DeleteMapping(id string) {
+	tx.configuration("role mapping")
+	tx.later(deleteMapping, tx.workspace, id)
+}
+
+const insertConnection = `
+	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+const updateConnection = `
+	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8
+	WHERE  workspace_id = $1 AND id = $2`
+
+const deleteConnection = `DELETE FROM connection WHERE workspace_id = $1 AND id = $2`
+
+// SaveConnection makes (fresh) or changes a connection.
+func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
+	tx.configuration("connection")
+	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt)}
+	if fresh {
+		tx.later(insertConnection, append(args, micros(tx.now))...)
+		return
+	}
+	tx.later(updateConnection, args...)
+}
+
+// DeleteConnection removes a connection.
+func (tx *Tx) DeleteConnection(id string) {
+	tx.configuration("connection")
+	tx.later(deleteConnection, tx.workspace, id)
+}
+
+const insertDirectory = `
+	INSERT INTO directory (workspace_id, id, name, name_folded, connection_id, enabled, mode, override, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+const updateDirectory = `
+	UPDATE directory SET name = $3, name_folded = $4, connection_id = $5, enabled = $6, mode = $7, override = $8
+	WHERE  workspace_id = $1 AND id = $2`
+
+const deleteDirectory = `DELETE FROM directory WHERE workspace_id = $1 AND id = $2`
+
+// SaveDirectory makes (fresh) or changes a directory.
+func (tx *Tx) SaveDirectory(d directory.Directory, fresh bool) {
+	tx.configuration("directory")
+	args := []any{tx.workspace, d.ID, d.Name, directory.Fold(d.Name), d.Connection, d.Enabled, string(d.Mode), toJSON(d.Override)}
+	if fresh {
+		tx.later(insertDirectory, append(args, micros(tx.now))...)
+		return
+	}
+	tx.later(updateDirectory, args...)
+}
+
+// DeleteDirectory removes a directory's row; its tokens and resources are the caller's to end.
+func (tx *Tx) DeleteDirectory(id string) {
+	tx.configuration("directory")
+	tx.later(deleteDirectory, tx.workspace, id)
+}
+
+const insertDomain = `INSERT INTO domain_handle (domain, workspace_id, proven_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+
+const deleteDomain = `DELETE FROM domain_handle WHERE domain = $1 AND workspace_id = $2`
+
+// InsertDomain marks a domain (folded) as proven by this workspace.
+func (tx *Tx) InsertDomain(domain string) {
+	tx.configuration("domain")
+	tx.later(insertDomain, domain, tx.workspace, micros(tx.now))
+}
+
+// DeleteDomain takes the proof back.
+func (tx *Tx) DeleteDomain(domain string) {
+	tx.configuration("domain")
+	tx.later(deleteDomain, domain, tx.workspace)
+}
+
+// Token is a SCIM credential as it may be shown: never the secret.
+type Token struct {
+	ID         string
+	Directory  string
+	Name       string
+	Hint       string // last characters
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	RevokedAt  time.Time
+	RevokedWhy string // "replaced" or "revoked"
+}
+
+const insertToken = `
+	INSERT INTO token_handle (hash, workspace_id, directory_id, id, name, hint, created_at, revoked_why)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, '')`
+
+// InsertToken stores a token's hash.
+func (tx *Tx) InsertToken(t Token, hash string) {
+	tx.change("token")
+	tx.later(insertToken, hash, tx.workspace, t.Directory, t.ID, t.Name, t.Hint, micros(tx.now))
+}
+
+const revokeTokens = `
+	UPDATE token_handle SET revoked_at = $3, revoked_why = $4
+	WHERE  workspace_id = $1 AND directory_id = $2 AND revoked_at IS NULL AND ($5 = '' OR id = $5)`
+
+// RevokeTokens ends the tokens of a directory, or the one with id, and returns how many it ended.
+func (tx *Tx) RevokeTokens(directoryID, id, why string) (int64, error) {
+	n, err := tx.exec(revokeTokens, tx.workspace, directoryID, micros(tx.now), why, id)
+	if n > 0 {
+		tx.change("token")
+	}
+	return n, err
+}
+
+const tokensOf = `
+	SELECT id, directory_id, name, hint, created_at, last_used_at, revoked_at, revoked_why
+	FROM   token_handle WHERE workspace_id = $1 AND directory_id = $2 ORDER BY created_at, id`
+
+// Tokens lists the tokens of a directory, ended ones included.
+func (tx *Tx) Tokens(directoryID string) ([]Token, error) {
+	var out []Token
+	err := tx.each(func(r Rows) error {
+		var t Token
+		var created int64
+		var used, revoked *int64
+		if err := r.Scan(&t.ID, &t.Directory, &t.Name, &t.Hint, &created, &used, &revoked, &t.RevokedWhy); err != nil {
+			return err
+		}
+		t.CreatedAt, t.LastUsedAt, t.RevokedAt = instant(created), maybeInstant(used), maybeInstant(revoked)
+		out = append(out, t)
+		return nil
+	}, tokensOf, tx.workspace, directoryID)
+	return out, err
+}
