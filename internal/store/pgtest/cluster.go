@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +156,8 @@ func (c *Cluster) boot() error {
 	go func() {
 		_ = server.Wait() // how it ended is in its log
 		close(exited)
+		// The leash would be closed were the cluster collected while its server runs.
+		runtime.KeepAlive(c)
 	}()
 	c.server, c.exited = server, exited
 	return c.awaitReady()

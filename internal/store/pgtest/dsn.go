@@ -55,12 +55,8 @@ var server = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	shared = c
 	return c.DSN("postgres"), nil
 })
-
-// shared keeps the private server reachable: its leash, were it collected, would be closed.
-var shared *Cluster
 
 // createDatabase makes a database beside the one that admin names. It sorts text by language and
 // not by byte where the server can, because an operator's database usually does, and a missing

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,18 @@ func TestDatabases_AreEmptyAndApart(t *testing.T) {
 	}
 	if got := query(t, one, "SELECT current_setting('max_connections')"); os.Getenv("GATEHOUSE_TEST_POSTGRES") == "" && got != "200" {
 		t.Errorf("max_connections = %s, want 200", got)
+	}
+}
+
+func TestServer_OutlivesACollectionOfGarbage(t *testing.T) {
+	dsn := DSN(t)
+	// Twice: a file is closed by a cleanup that the first collection queues.
+	runtime.GC()
+	runtime.GC()
+	for range 20 {
+		if got := query(t, dsn, "SELECT pg_sleep(0.01)::text || 'here'"); got != "here" {
+			t.Fatalf("got %q", got)
+		}
 	}
 }
 
