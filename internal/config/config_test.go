@@ -49,7 +49,7 @@ func TestNothingGiven_MeansTheDefaults(t *testing.T) {
 func TestFlag_BeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 	file := write(t, "# ours\nlisten: 127.0.0.1:1\nlog-format: json\npublic-url: https://file.test\ntrusted-proxies: [10.0.0.0/8, 192.0.2.7]\n")
 	env := []string{"GATEHOUSE_LISTEN=127.0.0.1:2", "GATEHOUSE_PUBLIC_URL=https://env.test", "GATEHOUSE_CONFIG=" + file,
-		"GATEHOUSE_TEST_POSTGRES=x", "GATEHOUSE_OUTPUT=json"}
+		"GATEHOUSE_TEST_POSTGRES=x", "GATEHOUSE_ACCEPT=1", "GATEHOUSE_OUTPUT=json"}
 	c, err := Load(map[string]string{"listen": "127.0.0.1:3", "log-level": ""}, env, "", "GATEHOUSE_OUTPUT")
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,10 @@ const (
 	envFile = envPrefix + "CONFIG"
 )
 
+// forTests are variables that steer our own tests. They are passed over, because tests run this
+// program in their own environment; so is everything that begins GATEHOUSE_TEST_.
+var forTests = []string{envPrefix + "ACCEPT", envPrefix + "REQUIRE_POSTGRES"}
+
 // Mistakes is everything that is wrong with a configuration, one sentence each.
 type Mistakes []string
 
@@ -94,8 +98,7 @@ func envName(name string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
-// environment returns our variables and complains of those that nobody knows. Names that begin
-// GATEHOUSE_TEST_ belong to tests, which run this program with their own environment.
+// environment returns our variables and complains of those that nobody knows.
 func (l *loader) environment(environ []string, otherNames []string) map[string]string {
 	known := append([]string{envFile}, otherNames...)
 	for _, f := range fields {
@@ -104,7 +107,8 @@ func (l *loader) environment(environ []string, otherNames []string) map[string]s
 	ours := map[string]string{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) || strings.HasPrefix(name, envPrefix+"TEST_") || value == "" {
+		if !strings.HasPrefix(name, envPrefix) || value == "" ||
+			strings.HasPrefix(name, envPrefix+"TEST_") || slices.Contains(forTests, name) {
 			continue
 		}
 		if !slices.Contains(known, name) {

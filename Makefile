@@ -1,0 +1,43 @@
+# Gatehouse: `make help` lists what there is. CI runs .ci/run, which runs check, test and accept.
+
+GO          ?= go
+STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.1
+FUZZTIME    ?= 30s
+SOAKTIME    ?= 30m
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build check test accept bench fuzz soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what the tests need (PostgreSQL, a C compiler for -race), on Debian; nothing when it is there
+	@scripts/deps
+
+build: ## build bin/gatehouse, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/gatehouse ./cmd/gatehouse
+
+check: ## format, vet, staticcheck, and the table of who may import whom
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	$(GO) test ./internal/house
+
+test: deps ## every test with the race detector, on SQLite and on PostgreSQL
+	GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -race -timeout 15m ./...
+
+accept: deps ## the stories against the real binary, with peers and faults
+	GATEHOUSE_ACCEPT=1 GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -count=1 -timeout 30m ./acceptance/...
+
+bench: deps ## measure, with the machine's limit beside each figure (docs/benchmarks.md)
+	scripts/bench
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	GO=$(GO) scripts/fuzz $(FUZZTIME)
+
+soak: deps ## the tests again and again in random order for SOAKTIME (30m), until one fails
+	GO=$(GO) scripts/soak $(SOAKTIME)
+
+clean: ## delete what was built
+	rm -rf bin
+	$(GO) clean -testcache
