@@ -101,6 +101,9 @@ func (p *IdP) insertPerson(x Person) (Person, error) {
 	if x.DisplayName == "" {
 		x.DisplayName = profile{givenName: x.GivenName, familyName: x.FamilyName}.formatted()
 	}
+	if x.DisplayName == "" {
+		x.DisplayName = x.UserName
+	}
 	if x.ID == "" {
 		x.ID = p.newID("00u")
 	}

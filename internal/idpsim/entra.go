@@ -127,17 +127,19 @@ func entraDocument(conn Connection, f profile) object {
 	if f.postalCode != "" {
 		o = append(o, field{"addresses", []object{{{"type", "work"}, {"postalCode", f.postalCode}}}})
 	}
-	o = append(o, object{{"displayName", f.displayName},
-		{"emails", []object{{{"primary", true}, {"type", "work"}, {"value", f.email}}}},
-		{"meta", object{{"resourceType", "User"}}},
-		{"name", object{{"formatted", f.formatted()}, {"familyName", f.familyName}, {"givenName", f.givenName}}}}...)
+	o = append(o, texts("displayName", f.displayName)...)
+	if f.email != "" {
+		o = append(o, field{"emails", []object{{{"primary", true}, {"type", "work"}, {"value", f.email}}}})
+	}
+	o = append(o, field{"meta", object{{"resourceType", "User"}}})
+	if name := texts("formatted", f.formatted(), "familyName", f.familyName, "givenName", f.givenName); name != nil {
+		o = append(o, field{"name", name})
+	}
 	if f.phone != "" {
 		o = append(o, field{"phoneNumbers", []object{{{"type", "mobile"}, {"value", f.phone}}}})
 	}
 	o = append(o, field{"roles", entraRoles(conn.RoleMapping, f.roles)})
-	if f.title != "" {
-		o = append(o, field{"title", f.title})
-	}
+	o = append(o, texts("title", f.title)...)
 	if ext := enterprise(f, func(f profile) any { return f.manager }); ext != nil {
 		o = append(o, field{enterpriseSchema, ext})
 	}

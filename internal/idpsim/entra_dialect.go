@@ -16,6 +16,7 @@ type change struct {
 	before, after string
 	value         any
 	verb          string // "add" or "replace" when fixed, else derived
+	lower         bool   // Microsoft documents this one in lower case for both dialects
 }
 
 // op is the operation's name: Entra adds where it believes there is nothing.
@@ -44,7 +45,7 @@ func (d dialect) operations(changes []change) []object {
 	var ops []object
 	var together object
 	for _, c := range changes {
-		op := object{{"op", d.name(c.op())}, {"path", c.path}}
+		op := object{{"op", dialect{d.flag || c.lower}.name(c.op())}, {"path", c.path}}
 		switch {
 		case c.op() == "remove":
 			ops = append(ops, op)
@@ -104,7 +105,7 @@ func roleChanges(mapping string, before, want []AppRole) []change {
 		}
 	case rolesAssertive:
 		if len(rolesNotIn(want, before))+len(rolesNotIn(before, want)) > 0 {
-			return []change{{path: "roles", value: entraRoles(mapping, want), verb: "replace"}}
+			return []change{{path: "roles", value: entraRoles(mapping, want), verb: "replace", lower: true}}
 		}
 	}
 	return nil

@@ -122,12 +122,9 @@ func (p *IdP) oktaDocument(conn Connection, f profile) object {
 		schemas = append(schemas, conn.Extension)
 	}
 	o := object{{"schemas", schemas}, {"userName", f.userName},
-		{"name", object{{"givenName", f.givenName}, {"familyName", f.familyName}}},
-		{"emails", []object{{{"primary", true}, {"value", f.email}, {"type", "work"}}}},
-		{"displayName", f.displayName}}
-	if f.title != "" {
-		o = append(o, field{"title", f.title})
-	}
+		{"name", texts("givenName", f.givenName, "familyName", f.familyName)},
+		{"emails", []object{{{"primary", true}, {"value", f.email}, {"type", "work"}}}}}
+	o = append(o, texts("displayName", f.displayName, "title", f.title)...)
 	if f.phone != "" {
 		o = append(o, field{"phoneNumbers", []object{{{"value", f.phone}, {"type", "mobile"}}}})
 	}
@@ -146,10 +143,7 @@ func oktaManager(f profile) any {
 
 // enterprise is the enterprise extension of f, or nil when nothing is in it.
 func enterprise(f profile, manager func(profile) any) object {
-	var ext object
-	if f.department != "" {
-		ext = append(ext, field{"department", f.department})
-	}
+	ext := texts("department", f.department)
 	if f.manager != "" {
 		ext = append(ext, field{"manager", manager(f)})
 	}
@@ -192,9 +186,12 @@ func (p *IdP) oktaPut(ctx context.Context, x Person, what step, edit func(object
 func (p *IdP) oktaMerge(read object, f profile) object {
 	conn, _ := p.settings()
 	o := read.set("userName", f.userName)
-	name := o.child("name").set("givenName", f.givenName)
-	o = o.set("name", name.set("familyName", f.familyName))
+	name := mergeText(o.child("name"), "givenName", f.givenName)
+	o = o.set("name", mergeText(name, "familyName", f.familyName))
 	o = o.set("emails", mergeEmail(o.get("emails"), f.email))
+	if f.phone != "" || o.get("phoneNumbers") != nil {
+		o = o.set("phoneNumbers", mergePhone(o.get("phoneNumbers"), f.phone))
+	}
 	o = mergeText(o, "displayName", f.displayName)
 	o = mergeText(o, "title", f.title)
 	if o.get("externalId") == nil {
@@ -240,6 +237,21 @@ func mergeEmail(v any, email string) any {
 	}
 	list[at] = list[at].(object).set("value", email) // at names an object, see above
 	return list
+}
+
+// mergePhone replaces, adds or takes away the mobile number and keeps the others.
+func mergePhone(v any, phone string) any {
+	list, _ := v.([]any)
+	out := []any{}
+	for _, e := range list {
+		if o, ok := e.(object); !ok || o.text("type") != "mobile" {
+			out = append(out, e)
+		}
+	}
+	if phone != "" {
+		out = append(out, object{{"value", phone}, {"type", "mobile"}})
+	}
+	return out
 }
 
 func withSchema(o object, urn string) object {

@@ -300,7 +300,7 @@ func (p *IdP) Restart(ctx context.Context) (Report, error) {
 		}
 		for _, g := range p.groups {
 			if g.Pushed && !g.Deleted {
-				g.App = AppGroup{Members: []string{}}
+				g.App = AppGroup{Members: g.leavers()}
 			}
 		}
 		p.mu.Unlock()

@@ -123,7 +123,7 @@ func (p *IdP) PushNow(ctx context.Context, which string) error {
 		case !g.Pushed:
 			return "", fmt.Errorf("%w: group %q is not pushed yet", ErrInvalid, g.Name)
 		case p.kind.IsEntra():
-			g, err = p.changeGroup(which, func(g *Group) error { g.App.Members = []string{}; return nil })
+			g, err = p.changeGroup(which, func(g *Group) error { g.App.Members = g.leavers(); return nil })
 			if err != nil {
 				return "", err
 			}

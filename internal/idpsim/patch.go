@@ -12,6 +12,17 @@ func patch(ops ...object) object {
 	return object{{"schemas", []string{patchSchema}}, {"Operations", ops}}
 }
 
+// texts makes an object of key and value pairs without the empty values, which no IdP sends.
+func texts(pairs ...string) object {
+	var o object
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			o = append(o, field{pairs[i], pairs[i+1]})
+		}
+	}
+	return o
+}
+
 // withCustom puts custom attributes under urn, or at the core level when there is no urn, in the
 // order of their names.
 func withCustom(o object, urn string, custom map[string]string) object {

@@ -105,6 +105,13 @@ func (g Group) State() string {
 	return "pushed"
 }
 
+// leavers are members in the application whose removal is still to be sent. They are what must
+// not be forgotten when all others are to be added anew.
+func (g Group) leavers() []string {
+	has := setOf(g.Members)
+	return slices.DeleteFunc(slices.Clone(g.App.Members), func(id string) bool { return has[id] })
+}
+
 func (g Group) clone() Group {
 	g.Members = slices.Clone(g.Members)
 	g.App.Members = slices.Clone(g.App.Members)
