@@ -170,6 +170,9 @@ func (e *exchange) readBody() ([]byte, error) {
 	if e.r.ContentLength > limit {
 		return nil, tooBig(limit)
 	}
+	if e.r.Body == nil {
+		return nil, nil
+	}
 	reader := http.MaxBytesReader(e.w, e.r.Body, limit)
 	var body []byte
 	var err error

@@ -102,7 +102,7 @@ func applySingle(m map[string]any, a *Attribute, op Op) error {
 
 // assign sets a simple attribute, nil to unassign it.
 func assign(m map[string]any, a *Attribute, v any) error {
-	if old, ok := m[a.Name]; ok && a.Mutability == Immutable && !equalValue(old, v) {
+	if old, ok := m[a.Name]; ok && a.Mutability == Immutable && !sameValue(a, old, v) {
 		return immutable(Path{AttrPath: AttrPath{Name: a.Name}})
 	}
 	put(m, a.Name, cloneValue(v))
@@ -276,7 +276,7 @@ func create(list []any, a *Attribute, op Op) ([]any, error) {
 func equalities(f Filter, into map[string]any) bool {
 	switch f := f.(type) {
 	case Compare:
-		if f.Op != EqualTo {
+		if f.Op != EqualTo || f.Value == "" {
 			return false
 		}
 		into[f.Path.Name] = f.Value
