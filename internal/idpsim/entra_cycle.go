@@ -2,8 +2,8 @@ package idpsim
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
 )
 
 // entraCycle is one incremental cycle: people, then managers who were not known at their reports'
@@ -30,7 +30,7 @@ func (p *IdP) entraCycle(ctx context.Context, eager bool) (Report, error) {
 	}
 	t.report.Duration = p.opts.Clock().Sub(start)
 	p.closeCycle(ctx, t)
-	return t.report, errors.Join(t.fatal, t.report.err())
+	return t.report, t.err()
 }
 
 // openCycle counts the cycle, or refuses it while the job is in quarantine.
@@ -60,8 +60,10 @@ func (p *IdP) closeCycle(ctx context.Context, t *tally) {
 	most := failed >= p.opts.QuarantineAfter && 2*failed > t.report.attempted
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !most && t.fatal == nil {
-		p.quarantine = nil
+	if !most && statusOf(t.fatal) != http.StatusUnauthorized {
+		if t.fatal == nil {
+			p.quarantine = nil
+		}
 		return
 	}
 	now := p.opts.Clock()

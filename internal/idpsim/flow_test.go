@@ -257,6 +257,35 @@ func TestMostCallsFailingIsQuarantine(t *testing.T) {
 	}
 }
 
+func TestAnApplicationThatGoesAwayInTheMiddleIsCarriedOnWithLater(t *testing.T) {
+	for _, kind := range Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			p, f, _ := connected(t, kind, Connection{Attempts: 1})
+			posts := 0
+			f.deny = func(r *http.Request) int {
+				if r.Method == http.MethodPost {
+					posts++
+				}
+				if posts > 10 {
+					return 503
+				}
+				return 0
+			}
+			report, err := p.AssignEverybody(t.Context())
+			var failed *SyncError
+			if !errors.As(err, &failed) || failed.Cause == nil || len(report.Failed) != silentLimit || len(f.users) != 10 {
+				t.Fatalf("got %v with %d people acknowledged", err, len(f.users))
+			}
+			f.deny = nil
+			_, err = p.AssignEverybody(t.Context())
+			must(t, err)
+			if len(f.users) != 25 || len(f.groups) != 6 {
+				t.Errorf("after the second run: %d people, %d groups", len(f.users), len(f.groups))
+			}
+		})
+	}
+}
+
 func TestARestartAddsMembersTwiceAndReassertsActive(t *testing.T) {
 	p, f, _ := connected(t, Entra, Connection{})
 	_, err := p.AssignEverybody(t.Context())

@@ -330,7 +330,7 @@ func (p *IdP) oktaAll(ctx context.Context, onlyFailed bool) (Report, error) {
 		t.work(ctx, p.oktaGroups(onlyFailed), 1)
 	}
 	t.report.Duration = p.opts.Clock().Sub(start)
-	return t.report, errors.Join(t.fatal, t.report.err())
+	return t.report, t.err()
 }
 
 func (p *IdP) oktaPeople(onlyFailed bool) []job {

@@ -3,6 +3,7 @@ package idpsim
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -70,19 +71,28 @@ func (r Report) String() string {
 	return strings.ToUpper(parts[0][:1]) + strings.Join(parts, ", ")[1:] + "."
 }
 
-// err is nil unless something failed.
-func (r Report) err() error {
-	if len(r.Failed) == 0 {
+// err is nil unless something failed or the sync was ended early.
+func (t *tally) err() error {
+	if len(t.report.Failed) == 0 && t.fatal == nil {
 		return nil
 	}
-	return &SyncError{Failed: r.Failed}
+	return &SyncError{Failed: t.report.Failed, Cause: t.fatal}
 }
 
-// SyncError is a sync in which some objects failed; the others were sent.
-type SyncError struct{ Failed []Failure }
+// SyncError is a sync in which some objects failed; the others were sent, unless Cause is set.
+type SyncError struct {
+	Failed []Failure
+	Cause  error // why the sync ended early, or nil
+}
 
-// Error names the number of failures and the first of them.
+// Unwrap returns the cause of the early end.
+func (e *SyncError) Unwrap() error { return e.Cause }
+
+// Error says why the sync ended early, or names the number of failures and the first of them.
 func (e *SyncError) Error() string {
+	if e.Cause != nil {
+		return e.Cause.Error()
+	}
 	return fmt.Sprintf("%d of the objects failed, first %s %q: %s", len(e.Failed), e.Failed[0].Object, e.Failed[0].Name, e.Failed[0].Error)
 }
 
@@ -163,7 +173,7 @@ func (t *tally) note(j job, verb string, err error) {
 		return
 	}
 	t.report.Failed = append(t.report.Failed, Failure{Object: j.object, ID: j.id, Name: j.name, Error: err.Error(), Status: statusOf(err)})
-	if statusOf(err) == 401 {
+	if statusOf(err) == http.StatusUnauthorized {
 		t.fatal = fmt.Errorf("the application refuses the credentials: %w", err)
 	}
 	if unreachable(err) {
