@@ -272,3 +272,20 @@ func (tx *Tx) page(sel Select, from string, a sqlArgs, columns string, scan func
 	_, err = tx.one([]any{&n}, "SELECT COUNT(*) "+from, a.args...)
 	return int(n), err
 }
+
+// ForgetDirectory retires all resources of a directory and deletes its groups; its members stay
+// and belong to no directory.
+func (tx *Tx) ForgetDirectory(id string) error {
+	tx.change("directory")
+	for _, statement := range []string{
+		`DELETE FROM group_member WHERE workspace_id = $1 AND group_id IN (SELECT id FROM grp WHERE workspace_id = $1 AND directory_id = $2)`,
+		`DELETE FROM grp WHERE workspace_id = $1 AND directory_id = $2`,
+		`DELETE FROM scim_user_email WHERE workspace_id = $1 AND directory_id = $2`,
+		`UPDATE member SET directory_id = '' WHERE workspace_id = $1 AND directory_id = $2`,
+	} {
+		tx.later(statement, tx.workspace, id)
+	}
+	tx.later(`UPDATE scim_user SET retired_at = $3, updated_at = $3, active = FALSE, manager_id = NULL
+		WHERE workspace_id = $1 AND directory_id = $2 AND retired_at IS NULL`, tx.workspace, id, micros(tx.now))
+	return nil
+}

@@ -61,6 +61,19 @@ func (tx *Tx) EndSessions(member, except, reason string, connectionOnly bool) ([
 	return ids, err
 }
 
+// EndSessionsOf ends every live session of many members, one statement per 512.
+func (tx *Tx) EndSessionsOf(members []string, reason string) ([]string, error) {
+	var ids []string
+	err := eachChunk(members, func(part []string) error {
+		list, args := in(4, part)
+		return tx.each(collect(&ids), `UPDATE session SET ended_at = $2, end_reason = $3
+			WHERE workspace_id = $1 AND ended_at IS NULL AND member_id IN (`+list+`) RETURNING id`,
+			append([]any{tx.workspace, micros(tx.now), reason}, args...)...)
+	})
+	tx.announceEnded(ids)
+	return ids, err
+}
+
 const passwordSessions = `
 	SELECT id, member_id FROM session
 	WHERE  workspace_id = $1 AND ended_at IS NULL AND method = 'password' AND NOT break_glass ORDER BY id`

@@ -214,6 +214,13 @@ func (tx *Tx) LockPeople(members []string, exclusive bool) error {
 	return nil
 }
 
+// LockMember locks one more member exclusively. It may be called once, in a transaction that
+// locked no other member: there is then no order to keep.
+func (tx *Tx) LockMember(id string) error { return tx.lock("member "+id, false) }
+
+// LockGroup locks a group, before LockPeople. Row by row changes of its membership share it.
+func (tx *Tx) LockGroup(id string, shared bool) error { return tx.lock("group "+id, shared) }
+
 // LockPolicy holds the workspace's configuration exclusively.
 func (tx *Tx) LockPolicy() error { return tx.lock("policy", false) }
 

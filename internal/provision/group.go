@@ -1,0 +1,338 @@
+package provision
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/scim"
+)
+
+// GroupForm is what a directory says of a group, without its members.
+type GroupForm struct {
+	DisplayName string
+	ExternalID  string
+	Document    string
+}
+
+func (g GroupForm) check() error {
+	if g.DisplayName == "" {
+		return errs.Invalid("required_missing", "displayName is required and was not given.")
+	}
+	return nil
+}
+
+// mappedRole is the role that mappings give to a group of this directory, or "".
+func (f *feed) mappedRole(displayName, externalID string) string {
+	if f.policy.RoleSource != directory.RoleSourceMapping {
+		return ""
+	}
+	role, _ := f.Roles.MappedRole(f.Mappings, f.dir.ID, displayName, externalID)
+	return role.ID
+}
+
+// CreateGroup is a directory's POST of a group with its first members (SCIM ids). An id that is
+// not a person of the directory is an error that names it.
+func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, members []string) (store.Group, error) {
+	var made store.Group
+	err := s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
+		if err := form.check(); err != nil {
+			return err
+		}
+		peek, err := knownMembers(tx, scope.Directory, members, nil)
+		if err != nil {
+			return err
+		}
+		if err := tx.LockPeople(values(peek), false); err != nil {
+			return err
+		}
+		f, err := open(tx, scope)
+		if err != nil {
+			return err
+		}
+		g := &store.Group{Document: form.Document, Group: directory.Group{ID: keys.ID("grp_", tx.Now()), Directory: f.dir.ID,
+			DisplayName: form.DisplayName, ExternalID: form.ExternalID, MappedRole: f.mappedRole(form.DisplayName, form.ExternalID),
+			CreatedAt: tx.Now(), UpdatedAt: tx.Now()}}
+		tx.InsertGroup(g)
+		if err := f.changeMembers(tx, scope, g, membership{add: members}, peek, g.MappedRole); err != nil {
+			return err
+		}
+		made = *g
+		return tx.Record(scope.event(audit.SCIMGroupCreated, groupParty(g), counted("members_added", len(members))...))
+	})
+	return made, err
+}
+
+// UpdateGroup changes a group: fn gets it as it stands and returns how it shall be, ops change its
+// membership row by row, in order. fn may be called again.
+func (s *Service) UpdateGroup(ctx context.Context, scope Scope, id string, fn func(store.Group) (GroupForm, error), ops []scim.MemberOp) (store.Group, error) {
+	var done store.Group
+	err := s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
+		whole := slices.ContainsFunc(ops, func(op scim.MemberOp) bool { return op.Kind == scim.MemberReplace })
+		peek, err := tx.Group(scope.Directory, id)
+		if err != nil {
+			return err
+		}
+		form, err := fn(*peek)
+		if err != nil {
+			return err
+		}
+		renamed := form.DisplayName != peek.DisplayName || form.ExternalID != peek.ExternalID
+		// Adding and removing rows may happen side by side; a whole list, or the group's own
+		// attributes, wait for their turn.
+		if err := tx.LockGroup(id, !whole && !renamed && form.Document == peek.Document); err != nil {
+			return err
+		}
+		change, err := plan(tx, id, ops)
+		if err != nil {
+			return err
+		}
+		known, err := knownMembers(tx, scope.Directory, change.add, change.remove)
+		if err != nil {
+			return err
+		}
+		// A rename may give or take a role to or from every member.
+		if err := tx.LockPeople(values(known), renamed); err != nil {
+			return err
+		}
+		f, err := open(tx, scope)
+		if err != nil {
+			return err
+		}
+		g, err := tx.Group(scope.Directory, id)
+		if err != nil {
+			return err
+		}
+		if g.DisplayName != peek.DisplayName || g.ExternalID != peek.ExternalID || g.Document != peek.Document {
+			return store.Rerun()
+		}
+		if err := form.check(); err != nil {
+			return err
+		}
+		return f.updateGroup(tx, scope, g, form, change, known, &done)
+	})
+	return done, err
+}
+
+func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form GroupForm, change membership, known map[string]string, done *store.Group) error {
+	before := *g
+	var changes []audit.Change
+	if g.DisplayName != form.DisplayName {
+		changes = append(changes, audit.Change{Field: "display_name", From: g.DisplayName, To: form.DisplayName})
+	}
+	if g.ExternalID != form.ExternalID {
+		changes = append(changes, audit.Change{Field: "external_id", From: g.ExternalID, To: form.ExternalID})
+	}
+	g.DisplayName, g.ExternalID, g.Document = form.DisplayName, form.ExternalID, form.Document
+	g.MappedRole = f.mappedRole(g.DisplayName, g.ExternalID)
+	rewritten := len(changes) > 0 || g.Document != before.Document
+	if rewritten {
+		g.UpdatedAt = tx.Now()
+		tx.UpdateGroup(g)
+	}
+	added, removed, err := apply(tx, g.ID, change)
+	if err != nil {
+		return err
+	}
+	if !rewritten && len(added)+len(removed) > 0 {
+		g.UpdatedAt = tx.Now()
+		tx.TouchGroup(g.ID)
+	}
+	changes = append(changes, counted("members_added", len(added))...)
+	changes = append(changes, counted("members_removed", len(removed))...)
+	e := scope.event(audit.SCIMGroupUpdated, groupParty(g), changes...)
+	if len(changes) == 0 && !rewritten {
+		e.Reason = "no_change"
+	}
+	if err := tx.Record(e); err != nil {
+		return err
+	}
+	if err := f.rolesAfter(tx, scope, g, before, added, removed, known); err != nil {
+		return err
+	}
+	*done = *g
+	return nil
+}
+
+// rolesAfter resolves the roles of those whom a change of a group concerns. Where the name or the
+// mapped role changed, that is every member; else those who joined or left.
+func (f *feed) rolesAfter(tx *store.Tx, scope Scope, g *store.Group, before store.Group, added, removed []string, known map[string]string) error {
+	if g.MappedRole == "" && before.MappedRole == "" {
+		return nil
+	}
+	ask := resolved{why: string(audit.SCIMGroupUpdated), lost: map[string]bool{}}
+	if before.MappedRole != "" {
+		for _, id := range removed {
+			ask.lost[known[id]] = true
+		}
+	}
+	for _, id := range slices.Concat(added, removed) {
+		ask.members = append(ask.members, known[id])
+	}
+	if g.MappedRole != before.MappedRole || g.DisplayName != before.DisplayName {
+		all, err := tx.MembersInGroup(g.ID)
+		if err != nil {
+			return err
+		}
+		ask.members = append(ask.members, all...)
+	}
+	slices.Sort(ask.members)
+	ask.members = slices.Compact(ask.members)
+	_, err := resolve(tx, f.Config, f.policy, scope, ask)
+	return err
+}
+
+// changeMembers applies a membership and resolves roles, for a group that is otherwise as it was.
+func (f *feed) changeMembers(tx *store.Tx, scope Scope, g *store.Group, change membership, known map[string]string, mappedBefore string) error {
+	added, removed, err := apply(tx, g.ID, change)
+	if err != nil {
+		return err
+	}
+	before := *g
+	before.MappedRole = mappedBefore
+	return f.rolesAfter(tx, scope, g, before, added, removed, known)
+}
+
+// DeleteGroup is a directory's DELETE of a group (row 16): roles are resolved again, nobody goes
+// out by it.
+func (s *Service) DeleteGroup(ctx context.Context, scope Scope, id string) error {
+	return s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
+		peek, err := tx.Group(scope.Directory, id)
+		if err != nil {
+			return err
+		}
+		if err := tx.LockGroup(id, false); err != nil {
+			return err
+		}
+		if err := tx.LockPeople(nil, peek.MappedRole != ""); err != nil {
+			return err
+		}
+		f, err := open(tx, scope)
+		if err != nil {
+			return err
+		}
+		g, err := tx.Group(scope.Directory, id)
+		if err != nil {
+			return err
+		}
+		if g.MappedRole != peek.MappedRole {
+			return store.Rerun()
+		}
+		members, err := tx.MembersInGroup(id)
+		if err != nil {
+			return err
+		}
+		tx.DeleteGroup(id)
+		if err := tx.Record(scope.event(audit.SCIMGroupDeleted, groupParty(g), counted("members_removed", len(members))...)); err != nil {
+			return err
+		}
+		if g.MappedRole == "" {
+			return nil
+		}
+		_, err = resolve(tx, f.Config, f.policy, scope, resolved{members: members, why: string(audit.SCIMGroupDeleted)})
+		return err
+	})
+}
+
+// membership is the net effect of membership operations: SCIM ids to add and to remove.
+type membership struct{ add, remove []string }
+
+// plan turns operations into their net effect. Only a whole list makes it read the present one.
+func plan(tx *store.Tx, group string, ops []scim.MemberOp) (membership, error) {
+	var current map[string]bool // whom the group has, known after a whole list
+	wanted := map[string]bool{} // id -> in or out at the end
+	var order []string
+	want := func(id string, in bool) {
+		if _, seen := wanted[id]; !seen {
+			order = append(order, id)
+		}
+		wanted[id] = in
+	}
+	for _, op := range ops {
+		switch op.Kind {
+		case scim.MemberReplace:
+			if current == nil {
+				ids, err := tx.GroupMemberIDs(group)
+				if err != nil {
+					return membership{}, err
+				}
+				current = make(map[string]bool, len(ids))
+				for _, id := range ids {
+					current[id] = true
+					want(id, true)
+				}
+			}
+			for _, id := range order {
+				wanted[id] = false
+			}
+			for _, id := range op.Values {
+				want(id, true)
+			}
+		case scim.MemberAdd:
+			for _, id := range op.Values {
+				want(id, true)
+			}
+		case scim.MemberRemove:
+			for _, id := range op.Values {
+				want(id, false)
+			}
+		}
+	}
+	var m membership
+	for _, id := range order {
+		switch {
+		case wanted[id] && !current[id]:
+			m.add = append(m.add, id)
+		case !wanted[id] && (current == nil || current[id]):
+			m.remove = append(m.remove, id)
+		}
+	}
+	return m, nil
+}
+
+// apply changes rows and returns who really joined and left.
+func apply(tx *store.Tx, group string, m membership) (added, removed []string, err error) {
+	if removed, err = tx.RemoveGroupMembers(group, m.remove); err != nil {
+		return nil, nil, err
+	}
+	added, err = tx.AddGroupMembers(group, m.add)
+	return added, removed, err
+}
+
+// knownMembers returns the member behind each SCIM id of add and remove. An id in add that is not
+// a person of the directory is an error that names it; in remove it is nobody.
+func knownMembers(tx *store.Tx, directoryID string, add, remove []string) (map[string]string, error) {
+	if len(add)+len(remove) == 0 {
+		return nil, nil
+	}
+	known, err := tx.KnownSCIMUsers(directoryID, slices.Concat(add, remove))
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range add {
+		if _, ok := known[id]; !ok {
+			return nil, errs.Invalid("member_unknown",
+				"members: expected ids of users of this directory, received %q, which is none. Assign the person to the application first; nothing was changed.", id)
+		}
+	}
+	return known, nil
+}
+
+func values(known map[string]string) []string {
+	out := make([]string, 0, len(known))
+	for _, member := range known {
+		out = append(out, member)
+	}
+	return out
+}
+
+func counted(field string, n int) []audit.Change {
+	if n == 0 {
+		return nil
+	}
+	return []audit.Change{{Field: field, To: itoa(n)}}
+}

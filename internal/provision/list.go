@@ -1,0 +1,191 @@
+package provision
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// List is a page of a directory's resources.
+type List struct {
+	Where store.Cond
+	// Start is the first resource, from 1; Count how many at the most, 0 for the total alone.
+	Start, Count int
+}
+
+// GetUser returns a directory's person.
+func (s *Service) GetUser(ctx context.Context, scope Scope, id string, withGroups bool) (User, error) {
+	var out User
+	err := s.DB.Read(ctx, scope.Workspace, func(tx *store.Tx) error {
+		u, err := tx.SCIMUser(scope.Directory, id)
+		if err != nil {
+			return err
+		}
+		users := []User{{SCIMUser: *u}}
+		if err := addGroups(tx, users, withGroups); err != nil {
+			return err
+		}
+		out = users[0]
+		return nil
+	})
+	return out, err
+}
+
+func addGroups(tx *store.Tx, users []User, wanted bool) error {
+	if !wanted || len(users) == 0 {
+		return nil
+	}
+	at := make(map[string]int, len(users))
+	ids := make([]string, len(users))
+	for i := range users {
+		ids[i] = users[i].ID
+		at[users[i].ID] = i
+	}
+	groups, err := tx.GroupsOfUsers(ids)
+	for _, g := range groups {
+		users[at[g.User]].Groups = append(users[at[g.User]].Groups, g)
+	}
+	return err
+}
+
+// ListUsers returns a page of a directory's people in the order of their creation, and how many
+// match. match, where it is set, is asked for each candidate that the condition leaves, of
+// whom there may be 10,000 at the most (law 9).
+func (s *Service) ListUsers(ctx context.Context, scope Scope, q List, withGroups bool, match func(User) (bool, error)) ([]User, int, error) {
+	var users []User
+	total := 0
+	err := s.DB.Read(ctx, scope.Workspace, func(tx *store.Tx) error {
+		sel := store.Select{Where: q.Where, Start: q.Start, Count: q.Count}
+		if match != nil {
+			sel.Start, sel.Count = 1, store.MaxCandidates
+		}
+		rows, n, err := tx.SelectSCIMUsers(scope.Directory, sel)
+		if err != nil {
+			return err
+		}
+		total = n
+		users = make([]User, len(rows))
+		for i, u := range rows {
+			users[i].SCIMUser = u
+		}
+		if match == nil {
+			return addGroups(tx, users, withGroups)
+		}
+		if err := tooMany(total); err != nil {
+			return err
+		}
+		// The filter may ask for groups even where the answer does not show them.
+		if err := addGroups(tx, users, true); err != nil {
+			return err
+		}
+		users, total, err = window(users, q, match)
+		return err
+	})
+	return users, total, err
+}
+
+func tooMany(total int) error {
+	if total > store.MaxCandidates {
+		return errs.Invalid("too_many",
+			"The filter would have to look at %d resources one by one, at most %d are. Filter by userName, externalId, id, emails, active, displayName or members.", total, store.MaxCandidates)
+	}
+	return nil
+}
+
+// window keeps what matches, and of that the page that was asked for.
+func window[T any](all []T, q List, match func(T) (bool, error)) (page []T, total int, err error) {
+	for _, x := range all {
+		ok, err := match(x)
+		if err != nil {
+			return nil, 0, err
+		}
+		if !ok {
+			continue
+		}
+		total++
+		if total >= q.Start && len(page) < q.Count {
+			page = append(page, x)
+		}
+	}
+	return page, total, nil
+}
+
+// Group is a group as a directory is shown it.
+type Group struct {
+	store.Group
+	Members []store.GroupMember
+}
+
+// GetGroup returns a directory's group, with its members where they are wanted.
+func (s *Service) GetGroup(ctx context.Context, scope Scope, id string, withMembers bool) (Group, error) {
+	var out Group
+	err := s.DB.Read(ctx, scope.Workspace, func(tx *store.Tx) error {
+		g, err := tx.Group(scope.Directory, id)
+		if err != nil {
+			return err
+		}
+		groups := []Group{{Group: *g}}
+		if err := addMembers(tx, groups, withMembers); err != nil {
+			return err
+		}
+		out = groups[0]
+		return nil
+	})
+	return out, err
+}
+
+func addMembers(tx *store.Tx, groups []Group, wanted bool) error {
+	if !wanted || len(groups) == 0 {
+		return nil
+	}
+	at := make(map[string]int, len(groups))
+	ids := make([]string, len(groups))
+	for i := range groups {
+		ids[i] = groups[i].ID
+		at[groups[i].ID] = i
+	}
+	members, err := tx.MembersOfGroups(ids)
+	for _, m := range members {
+		groups[at[m.Group]].Members = append(groups[at[m.Group]].Members, m)
+	}
+	return err
+}
+
+// ListGroups is ListUsers for groups. matchMembers says that match looks at members.
+func (s *Service) ListGroups(ctx context.Context, scope Scope, q List, withMembers bool, match func(Group) (bool, error), matchMembers bool) ([]Group, int, error) {
+	var groups []Group
+	total := 0
+	err := s.DB.Read(ctx, scope.Workspace, func(tx *store.Tx) error {
+		sel := store.Select{Where: q.Where, Start: q.Start, Count: q.Count}
+		if match != nil {
+			sel.Start, sel.Count = 1, store.MaxCandidates
+		}
+		rows, n, err := tx.SelectGroups(scope.Directory, sel)
+		if err != nil {
+			return err
+		}
+		total = n
+		groups = make([]Group, len(rows))
+		for i, g := range rows {
+			groups[i].Group = g
+		}
+		if match == nil {
+			return addMembers(tx, groups, withMembers)
+		}
+		if err := tooMany(total); err != nil {
+			return err
+		}
+		if err := addMembers(tx, groups, matchMembers); err != nil {
+			return err
+		}
+		if groups, total, err = window(groups, q, match); err != nil || matchMembers {
+			return err
+		}
+		return addMembers(tx, groups, withMembers)
+	})
+	return groups, total, err
+}

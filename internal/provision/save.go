@@ -1,0 +1,234 @@
+package provision
+
+import (
+	"slices"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// change is one member before and after.
+type change struct {
+	before directory.Member
+	after  *directory.Member
+	why    string // code of what brought it about
+}
+
+// edit starts a change of m: the copy of what was is kept, m is changed by the caller.
+func edit(m *directory.Member, why string) change {
+	return change{before: *m, after: m, why: why}
+}
+
+// save writes members. It is the one way by which a member goes out (law 2) and comes in: in this
+// transaction sessions end and one-time links die, and each step is an event. A fresh member has
+// no id in before.
+func save(tx *store.Tx, cfg *directory.Config, scope Scope, changes ...change) error {
+	var out []string
+	for _, c := range changes {
+		if c.before.Sources == 0 && c.after.Sources != 0 && c.before.ID != "" {
+			out = append(out, c.after.ID)
+		}
+	}
+	// By now the caller holds the lock of each; who is signing in at this moment waits.
+	if len(out) > 0 {
+		if _, err := tx.EndSessionsOf(out, "deactivated"); err != nil {
+			return err
+		}
+	}
+	for _, c := range changes {
+		if err := saveOne(tx, cfg, scope, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveOne(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {
+	m := c.after
+	if m.In() && m.Stage == directory.StageActive {
+		m.WasIn = true
+	}
+	// The exchange is kept once, with the event of the request itself.
+	quiet := scope
+	quiet.Payload = nil
+	record := func(t audit.Type, fields ...audit.Change) error {
+		e := quiet.event(t, memberParty(m), fields...)
+		e.Reason = c.why
+		return tx.Record(e)
+	}
+	if c.before.ID == "" {
+		tx.InsertMember(m)
+		return record(audit.MemberCreated, audit.Change{Field: "status", To: string(m.Status())}, audit.Change{Field: "role", To: roleName(cfg, m.Role)})
+	}
+	tx.UpdateMember(m)
+	sources := audit.Change{Field: "deactivated_by", From: c.before.Sources.String(), To: m.Sources.String()}
+	switch {
+	case c.before.Sources == 0 && m.Sources != 0:
+		tx.EndLinks(m.ID)
+		if err := record(audit.MemberDeactivated, sources); err != nil {
+			return err
+		}
+	case c.before.Sources != 0 && m.Sources == 0:
+		if err := record(audit.MemberRestored, sources); err != nil {
+			return err
+		}
+	case c.before.Sources != m.Sources:
+		if err := record(audit.MemberDeactivated, sources); err != nil {
+			return err
+		}
+	}
+	if c.before.Role != m.Role {
+		return record(audit.MemberRoleChanged, roleChange(cfg, c.before.Role, m)...)
+	}
+	return nil
+}
+
+func roleName(cfg *directory.Config, id string) string {
+	role, _ := cfg.Roles.ByID(id)
+	return role.Name
+}
+
+func roleChange(cfg *directory.Config, from string, m *directory.Member) []audit.Change {
+	changes := []audit.Change{{Field: "role", From: roleName(cfg, from), To: roleName(cfg, m.Role)}}
+	if m.RoleReason.Group != "" {
+		changes = append(changes, audit.Change{Field: "group", To: m.RoleReason.Group})
+	}
+	return append(changes, audit.Change{Field: "role_source", To: string(m.RoleReason.Source)})
+}
+
+// resolved is what resolve is asked to look at.
+type resolved struct {
+	members []string // ids
+	// lost are the members who lost a membership in a mapped group by the directory's own
+	// change: only they can go out by group loss.
+	lost map[string]bool
+	why  string
+	// everybody says that a mapping or role edit concerns all: a role kept over a return then
+	// stays unless a group gives another.
+	everybody bool
+}
+
+// resolve decides the roles of members again, puts out who lost their last mapped group where
+// policy says so, and lets in who has one again. It takes a bounded number of statements for any
+// number of members; the caller holds their locks.
+func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope Scope, ask resolved) (changed int, err error) {
+	if len(ask.members) == 0 {
+		return 0, nil
+	}
+	members, err := tx.Members(ask.members)
+	if err != nil {
+		return 0, err
+	}
+	groups, err := tx.MappedGroups(ask.members)
+	if err != nil {
+		return 0, err
+	}
+	mapped := cfg.Workspace.Policy.RoleSource == directory.RoleSourceMapping
+	var turned []change                // who goes out or comes in
+	grants := map[string]*grantGroup{} // who only gets another role
+	for i := range members {
+		m := &members[i]
+		if m.Stage == directory.StageErased {
+			continue
+		}
+		has := len(groups[m.ID]) > 0 && mapped
+		c := edit(m, ask.why)
+		if keep := ask.everybody && m.RoleReason.Source == directory.RoleKept && !has; !keep {
+			role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, m.ManualRole, groups[m.ID], tx.Now())
+			if role.ID != m.Role || reason.Source != m.RoleReason.Source || reason.GroupID != m.RoleReason.GroupID || reason.Group != m.RoleReason.Group {
+				m.Role, m.RoleReason = role.ID, reason
+			}
+		}
+		switch {
+		case has && m.Sources.Has(directory.SourceGroupLoss):
+			m.Sources = m.Sources.Without(directory.SourceGroupLoss)
+		case !has && ask.lost[m.ID] && policy.LossDeactivates() && m.Sources == 0:
+			m.Sources = m.Sources.With(directory.SourceGroupLoss)
+		}
+		if err := checkTurn(tx, cfg, scope, c); err != nil {
+			return 0, err
+		}
+		switch {
+		case m.Sources != c.before.Sources:
+			turned = append(turned, c)
+		case m.RoleReason != c.before.RoleReason || m.Role != c.before.Role:
+			addGrant(grants, c)
+		}
+	}
+	if err := save(tx, cfg, scope, turned...); err != nil {
+		return 0, err
+	}
+	n, err := grantAll(tx, cfg, scope, grants, ask.why)
+	return len(turned) + n, err
+}
+
+// checkTurn refuses what law 7 forbids and an address that somebody else holds by now.
+func checkTurn(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {
+	m := c.after
+	goesOut := c.before.Sources == 0 && m.Sources != 0
+	demoted := c.before.Role != m.Role && c.before.Role == owner(cfg)
+	if goesOut || demoted {
+		shielded, err := protected(tx, cfg, &c.before)
+		if err != nil {
+			return err
+		}
+		if shielded {
+			return refuseProtected(scope, &c.before, "taking them out of their last group")
+		}
+	}
+	if c.before.Sources != 0 && m.Sources == 0 {
+		return checkAddress(tx, m.Email, m.ID, true)
+	}
+	return nil
+}
+
+type grantGroup struct {
+	reason  directory.RoleReason
+	role    string
+	changes []change
+}
+
+func addGrant(grants map[string]*grantGroup, c change) {
+	m := c.after
+	key := m.Role + "\x00" + string(m.RoleReason.Source) + "\x00" + m.RoleReason.GroupID
+	g := grants[key]
+	if g == nil {
+		g = &grantGroup{reason: m.RoleReason, role: m.Role}
+		grants[key] = g
+	}
+	g.changes = append(g.changes, c)
+}
+
+func grantAll(tx *store.Tx, cfg *directory.Config, scope Scope, grants map[string]*grantGroup, why string) (int, error) {
+	n := 0
+	keys := make([]string, 0, len(grants))
+	for key := range grants {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		g := grants[key]
+		ids := make([]string, 0, len(g.changes))
+		for _, c := range g.changes {
+			ids = append(ids, c.after.ID)
+		}
+		n += len(ids)
+		if err := tx.GrantRoles([]store.RoleGrant{{Role: g.role, Reason: g.reason, Members: ids}}); err != nil {
+			return n, err
+		}
+		quiet := scope
+		quiet.Payload = nil
+		for _, c := range g.changes {
+			if c.before.Role == c.after.Role {
+				continue
+			}
+			e := quiet.event(audit.MemberRoleChanged, memberParty(c.after), roleChange(cfg, c.before.Role, c.after)...)
+			e.Reason = why
+			if err := tx.Record(e); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}

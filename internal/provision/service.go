@@ -1,0 +1,123 @@
+package provision
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// Service changes members and groups.
+type Service struct {
+	DB *store.DB
+}
+
+// Scope is on whose behalf something is done.
+type Scope struct {
+	Workspace string // id
+	Directory string // id; "" for people's own acts
+	Actor     audit.Party
+	// Payload is what the caller sent, redacted (audit.Exchange); it is stored with the event.
+	Payload json.RawMessage
+}
+
+func (s Scope) event(t audit.Type, subject audit.Party, changes ...audit.Change) audit.Event {
+	return audit.Event{Type: t, Actor: s.Actor, Subject: subject, Directory: s.Directory, Payload: s.Payload, Changes: changes}
+}
+
+func memberParty(m *directory.Member) audit.Party {
+	return audit.Party{Kind: "member", ID: m.ID, Name: m.Email}
+}
+
+func groupParty(g *store.Group) audit.Party {
+	return audit.Party{Kind: "group", ID: g.ID, Name: g.DisplayName}
+}
+
+// feed is a directory as an operation finds it.
+type feed struct {
+	*directory.Config
+	dir    directory.Directory
+	policy directory.Policy
+}
+
+// open reads the configuration and checks that the directory may speak at all.
+func open(tx *store.Tx, scope Scope) (*feed, error) {
+	cfg, err := tx.Config()
+	if err != nil {
+		return nil, err
+	}
+	dir, ok := cfg.Directory(scope.Directory)
+	if !ok {
+		return nil, errs.Unauthenticated("token_unknown", "The bearer token is missing or not valid.")
+	}
+	if !dir.Enabled {
+		return nil, errs.Forbidden("directory_disabled", "The directory %q is switched off.", dir.Name)
+	}
+	f := &feed{Config: cfg, dir: dir, policy: cfg.PolicyFor(dir.ID)}
+	if !f.policy.SCIMAllowed {
+		return nil, errs.Forbidden("scim_not_allowed", "SCIM is not switched on for this workspace.")
+	}
+	return f, nil
+}
+
+// mayBringIn refuses creating and reactivating while policy wants a verified connection and there
+// is none: such people would have no way to sign in.
+func (f *feed) mayBringIn() error {
+	if f.policy.SCIMRequiresSSO && !f.HasVerifiedConnection() {
+		return errs.Forbidden("sso_not_verified",
+			"This workspace provisions people only while it has an active, verified SSO connection, and there is none. Deactivating and updating go on.")
+	}
+	return nil
+}
+
+// owner is the id of the owner role.
+func owner(cfg *directory.Config) string { return cfg.Roles.Owner().ID }
+
+// protected reports whether law 7 holds for m: the break-glass administrator, or an owner beside
+// whom there is no other. The policy must be held exclusively.
+func protected(tx *store.Tx, cfg *directory.Config, m *directory.Member) (bool, error) {
+	if m.BreakGlass {
+		return true, nil
+	}
+	if m.Role != owner(cfg) || !m.In() {
+		return false, nil
+	}
+	others, err := tx.OtherOwners(owner(cfg), m.ID)
+	return others == 0, err
+}
+
+// guarded reports whether changing m may concern law 7, so that the policy must be held
+// exclusively.
+func guarded(cfg *directory.Config, m *directory.Member) bool {
+	return m.BreakGlass || m.Role == owner(cfg)
+}
+
+// refuseProtected is the answer of law 7: 403, nothing changes, but the member's sessions that
+// came through a connection end and the attempt is on record for the other owners.
+func refuseProtected(scope Scope, m *directory.Member, what string) error {
+	kind := "the last owner"
+	if m.BreakGlass {
+		kind = "the break-glass administrator"
+	}
+	err := errs.Forbidden("protected_member",
+		"%s is %s of this workspace and keeps status, role and address: %s is refused. Name another owner first.", m.Email, kind, what)
+	id := m.ID
+	e := scope.event(audit.ProtectedAttempt, memberParty(m))
+	e.Outcome, e.Reason = audit.Refused, "protected_member"
+	return store.Refuse(err, func(tx *store.Tx) error {
+		_, err := tx.EndSessions(id, "", "directory_deactivated", true)
+		return err
+	}, e)
+}
+
+// Refused records that a SCIM request was refused. It is committed before the caller is answered.
+func (s *Service) Refused(ctx context.Context, scope Scope, cause error) error {
+	return s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
+		e := scope.event(audit.SCIMRefused, audit.Party{Kind: "directory", ID: scope.Directory})
+		e.Outcome, e.Reason = audit.Refused, errs.CodeOf(cause)
+		return tx.Record(e)
+	})
+}

@@ -1,0 +1,248 @@
+package provision
+
+import (
+	"context"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// hold finds a directory's resource, takes the locks of its member and reads both again under
+// them. exclusive is kept by the caller across reruns of its closure.
+func hold(tx *store.Tx, scope Scope, id string, exclusive *bool) (*feed, *store.SCIMUser, *directory.Member, error) {
+	peek, err := tx.SCIMUser(scope.Directory, id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := tx.LockPeople([]string{peek.Member}, *exclusive); err != nil {
+		return nil, nil, nil, err
+	}
+	f, err := open(tx, scope)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	u, m, err := tx.SCIMUserAndMember(scope.Directory, id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if m.ID != peek.Member {
+		return nil, nil, nil, store.Rerun()
+	}
+	if guarded(f.Config, m) && !*exclusive {
+		*exclusive = true
+		return nil, nil, nil, store.Rerun()
+	}
+	return f, u, m, nil
+}
+
+// UpdateUser changes a directory's resource (PUT and PATCH; rows 8 to 12). fn gets the resource
+// as it stands and returns the person as it shall be; it may be called again. Errors: those of
+// fn, not_found, invalid, conflict, forbidden.
+func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGroups bool, fn func(User) (Person, error)) (User, error) {
+	var done User
+	exclusive := false
+	err := s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
+		f, u, m, err := hold(tx, scope, id, &exclusive)
+		if err != nil {
+			return err
+		}
+		shown := User{SCIMUser: *u}
+		if withGroups {
+			if shown.Groups, err = tx.GroupsOfUsers([]string{u.ID}); err != nil {
+				return err
+			}
+		}
+		p, err := fn(shown)
+		if err != nil {
+			return err
+		}
+		if err := p.check(f.policy); err != nil {
+			return err
+		}
+		if err := f.update(tx, scope, u, m, p); err != nil {
+			return err
+		}
+		done = User{SCIMUser: *u, Groups: shown.Groups}
+		return nil
+	})
+	return done, err
+}
+
+// update writes p over u and m.
+func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.Member, p Person) error {
+	if p.Manager != u.Manager {
+		if err := checkManager(tx, f.dir.ID, p.Manager, u.ID); err != nil {
+			return err
+		}
+	}
+	was := *u
+	c := edit(m, "scim_update")
+	changes := p.fill(m)
+	address := p.address()
+	moved := directory.Fold(address) != directory.Fold(m.Email)
+	if address != m.Email {
+		changes = append(changes, audit.Change{Field: "email", From: m.Email, To: address})
+		m.Email = address
+	}
+	t, err := f.active(u, m, p.Active)
+	if err != nil {
+		return err
+	}
+	if t != "" {
+		c.why = string(t)
+		changes = append(changes, audit.Change{Field: "active", From: boolText(was.Active), To: boolText(u.Active)})
+	}
+	if moved || c.before.Sources == 0 && m.Sources != 0 {
+		shielded, err := protected(tx, f.Config, &c.before)
+		if err != nil {
+			return err
+		}
+		if shielded {
+			return refuseProtected(scope, &c.before, "changing status or address by the directory")
+		}
+	}
+	if moved || c.before.Sources != 0 && m.Sources == 0 {
+		if err := checkAddress(tx, m.Email, m.ID, m.Sources == 0); err != nil {
+			return err
+		}
+	}
+	u.UserName, u.ExternalID, u.Manager, u.Document = p.UserName, p.ExternalID, p.Manager, p.Document
+	same := len(changes) == 0 && was.UserName == u.UserName && was.ExternalID == u.ExternalID && was.Manager == u.Manager &&
+		was.Document == u.Document && was.Active == u.Active
+	typ := audit.SCIMUserUpdated
+	if t != "" {
+		typ = t
+	}
+	if same && m.Sources == c.before.Sources {
+		e := scope.event(typ, memberParty(m))
+		e.Reason = "no_change"
+		return tx.Record(e)
+	}
+	u.UpdatedAt = tx.Now()
+	if was.Document != u.Document {
+		u.Emails = p.Emails
+		if u.Emails == nil {
+			u.Emails = []store.EmailKey{}
+		}
+	}
+	if was.UserName != u.UserName {
+		changes = append(changes, audit.Change{Field: "user_name", From: was.UserName, To: u.UserName})
+	}
+	if was.ExternalID != u.ExternalID {
+		changes = append(changes, audit.Change{Field: "external_id", From: was.ExternalID, To: u.ExternalID})
+	}
+	if f.renews(c) {
+		return f.renew(tx, scope, u, c, changes)
+	}
+	tx.UpdateSCIMUser(u)
+	if err := tx.Record(scope.event(typ, memberParty(m), changes...)); err != nil {
+		return err
+	}
+	return save(tx, f.Config, scope, c)
+}
+
+// active applies the directory's word to resource and sources and returns the event type of the
+// transition, "" for none.
+func (f *feed) active(u *store.SCIMUser, m *directory.Member, want *bool) (audit.Type, error) {
+	if want == nil {
+		return "", nil
+	}
+	wasActive := u.Active
+	u.Active = *want
+	if !*want {
+		// An owner may have restored somebody whom the directory holds inactive: its next
+		// word puts them out again.
+		wasOut := m.Sources.Has(directory.SourceIdP)
+		m.Sources = m.Sources.With(directory.SourceIdP)
+		if wasActive || !wasOut {
+			return audit.SCIMUserDeactivated, nil
+		}
+		return "", nil
+	}
+	if m.Sources.Has(directory.SourceIdP) {
+		if err := f.mayBringIn(); err != nil {
+			return "", err
+		}
+		m.Sources = m.Sources.Without(directory.SourceIdP)
+		return audit.SCIMUserReactivated, nil
+	}
+	if !wasActive {
+		return audit.SCIMUserReactivated, nil
+	}
+	return "", nil
+}
+
+// renews reports whether a return makes a fresh member: under new_identity, when the IdP's was
+// the last source, and only for somebody who had been in.
+func (f *feed) renews(c change) bool {
+	return f.policy.Reactivation == directory.ReactivationNewIdentity && c.before.WasIn &&
+		c.before.Sources.Has(directory.SourceIdP) && c.after.Sources == 0
+}
+
+// renew puts a fresh member behind the same resource. The old one stays out, as history; the
+// resource keeps its id and its group rows, which decide the fresh member's role.
+func (f *feed) renew(tx *store.Tx, scope Scope, u *store.SCIMUser, c change, changes []audit.Change) error {
+	old := c.before
+	fresh := *c.after
+	fresh.ID = keys.ID("mem_", tx.Now())
+	fresh.Replaces, fresh.ManualRole, fresh.BreakGlass, fresh.WasIn = old.ID, "", false, false
+	fresh.CreatedAt, fresh.UpdatedAt = tx.Now(), tx.Now()
+	if f.policy.ProvisionOn == directory.ProvisionFirstLogin {
+		fresh.Stage = directory.StagePending
+	}
+	groups, err := tx.MappedGroups([]string{old.ID})
+	if err != nil {
+		return err
+	}
+	role, reason := f.Roles.Decide(f.policy.RoleSource, "", groups[old.ID], tx.Now())
+	fresh.Role, fresh.RoleReason = role.ID, reason
+	u.Member = fresh.ID
+	tx.UpdateSCIMUser(u)
+	changes = append(changes, audit.Change{Field: "member", From: old.ID, To: fresh.ID})
+	if err := tx.Record(scope.event(audit.SCIMUserReactivated, memberParty(&fresh), changes...)); err != nil {
+		return err
+	}
+	quiet := scope
+	quiet.Payload = nil
+	if err := tx.Record(quiet.event(audit.MemberReplaced, memberParty(&old), audit.Change{Field: "member", From: old.ID, To: fresh.ID})); err != nil {
+		return err
+	}
+	return save(tx, f.Config, scope, change{after: &fresh, why: "new_identity"})
+}
+
+// DeleteUser is a directory's DELETE (row 11): the id is retired for good, the member goes out and
+// keeps their data.
+func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error {
+	exclusive := false
+	return s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
+		f, u, m, err := hold(tx, scope, id, &exclusive)
+		if err != nil {
+			return err
+		}
+		if m.Sources == 0 {
+			shielded, err := protected(tx, f.Config, m)
+			if err != nil {
+				return err
+			}
+			if shielded {
+				return refuseProtected(scope, m, "deleting them by the directory")
+			}
+		}
+		c := edit(m, string(audit.SCIMUserDeleted))
+		m.Sources = m.Sources.With(directory.SourceIdP)
+		tx.RetireSCIMUser(u.ID)
+		if err := tx.Record(scope.event(audit.SCIMUserDeleted, memberParty(m), audit.Change{Field: "scim_id", From: u.ID})); err != nil {
+			return err
+		}
+		return save(tx, f.Config, scope, c)
+	})
+}
+
+func boolText(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
