@@ -1,6 +1,9 @@
 package scim
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // OpKind is what a PATCH operation does.
 type OpKind string
@@ -121,6 +124,9 @@ func parsePath(t *ResourceType, text string) (Path, scanned, error) {
 	}
 	if len(text) > maxPathBytes {
 		return invalid("it is too long")
+	}
+	if !utf8.ValidString(text) {
+		return invalid("it is not UTF-8")
 	}
 	s, why := scope{t: t}.scan(text)
 	if why != "" {
