@@ -362,6 +362,52 @@ func TestOktaNeverPushesSomebodyWhoIsNotProvisioned(t *testing.T) {
 	}
 }
 
+func TestOktaLeavesOutInactivePeopleWhenItPushesAWholeGroup(t *testing.T) {
+	for _, kind := range []Kind{Okta, OktaCustom} {
+		t.Run(string(kind), func(t *testing.T) {
+			p, f, _ := connected(t, kind, Connection{})
+			ctx := t.Context()
+			_, err := p.AssignEverybody(ctx)
+			must(t, err)
+			must(t, p.Deactivate(ctx, "ann.lee@acme.test"))
+			if got := f.memberNames("Omniflow-Admins"); len(got) != 2 {
+				t.Errorf("deactivation itself changed the group to %v", got)
+			}
+			must(t, p.PushNow(ctx, "Omniflow-Admins"))
+			if got := f.memberNames("Omniflow-Admins"); !slices.Equal(got, []string{"zoe.mueller@acme.test"}) {
+				t.Errorf("pushed %v", got)
+			}
+		})
+	}
+}
+
+func TestOktaWithoutGroupPushNeverAsksForGroups(t *testing.T) {
+	p, f, _ := connected(t, Okta, Connection{WithoutGroups: true})
+	must(t, p.TestCredentials(t.Context()))
+	_, err := p.AssignEverybody(t.Context())
+	must(t, err)
+	_, err = p.Sync(t.Context())
+	must(t, err)
+	for _, call := range f.since(0) {
+		if strings.Contains(call, "/Groups") {
+			t.Errorf("sent %s", call)
+		}
+	}
+}
+
+func TestTwoGroupsOfOneNameAreAnErrorForThatGroup(t *testing.T) {
+	p, f, _ := connected(t, Entra, Connection{})
+	f.groups = []doc{{"id": "g1", "displayName": "Engineering"}, {"id": "g2", "displayName": "engineering"}}
+	_, err := p.AssignEverybody(t.Context())
+	var failed *SyncError
+	if !errors.As(err, &failed) || len(failed.Failed) != 1 || failed.Failed[0].Object != "group" {
+		t.Errorf("got %v", err)
+	}
+	if len(f.groups) != 7 || f.groups[0]["members"] != nil || f.groups[1]["members"] != nil {
+		t.Errorf("one of the two was touched: %v", f.groups[:2])
+	}
+}
+
 func TestOktaLinksAGroupOfThatNameAndUnlinksAsTold(t *testing.T) {
 	p, f, _ := connected(t, Okta, Connection{})
 	ctx := t.Context()

@@ -68,7 +68,7 @@ func (r Report) String() string {
 	if len(parts) == 0 {
 		return "Nothing to send."
 	}
-	return strings.ToUpper(parts[0][:1]) + strings.Join(parts, ", ")[1:] + "."
+	return strings.ToUpper(parts[0][:1]) + strings.TrimSuffix(strings.Join(parts, ", ")[1:], ".") + "."
 }
 
 // err is nil unless something failed or the sync was ended early.
