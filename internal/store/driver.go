@@ -15,7 +15,9 @@ type Driver interface {
 	Name() string
 	// Write runs fn in one transaction and commits it when fn returns nil. fn may run more
 	// than once (a lost common transaction, a deadlock); each run starts from nothing. The
-	// error of fn is returned as it is.
+	// error of fn is returned as it is, and a panic in it as an error. After a statement that
+	// failed, every later one of the run fails alike and nothing is committed, even if fn
+	// returns nil.
 	Write(ctx context.Context, fn func(Conn) error) error
 	// Read runs fn on one consistent view and changes nothing.
 	Read(ctx context.Context, fn func(Conn) error) error
@@ -70,6 +72,10 @@ const (
 	// ClassUnavailable is a database that does not answer or is going down.
 	ClassUnavailable
 )
+
+// ErrInDoubt is wrapped by the error of a transaction whose commit was sent and not answered: it
+// may have been made.
+var ErrInDoubt = errors.New("the commit was not answered")
 
 // ErrHeld says that another process holds the lock.
 var ErrHeld = errors.New("another process holds the lock")

@@ -39,8 +39,9 @@ func (tx *Tx) insertEvent(e audit.Event) error {
 		changes = toJSON(e.Changes)
 	}
 	id := tx.eventID()
-	tx.later(insertEvent, tx.workspace, id, micros(tx.now), string(e.Type), string(e.Outcome), e.Reason, toJSON(e.Actor),
-		e.Subject.Kind, e.Subject.ID, e.Subject.Name, e.Connection, e.Directory, changes)
+	// What a stranger typed may be in any of these, and must not keep the event from being recorded.
+	tx.later(insertEvent, tx.workspace, id, micros(tx.now), string(e.Type), string(e.Outcome), clean(e.Reason), toJSON(e.Actor),
+		clean(e.Subject.Kind), clean(e.Subject.ID), clean(e.Subject.Name), clean(e.Connection), clean(e.Directory), changes)
 	if len(e.Payload) > 0 {
 		tx.later(insertPayload, tx.workspace, id, micros(tx.now), pack(e.Payload))
 	}
@@ -171,18 +172,15 @@ const unsequenced = `SELECT workspace_id, id FROM event WHERE seq IS NULL ORDER 
 
 // Sequence numbers committed events, workspace by workspace, and returns how many it numbered.
 // Numbers are given after commit, so whoever reads by number never skips a late commit. One
-// process does it at a time.
+// transaction does it at a time, under a lock that ends with it.
 func (db *DB) Sequence(ctx context.Context) (numbered int, err error) {
-	err = db.driver.Exclusive(ctx, "sequence", false, func(ctx context.Context) error {
-		for {
-			n, err := db.sequenceOnce(ctx)
-			numbered += n
-			if err != nil || n < sequenceBatch {
-				return err
-			}
+	for {
+		n, err := db.sequenceOnce(ctx)
+		numbered += n
+		if err != nil || n < sequenceBatch {
+			return numbered, db.translate(err)
 		}
-	})
-	return numbered, db.translate(err)
+	}
 }
 
 func (db *DB) sequenceOnce(ctx context.Context) (int, error) {
@@ -192,6 +190,9 @@ func (db *DB) sequenceOnce(ctx context.Context) (int, error) {
 	err := db.driver.Write(ctx, func(c Conn) error {
 		found = found[:0]
 		clear(touched)
+		if err := db.driver.Lock(ctx, c, lockKey("", "sequence"), false); err != nil {
+			return err
+		}
 		if err := each(ctx, c, func(r Rows) error {
 			var e row
 			if err := r.Scan(&e.workspace, &e.id); err != nil {
@@ -244,7 +245,7 @@ func numberEvents(n int) string {
 	}
 	b.WriteString(`)
 	UPDATE event SET seq = numbered.seq FROM numbered
-	WHERE  event.workspace_id = numbered.workspace_id AND event.id = numbered.id`)
+	WHERE  event.workspace_id = numbered.workspace_id AND event.id = numbered.id AND event.seq IS NULL`)
 	return b.String()
 }
 
@@ -294,6 +295,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			c.Defer(`DELETE FROM request_log WHERE workspace_id = $1 AND time < $2`, w.ID, micros(now.Add(-requestLogAge)))
 			c.Defer(`DELETE FROM session_handle WHERE workspace_id = $1 AND session_id IN
 				(SELECT id FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2))`, w.ID, micros(now.Add(-sessionAge)))
+			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
 			return nil
 		}); err != nil {
 			return db.translate(err)

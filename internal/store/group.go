@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -194,18 +197,33 @@ type GroupMember struct {
 
 // MembersOfGroups returns the members of each of groups, in group and user order.
 func (tx *Tx) MembersOfGroups(groups []string) ([]GroupMember, error) {
-	return tx.memberships(groups, `
+	list, err := tx.memberships(groups, `
 		SELECT gm.group_id, gm.scim_user_id, u.user_name
 		FROM   group_member gm JOIN scim_user u ON u.workspace_id = gm.workspace_id AND u.id = gm.scim_user_id
 		WHERE  gm.workspace_id = $1 AND gm.group_id IN (%s) ORDER BY gm.group_id, gm.scim_user_id`)
+	return ordered(list, len(groups), func(a, b GroupMember) int {
+		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.User, b.User))
+	}), err
 }
 
 // GroupsOfUsers returns the groups of each of users (SCIM ids), in user and group order.
 func (tx *Tx) GroupsOfUsers(users []string) ([]GroupMember, error) {
-	return tx.memberships(users, `
+	list, err := tx.memberships(users, `
 		SELECT gm.group_id, gm.scim_user_id, g.display_name
 		FROM   group_member gm JOIN grp g ON g.workspace_id = gm.workspace_id AND g.id = gm.group_id
 		WHERE  gm.workspace_id = $1 AND gm.scim_user_id IN (%s) ORDER BY gm.scim_user_id, gm.group_id`)
+	return ordered(list, len(users), func(a, b GroupMember) int {
+		return cmp.Or(strings.Compare(a.User, b.User), strings.Compare(a.Group, b.Group))
+	}), err
+}
+
+// ordered puts the answers to more than one chunk in one order, each once.
+func ordered(list []GroupMember, asked int, compare func(a, b GroupMember) int) []GroupMember {
+	if asked <= chunk {
+		return list
+	}
+	slices.SortFunc(list, compare)
+	return slices.Compact(list)
 }
 
 func (tx *Tx) memberships(ids []string, query string) ([]GroupMember, error) {

@@ -1,9 +1,15 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 )
@@ -56,7 +62,7 @@ func (l *requestLog) stranger(key strangerKey, now time.Time, sample []byte) {
 	}
 	sum := l.strangers[key]
 	if sum == nil {
-		sum = &strangerSum{first: now, sample: sample}
+		sum = &strangerSum{first: now, sample: bytes.Clone(sample)}
 		l.strangers[key] = sum
 	}
 	sum.count++
@@ -93,9 +99,8 @@ func (l *requestLog) token(hash string, now time.Time) {
 
 // LogRead adds a read to the request log. It is written within a second by RunMarks.
 func (db *DB) LogRead(ctx context.Context, e ReadLogEntry) error {
-	if len(e.Path) > maxReadPath {
-		e.Path = e.Path[:maxReadPath]
-	}
+	// One entry that cannot be stored would keep out all that are written with it.
+	e.Method, e.Path = clean(e.Method), clean(cut(e.Path, maxReadPath))
 	db.reads.mu.Lock()
 	db.reads.entries = append(db.reads.entries, e)
 	full := len(db.reads.entries) >= maxReadLog
@@ -104,6 +109,17 @@ func (db *DB) LogRead(ctx context.Context, e ReadLogEntry) error {
 		return db.FlushMarks(ctx)
 	}
 	return nil
+}
+
+// cut shortens s to n bytes and leaves no half character behind.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 const touchToken = `UPDATE token_handle SET last_used_at = $2 WHERE hash = $1`
@@ -124,6 +140,14 @@ func (db *DB) FlushMarks(ctx context.Context) error {
 	if len(entries)+len(tokens)+len(sessions)+len(strangers) == 0 {
 		return nil
 	}
+	// Rows are written in one order everywhere, so that two processes never wait in a circle.
+	byHash := slices.Sorted(maps.Keys(tokens))
+	bySession := slices.SortedFunc(maps.Keys(sessions), func(a, b sessionKey) int {
+		return cmp.Or(strings.Compare(a.workspace, b.workspace), strings.Compare(a.id, b.id))
+	})
+	bySource := slices.SortedFunc(maps.Keys(strangers), func(a, b strangerKey) int {
+		return cmp.Or(strings.Compare(a.source, b.source), strings.Compare(a.reason, b.reason), a.hour.Compare(b.hour))
+	})
 	err := db.driver.Write(ctx, func(c Conn) error {
 		for start := 0; start < len(entries); start += readLogBatch {
 			part := entries[start:min(start+readLogBatch, len(entries))]
@@ -133,18 +157,55 @@ func (db *DB) FlushMarks(ctx context.Context) error {
 			}
 			c.Defer(`INSERT INTO request_log (workspace_id, directory_id, id, time, method, path, status, micros, results) VALUES `+tuples(1, 9, len(part)), args...)
 		}
-		for hash, at := range tokens {
-			c.Defer(touchToken, hash, micros(at))
+		for _, hash := range byHash {
+			c.Defer(touchToken, hash, micros(tokens[hash]))
 		}
-		for key, at := range sessions {
-			c.Defer(touchSession, key.workspace, key.id, micros(at))
+		for _, key := range bySession {
+			c.Defer(touchSession, key.workspace, key.id, micros(sessions[key]))
 		}
-		for key, sum := range strangers {
+		for _, key := range bySource {
+			sum := strangers[key]
 			c.Defer(countStranger, key.source, key.reason, micros(key.hour), micros(sum.first), micros(sum.last), pack(sum.sample), sum.count)
 		}
 		return nil
 	})
+	if err != nil {
+		l.putBack(entries, tokens, sessions, strangers)
+	}
 	return db.translate(err)
+}
+
+// putBack keeps what could not be written for the next time: the newest reads up to the bound,
+// and every mark and sum.
+func (l *requestLog) putBack(entries []ReadLogEntry, tokens map[string]time.Time, sessions map[sessionKey]time.Time, strangers map[strangerKey]*strangerSum) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(entries, l.entries...)
+	l.entries = l.entries[max(0, len(l.entries)-maxReadLog):]
+	l.tokens = newest(tokens, l.tokens)
+	l.sessions = newest(sessions, l.sessions)
+	later := l.strangers
+	l.strangers = strangers
+	for key, sum := range later {
+		before := l.strangers[key]
+		if before == nil {
+			if l.strangers == nil {
+				l.strangers = map[strangerKey]*strangerSum{}
+			}
+			l.strangers[key] = sum
+			continue
+		}
+		before.count += sum.count
+		before.last = sum.last
+	}
+}
+
+func newest[K comparable](before, later map[K]time.Time) map[K]time.Time {
+	if before == nil {
+		return later
+	}
+	maps.Copy(before, later)
+	return before
 }
 
 // RunMarks writes the request log and the marks of use every interval until ctx ends, and once

@@ -194,7 +194,9 @@ type RoleGrant struct {
 // GrantRoles writes grants; each takes one statement per 512 members.
 func (tx *Tx) GrantRoles(grants []RoleGrant) error {
 	for _, g := range grants {
-		tx.change("member")
+		if len(g.Members) > 0 {
+			tx.change("member")
+		}
 		if err := eachChunk(g.Members, func(part []string) error {
 			list, args := in(5, part)
 			tx.later(`UPDATE member SET role_id = $2, role_reason = $3, updated_at = $4 WHERE workspace_id = $1 AND id IN (`+list+`)`,

@@ -255,17 +255,17 @@ func (tx *Tx) SelectSCIMUsers(directoryID string, sel Select) (page []SCIMUser, 
 // page runs a list and counts only where the page itself does not tell the total: one row more
 // than wanted is asked for.
 func (tx *Tx) page(sel Select, from string, a sqlArgs, columns string, scan func(Rows) error) (total int, err error) {
-	got := 0
+	got, skip := 0, max(sel.Start-1, 0)
 	if sel.Count > 0 {
-		query := fmt.Sprintf("SELECT %s %s ORDER BY r.created_at, r.id LIMIT %d OFFSET %d", columns, from, sel.Count+1, sel.Start-1)
+		query := fmt.Sprintf("SELECT %s %s ORDER BY r.created_at, r.id LIMIT %d OFFSET %d", columns, from, sel.Count+1, skip)
 		if err := tx.each(func(r Rows) error {
 			got++
 			return scan(r)
 		}, query, a.args...); err != nil {
 			return 0, err
 		}
-		if got <= sel.Count && (got > 0 || sel.Start == 1) {
-			return sel.Start - 1 + got, nil
+		if got <= sel.Count && (got > 0 || skip == 0) {
+			return skip + got, nil
 		}
 	}
 	var n int64

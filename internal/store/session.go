@@ -43,7 +43,7 @@ func (tx *Tx) InsertSession(s *session.Session, hash string) {
 	tx.change("session")
 	tx.later(insertSessionHandle, hash, tx.workspace, s.ID)
 	tx.later(insertSession, tx.workspace, s.ID, s.Member, string(s.Method), s.Connection, s.BreakGlass, micros(tx.now),
-		micros(s.ExpiresAt), s.Address, s.UserAgent)
+		micros(s.ExpiresAt), clean(s.Address), clean(s.UserAgent))
 }
 
 // EndSessions ends the live sessions of a member, but the one with id except, and announces each.

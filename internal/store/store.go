@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -46,7 +47,7 @@ func Open(ctx context.Context, driver Driver, opts Options) (*DB, error) {
 	return db, nil
 }
 
-// Close waits for nothing and closes the database.
+// Close ends the database. Transactions under way are finished first; later ones fail.
 func (db *DB) Close() error { return db.driver.Close() }
 
 // Name is the driver's name: "sqlite" or "postgres".
@@ -67,6 +68,9 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) translate(err error) error {
 	if err == nil || errs.As(err) != nil {
 		return err
+	}
+	if errors.Is(err, ErrInDoubt) {
+		return errs.Unavailable("commit_in_doubt", "The database stopped answering while the change was being saved. Look whether it was made before you try again.").With(err)
 	}
 	switch db.driver.Classify(err) {
 	case ClassUnavailable:

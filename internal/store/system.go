@@ -157,7 +157,7 @@ func (s System) RecordStranger(source, reason string, payload json.RawMessage) {
 	if len(payload) > audit.MaxStrangerPayload {
 		payload = nil
 	}
-	s.db.reads.stranger(strangerKey{source, reason, s.db.Now().Truncate(time.Hour)}, s.db.Now(), payload)
+	s.db.reads.stranger(strangerKey{clean(source), clean(reason), s.db.Now().Truncate(time.Hour)}, s.db.Now(), payload)
 }
 
 // Stranger is one line of the sum.

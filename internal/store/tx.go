@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 )
 
@@ -25,7 +27,9 @@ type Tx struct {
 	readonly  bool
 
 	eventBase string
-	changed   string // the first change that needs an event
+	changed   string            // the first change that needs an event
+	failure   error             // what a queued statement would have failed with: it was not queued
+	config    *directory.Config // read here; others may have it after the commit
 	recorded  int
 	signals   []Signal
 	onUnique  map[string]error // what a deferred unique violation means, by index name
@@ -40,11 +44,17 @@ func (db *DB) Write(ctx context.Context, workspace string, fn func(*Tx) error) e
 	if !errors.As(err, &refusal) {
 		return err
 	}
-	if recErr := db.write(ctx, workspace, refusal.record); recErr != nil {
+	// Who hangs up after a refusal leaves its event all the same.
+	kept, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalTime)
+	defer cancel()
+	if recErr := db.write(kept, workspace, refusal.record); recErr != nil {
 		return recErr
 	}
 	return refusal.Err
 }
+
+// refusalTime bounds the transaction that records a refusal.
+const refusalTime = 10 * time.Second
 
 // rerun asks for the closure to run again from the start: what it read without a lock has
 // changed since.
@@ -68,6 +78,9 @@ func (db *DB) write(ctx context.Context, workspace string, fn func(*Tx) error) e
 			if err := fn(tx); err != nil {
 				return err
 			}
+			if tx.failure != nil {
+				return tx.failure
+			}
 			if tx.changed != "" && tx.recorded == 0 {
 				return fmt.Errorf("store: %s changed and no event was recorded", tx.changed)
 			}
@@ -78,6 +91,9 @@ func (db *DB) write(ctx context.Context, workspace string, fn func(*Tx) error) e
 			continue
 		case err != nil:
 			return tx.meaning(db, err)
+		}
+		if tx.config != nil {
+			db.configs.put(tx.config)
 		}
 		for _, s := range tx.signals {
 			db.signals.publish(s)
@@ -103,13 +119,20 @@ func (tx *Tx) meaning(db *DB, err error) error {
 	return db.translate(err)
 }
 
-// Read runs fn on one consistent view of workspace.
+// Read runs fn on one consistent view of workspace. A change in it is an error.
 func (db *DB) Read(ctx context.Context, workspace string, fn func(*Tx) error) error {
 	if workspace == "" {
 		return errors.New("store: a transaction needs a workspace")
 	}
 	err := db.driver.Read(ctx, func(c Conn) error {
-		return fn(&Tx{db: db, ctx: ctx, conn: c, workspace: workspace, now: db.Now().Truncate(time.Microsecond), readonly: true})
+		tx := &Tx{db: db, ctx: ctx, conn: c, workspace: workspace, now: db.Now().Truncate(time.Microsecond), readonly: true}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if tx.config != nil {
+			db.configs.put(tx.config)
+		}
+		return tx.failure
 	})
 	return db.translate(err)
 }
@@ -156,7 +179,7 @@ func Refuse(err error, then func(*Tx) error, events ...audit.Event) error {
 // Record adds an event to the transaction. Time, id and workspace are filled in.
 func (tx *Tx) Record(e audit.Event) error {
 	if tx.readonly {
-		return errors.New("store: a reading transaction records nothing")
+		return errReadOnly
 	}
 	if err := tx.insertEvent(e); err != nil {
 		return fmt.Errorf("record %s: %w", e.Type, err)
@@ -225,20 +248,78 @@ func (tx *Tx) LockGroup(id string, shared bool) error { return tx.lock("group "+
 func (tx *Tx) LockPolicy() error { return tx.lock("policy", false) }
 
 func (tx *Tx) lock(key string, shared bool) error {
+	return tx.db.driver.Lock(tx.ctx, tx.conn, lockKey(tx.workspace, key), shared)
+}
+
+// lockKey is the number of an advisory lock. A workspace's locks never meet another's but by a
+// collision, which costs a wait and nothing else.
+func lockKey(workspace, key string) int64 {
 	h := fnv.New64a()
-	h.Write([]byte(tx.workspace))
+	h.Write([]byte(workspace))
 	h.Write([]byte{0})
 	h.Write([]byte(key))
-	return tx.db.driver.Lock(tx.ctx, tx.conn, int64(h.Sum64()), shared)
+	return int64(h.Sum64())
+}
+
+var errReadOnly = errors.New("store: a reading transaction changes nothing")
+
+// errBadText is what both databases answer to text that PostgreSQL cannot hold.
+var errBadText = errs.Invalid("text_invalid", "Text must be UTF-8 without the character U+0000.")
+
+// storable reports whether args can be stored: PostgreSQL holds no U+0000 and nothing that is not
+// UTF-8, SQLite would take both.
+func storable(args []any) bool {
+	for _, arg := range args {
+		s, ok := arg.(string)
+		if p, isPointer := arg.(*string); isPointer && p != nil {
+			s, ok = *p, true
+		}
+		if ok && (!utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// clean makes text storable that must be kept as well as it can be: a trace, a client's name.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// reads reports whether a statement only reads. Statements are constants of this package.
+func reads(query string) bool {
+	return strings.HasPrefix(strings.TrimLeft(query, " \t\n"), "SELECT")
 }
 
 // exec runs a statement now and returns how many rows it changed.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	if err := tx.mayChange(args); err != nil {
+		return 0, err
+	}
 	return tx.conn.Exec(tx.ctx, query, args...)
 }
 
+func (tx *Tx) mayChange(args []any) error {
+	switch {
+	case tx.readonly:
+		return errReadOnly
+	case !storable(args):
+		return errBadText
+	default:
+		return nil
+	}
+}
+
 // later queues a statement whose result nobody needs.
-func (tx *Tx) later(query string, args ...any) { tx.conn.Defer(query, args...) }
+func (tx *Tx) later(query string, args ...any) {
+	if err := tx.mayChange(args); err != nil {
+		if tx.failure == nil {
+			tx.failure = err
+		}
+		return
+	}
+	tx.conn.Defer(query, args...)
+}
 
 // unique says what a violation of an index means, also for statements that run later. index is
 // the name of the index on PostgreSQL; columns is how SQLite names it ("scim_user.external_id").
@@ -252,6 +333,9 @@ func (tx *Tx) unique(index, column string, meaning error) {
 
 // each runs a query and calls scan for each row.
 func (tx *Tx) each(scan func(Rows) error, query string, args ...any) error {
+	if tx.readonly && !reads(query) {
+		return errReadOnly
+	}
 	return each(tx.ctx, tx.conn, scan, query, args...)
 }
 
@@ -269,6 +353,12 @@ type querier interface {
 }
 
 func each(ctx context.Context, q querier, scan func(Rows) error, query string, args ...any) error {
+	if !storable(args) {
+		if reads(query) {
+			return nil // what cannot be stored cannot be found
+		}
+		return errBadText
+	}
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return err

@@ -61,33 +61,46 @@ const workspaceByID = `
 // Config returns the workspace's configuration as of this transaction. It may be shared with
 // others: it is never changed in place.
 func (tx *Tx) Config() (*directory.Config, error) {
-	var version int64
-	found, err := tx.one([]any{&version}, workspaceVersion, tx.workspace)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, errs.NotFound("workspace_unknown", "There is no such workspace.")
-	}
-	if cfg := tx.db.configs.get(tx.workspace, version); cfg != nil {
-		return cfg, nil
-	}
-	cfg, err := tx.loadConfig()
-	if err != nil {
-		return nil, fmt.Errorf("load configuration: %w", err)
-	}
-	// Under read committed the parts may be newer than the version read first. Only a
-	// configuration that did not move meanwhile is kept.
-	if cfg.Workspace.Version == version {
-		var again int64
-		if _, err := tx.one([]any{&again}, workspaceVersion, tx.workspace); err != nil {
+	for range maxConfigReads {
+		version, err := tx.configVersion()
+		if err != nil {
 			return nil, err
 		}
-		if again == version && !tx.wroteConfiguration() {
-			tx.db.configs.put(cfg)
+		if cfg := tx.db.configs.get(tx.workspace, version); cfg != nil {
+			return cfg, nil
 		}
+		cfg, err := tx.loadConfig()
+		if err != nil {
+			return nil, fmt.Errorf("load configuration: %w", err)
+		}
+		// Under read committed the parts may be newer than the version read first. Only a
+		// configuration that did not move meanwhile is one.
+		again, err := tx.configVersion()
+		if err != nil {
+			return nil, err
+		}
+		if cfg.Workspace.Version != version || again != version {
+			continue
+		}
+		// Others get it after the commit: on SQLite it may hold what a neighbour of the
+		// same common transaction has not committed yet.
+		if !tx.wroteConfiguration() {
+			tx.config = cfg
+		}
+		return cfg, nil
 	}
-	return cfg, nil
+	return nil, errs.Unavailable("busy", "The settings of this workspace are being changed by many at once. Try again.")
+}
+
+// maxConfigReads bounds how often a configuration that moves is read again.
+const maxConfigReads = 20
+
+func (tx *Tx) configVersion() (version int64, err error) {
+	found, err := tx.one([]any{&version}, workspaceVersion, tx.workspace)
+	if err == nil && !found {
+		err = errs.NotFound("workspace_unknown", "There is no such workspace.")
+	}
+	return version, err
 }
 
 // wroteConfiguration reports whether this transaction may have changed what it now reads: such a

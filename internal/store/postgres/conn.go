@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,7 +17,17 @@ import (
 type conn struct {
 	c       *pgx.Conn
 	pending []statement
-	begun   bool // BEGIN has been sent
+	begun   bool  // BEGIN has been sent
+	failed  error // the first error: the server does nothing more in this transaction
+}
+
+// fail remembers the first error. A closure that passes over it must not believe that it went on:
+// the server has aborted the transaction and answers its COMMIT with a rollback.
+func (c *conn) fail(err error) error {
+	if err != nil && c.failed == nil {
+		c.failed = err
+	}
+	return err
 }
 
 type statement struct {
@@ -35,14 +46,53 @@ const maxPipeline = 500
 // flush sends what is queued and reads the answers. The first error ends it; the server has then
 // aborted the transaction.
 func (c *conn) flush(ctx context.Context) error {
+	_, err := c.send(ctx)
+	return err
+}
+
+// commit sends what is queued with COMMIT behind it.
+func (c *conn) commit(ctx context.Context) error {
+	if err := c.trim(ctx); err != nil {
+		return err
+	}
+	c.Defer("COMMIT")
+	last, err := c.send(ctx)
+	switch {
+	case err != nil && unanswered(err):
+		return fmt.Errorf("%w: %w", store.ErrInDoubt, err)
+	case err == nil && last.String() != "COMMIT":
+		return errors.New("the server rolled the transaction back")
+	default:
+		return err
+	}
+}
+
+// unanswered reports whether err left open what became of the statements that were sent: the link
+// broke, or the server went down with the answer.
+func unanswered(err error) bool {
+	switch codeOf(err) {
+	case adminShutdown, crashShutdown:
+		return true
+	case "":
+		return !pgconn.SafeToRetry(err)
+	default:
+		return false
+	}
+}
+
+// send is flush; it returns what the last statement did.
+func (c *conn) send(ctx context.Context) (last pgconn.CommandTag, err error) {
+	if c.failed != nil {
+		return last, c.failed
+	}
 	for len(c.pending) > 0 {
 		n := min(len(c.pending), maxPipeline)
 		part := c.pending[:n]
 		c.pending = c.pending[n:]
 		c.begun = true
 		if n == 1 {
-			if _, err := c.c.Exec(ctx, part[0].query, part[0].args...); err != nil {
-				return wrap(err)
+			if last, err = c.c.Exec(ctx, part[0].query, part[0].args...); err != nil {
+				return last, c.fail(wrap(err))
 			}
 			continue
 		}
@@ -50,29 +100,35 @@ func (c *conn) flush(ctx context.Context) error {
 		for _, s := range part {
 			b.Queue(s.query, s.args...)
 		}
-		if err := finish(c.c.SendBatch(ctx, &b), n); err != nil {
-			return err
+		if last, err = finish(c.c.SendBatch(ctx, &b), n); err != nil {
+			return last, c.fail(err)
 		}
 	}
-	return nil
+	return last, nil
 }
 
-func finish(res pgx.BatchResults, n int) error {
+func finish(res pgx.BatchResults, n int) (last pgconn.CommandTag, err error) {
 	for range n {
-		if _, err := res.Exec(); err != nil {
+		if last, err = res.Exec(); err != nil {
 			_ = res.Close()
-			return wrap(err)
+			return last, wrap(err)
 		}
 	}
-	return wrap(res.Close())
+	return last, wrap(res.Close())
 }
 
 // Exec runs a statement after those that were queued.
 func (c *conn) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if c.failed != nil {
+		return 0, c.failed
+	}
 	if len(c.pending) == 0 {
 		c.begun = true
 		tag, err := c.c.Exec(ctx, query, args...)
-		return tag.RowsAffected(), wrap(err)
+		return tag.RowsAffected(), c.fail(wrap(err))
+	}
+	if err := c.trim(ctx); err != nil {
+		return 0, err
 	}
 	res := c.sendWith(ctx, query, args)
 	defer res.Close()
@@ -80,18 +136,21 @@ func (c *conn) Exec(ctx context.Context, query string, args ...any) (int64, erro
 		return 0, err
 	}
 	tag, err := res.Exec()
-	return tag.RowsAffected(), wrap(err)
+	return tag.RowsAffected(), c.fail(wrap(err))
 }
 
 // Query runs a statement whose rows are wanted, after those that were queued, in one round trip.
 func (c *conn) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
+	if c.failed != nil {
+		return nil, c.failed
+	}
 	if len(c.pending) == 0 {
 		c.begun = true
 		rows, err := c.c.Query(ctx, query, args...)
 		if err != nil {
-			return nil, wrap(err)
+			return nil, c.fail(wrap(err))
 		}
-		return &pgRows{Rows: rows}, nil
+		return &pgRows{Rows: rows, conn: c}, nil
 	}
 	if err := c.trim(ctx); err != nil {
 		return nil, err
@@ -104,9 +163,9 @@ func (c *conn) Query(ctx context.Context, query string, args ...any) (store.Rows
 	rows, err := res.Query()
 	if err != nil {
 		_ = res.Close()
-		return nil, wrap(err)
+		return nil, c.fail(wrap(err))
 	}
-	return &pgRows{Rows: rows, batch: res}, nil
+	return &pgRows{Rows: rows, batch: res, conn: c}, nil
 }
 
 // trim sends full pipelines, so that what is left fits one round trip.
@@ -133,7 +192,7 @@ func (c *conn) drain(res pgx.BatchResults) error {
 	c.pending = c.pending[:0]
 	for range n {
 		if _, err := res.Exec(); err != nil {
-			return wrap(err)
+			return c.fail(wrap(err))
 		}
 	}
 	return nil
@@ -143,6 +202,7 @@ func (c *conn) drain(res pgx.BatchResults) error {
 type pgRows struct {
 	pgx.Rows
 	batch pgx.BatchResults
+	conn  *conn // nil outside of a transaction
 }
 
 func (r *pgRows) Close() error {
@@ -150,12 +210,19 @@ func (r *pgRows) Close() error {
 	if r.batch != nil {
 		batch := r.batch
 		r.batch = nil
-		return wrap(batch.Close())
+		return r.fail(wrap(batch.Close()))
 	}
 	return nil
 }
 
-func (r *pgRows) Err() error { return wrap(r.Rows.Err()) }
+func (r *pgRows) Err() error { return r.fail(wrap(r.Rows.Err())) }
+
+func (r *pgRows) fail(err error) error {
+	if r.conn == nil {
+		return err
+	}
+	return r.conn.fail(err)
+}
 
 // codes of PostgreSQL errors (appendix A of its manual).
 const (
@@ -166,8 +233,10 @@ const (
 	adminShutdown        = "57P01"
 	crashShutdown        = "57P02"
 	cannotConnectNow     = "57P03"
-	tooManyConnections   = "53300"
 	readOnlyTransaction  = "25006"
+	idleInTransaction    = "25P03"
+	classConnection      = "08" // connection exceptions
+	classResources       = "53" // disk full, out of memory, too many connections
 )
 
 // wrap marks unique violations with the name of their index.
@@ -202,8 +271,8 @@ func classify(err error) store.Class {
 		return store.ClassUnique
 	}
 	switch code := codeOf(err); {
-	case code == adminShutdown, code == crashShutdown, code == cannotConnectNow, code == tooManyConnections, code == readOnlyTransaction,
-		retryable(err):
+	case code == adminShutdown, code == crashShutdown, code == cannotConnectNow, code == readOnlyTransaction, code == idleInTransaction,
+		strings.HasPrefix(code, classConnection), strings.HasPrefix(code, classResources), retryable(err):
 		return store.ClassUnavailable
 	case code != "":
 		return store.ClassOther

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -25,6 +26,9 @@ import (
 type Driver struct {
 	pool   *pgxpool.Pool
 	config *pgx.ConnConfig
+	// exclusive lets one Exclusive of this process wait at a time: each holds a connection of the
+	// pool while fn needs others.
+	exclusive chan struct{}
 }
 
 // Open reads dsn ("postgres://user@host/db?sslmode=...") and makes the pool. It does not connect
@@ -37,6 +41,7 @@ func Open(ctx context.Context, dsn string) (*Driver, error) {
 	if !strings.Contains(dsn, "pool_max_conns") {
 		cfg.MaxConns = int32(max(10, 4*runtime.GOMAXPROCS(0)))
 	}
+	cfg.MaxConns = max(cfg.MaxConns, 2) // Exclusive holds one while fn uses another
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
@@ -47,7 +52,7 @@ func Open(ctx context.Context, dsn string) (*Driver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	return &Driver{pool: pool, config: cfg.ConnConfig}, nil
+	return &Driver{pool: pool, config: cfg.ConnConfig, exclusive: make(chan struct{}, 1)}, nil
 }
 
 // Name is "postgres".
@@ -66,7 +71,7 @@ func (d *Driver) Write(ctx context.Context, fn func(store.Conn) error) error {
 	}
 }
 
-func (d *Driver) once(ctx context.Context, fn func(store.Conn) error) (err error) {
+func (d *Driver) once(ctx context.Context, fn func(store.Conn) error) error {
 	pc, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return unreachable(ctx, err)
@@ -74,25 +79,28 @@ func (d *Driver) once(ctx context.Context, fn func(store.Conn) error) (err error
 	defer pc.Release()
 	c := &conn{c: pc.Conn()}
 	c.Defer("BEGIN")
-	defer func() {
-		if p := recover(); p != nil {
-			c.rollback(ctx)
-			panic(p)
-		}
-	}()
-	if err := fn(c); err != nil {
+	if err := guarded(c, fn); err != nil {
 		c.rollback(ctx)
 		return err
 	}
 	if !c.begun && len(c.pending) == 1 {
 		return nil // nothing but BEGIN: nothing was asked of the database
 	}
-	c.Defer("COMMIT")
-	if err := c.flush(ctx); err != nil {
+	if err := c.commit(ctx); err != nil {
 		c.rollback(ctx)
 		return err
 	}
 	return nil
+}
+
+// guarded calls fn; a panic in it becomes an error.
+func guarded(c *conn, fn func(store.Conn) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(c)
 }
 
 // rollback ends the transaction, also when the request is gone. A connection that cannot even do
@@ -111,14 +119,23 @@ func (c *conn) rollback(ctx context.Context) {
 	}
 }
 
-// Read runs fn on one connection. Each statement sees what was committed before it began.
+// Read runs fn on one snapshot, which is that of its first statement.
 func (d *Driver) Read(ctx context.Context, fn func(store.Conn) error) error {
 	pc, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return unreachable(ctx, err)
 	}
 	defer pc.Release()
-	return fn(&conn{c: pc.Conn()})
+	c := &conn{c: pc.Conn()}
+	defer c.rollback(ctx)
+	c.Defer("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+	if err := guarded(c, fn); err != nil {
+		return err
+	}
+	if !c.begun && len(c.pending) == 1 {
+		return nil
+	}
+	return c.flush(ctx)
 }
 
 // Query runs one reading statement.
@@ -224,6 +241,20 @@ func (d *Driver) Migrations(source fs.FS) (fs.FS, *sql.DB, goose.Dialect, error)
 
 // Exclusive holds an advisory lock on a connection of its own while fn runs.
 func (d *Driver) Exclusive(ctx context.Context, name string, try bool, fn func(context.Context) error) error {
+	if try {
+		select {
+		case d.exclusive <- struct{}{}:
+		default:
+			return store.ErrHeld
+		}
+	} else {
+		select {
+		case d.exclusive <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer func() { <-d.exclusive }()
 	pc, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return unreachable(ctx, err)

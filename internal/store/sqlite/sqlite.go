@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,6 @@ type Driver struct {
 	readers *sql.DB
 	prepped sync.Map // query -> *sql.Stmt on readers
 	writer  *writer
-	mu      sync.Mutex // Exclusive inside this process
 }
 
 // Open opens or makes the file at path. Its folder must exist.
@@ -91,12 +91,19 @@ func (d *Driver) Read(ctx context.Context, fn func(store.Conn) error) error {
 		return err
 	}
 	defer c.Close()
-	if _, err := c.ExecContext(ctx, "BEGIN"); err != nil {
+	// BEGIN and ROLLBACK do not carry the request's context: cut short between, they would leave
+	// a connection in the pool that shows the same old snapshot for ever.
+	whole := context.WithoutCancel(ctx)
+	if _, err := c.ExecContext(whole, "BEGIN"); err != nil {
 		return err
 	}
-	// The snapshot is let go whatever happened, also when the request is gone.
-	defer c.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-	return fn(&conn{c: c})
+	defer func() {
+		if _, err := c.ExecContext(whole, "ROLLBACK"); err != nil {
+			_ = c.Raw(func(any) error { return driver.ErrBadConn }) // dropped from the pool
+		}
+	}()
+	view := &conn{c: c}
+	return view.run(fn)
 }
 
 // Query runs one reading statement on its own snapshot.
@@ -185,12 +192,6 @@ func (d *Driver) Migrations(source fs.FS) (fs.FS, *sql.DB, goose.Dialect, error)
 
 // Exclusive holds a lock file beside the database while fn runs.
 func (d *Driver) Exclusive(ctx context.Context, name string, try bool, fn func(context.Context) error) error {
-	if name == "sequence" {
-		// The writer is the lock: numbering is one transaction that reads and writes.
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		return fn(ctx)
-	}
 	f, err := os.OpenFile(d.path+"."+name+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("open lock: %w", err)

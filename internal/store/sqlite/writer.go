@@ -31,8 +31,10 @@ type request struct {
 	ctx  context.Context
 	fn   func(store.Conn) error
 	err  error
-	lost bool // it had succeeded, or was not begun, when the common transaction was lost
-	done chan struct{}
+	lost bool // it ran, or was not begun, when the common transaction was lost
+	// givenUp is set when the caller was gone before its turn.
+	givenUp bool
+	done    chan struct{}
 }
 
 func openWriter(path string) (*writer, error) {
@@ -158,10 +160,11 @@ func (w *writer) together(taken *[]*request) error {
 	return nil
 }
 
-// markLost marks what must run again: all that would have been committed.
+// markLost marks what must run again: all but what was given up before its turn. What failed
+// runs again too, for it may have failed on what a neighbour had written and now has lost.
 func markLost(taken []*request) {
 	for _, r := range taken {
-		r.lost = r.err == nil || errors.Is(r.err, errLost)
+		r.lost = !r.givenUp
 	}
 }
 
@@ -172,6 +175,7 @@ var errLost = errors.New("the common transaction was lost")
 func (w *writer) savepoint(r *request) error {
 	bg := context.Background()
 	if r.err = r.ctx.Err(); r.err != nil {
+		r.givenUp = true
 		return nil
 	}
 	if err := w.conn.plain(bg, "SAVEPOINT request"); err != nil {
@@ -216,6 +220,7 @@ type conn struct {
 	c        *sql.Conn
 	prepared map[string]*sql.Stmt
 	pending  []statement
+	failed   error // of the run under way: nothing more is done in it and nothing is committed
 }
 
 type statement struct {
@@ -229,8 +234,9 @@ const maxPrepared = 512
 // run calls fn and then what it deferred. A panic in fn becomes an error, so that one request
 // cannot take the writer down.
 func (c *conn) run(fn func(store.Conn) error) (err error) {
-	c.pending = c.pending[:0]
+	c.pending, c.failed = c.pending[:0], nil
 	defer func() {
+		c.failed = nil
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
 		}
@@ -241,13 +247,25 @@ func (c *conn) run(fn func(store.Conn) error) (err error) {
 	return c.flush()
 }
 
+// fail remembers the first error of a run. A closure that passes over it must not go on: the
+// statement that failed may have taken the common transaction with it.
+func (c *conn) fail(err error) error {
+	if err != nil && c.failed == nil {
+		c.failed = err
+	}
+	return err
+}
+
 func (c *conn) flush() error {
+	if c.failed != nil {
+		return c.failed
+	}
 	for len(c.pending) > 0 {
 		batch := c.pending
 		c.pending = nil
 		for _, s := range batch {
 			if _, err := c.exec(s.query, s.args); err != nil {
-				return err
+				return c.fail(err)
 			}
 		}
 	}
@@ -265,7 +283,8 @@ func (c *conn) Exec(_ context.Context, query string, args ...any) (int64, error)
 	if err := c.flush(); err != nil {
 		return 0, err
 	}
-	return c.exec(query, args)
+	n, err := c.exec(query, args)
+	return n, c.fail(err)
 }
 
 func (c *conn) exec(query string, args []any) (int64, error) {
@@ -288,25 +307,28 @@ func (c *conn) Query(ctx context.Context, query string, args ...any) (store.Rows
 	if c.prepared == nil {
 		rows, err := c.c.QueryContext(ctx, query, args...)
 		if err != nil {
-			return nil, wrap(err)
+			return nil, c.fail(wrap(err))
 		}
 		return rows, nil
 	}
 	stmt, err := c.stmt(query)
 	if err != nil {
-		return nil, err
+		return nil, c.fail(err)
 	}
 	rows, err := stmt.QueryContext(context.Background(), args...)
 	if err != nil {
-		return nil, wrap(err)
+		return nil, c.fail(wrap(err))
 	}
-	return &wrappedRows{rows}, nil
+	return &wrappedRows{rows, c}, nil
 }
 
 // wrappedRows marks unique violations that come up while rows are stepped through (RETURNING).
-type wrappedRows struct{ *sql.Rows }
+type wrappedRows struct {
+	*sql.Rows
+	c *conn
+}
 
-func (r *wrappedRows) Err() error { return wrap(r.Rows.Err()) }
+func (r *wrappedRows) Err() error { return r.c.fail(wrap(r.Rows.Err())) }
 
 func (c *conn) stmt(query string) (*sql.Stmt, error) {
 	if s := c.prepared[query]; s != nil {
