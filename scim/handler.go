@@ -39,7 +39,8 @@ type Handler struct {
 	DocumentationURI string
 	// AuthenticationSchemes are advertised; nil means one, the bearer token.
 	AuthenticationSchemes []AuthenticationScheme
-	// Observe, if set, is called after every answer.
+	// Observe, if set, is called for every answer before it is sent: what it records is on
+	// record when the client reads the answer.
 	Observe func(context.Context, Exchange)
 }
 
@@ -61,10 +62,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.allow = rt.allow
 	}
 	x.Status = a.status
-	write(w, a, x.Err)
 	if h.Observe != nil {
 		h.Observe(r.Context(), x)
 	}
+	write(w, a, x.Err)
 }
 
 // serve authenticates, then performs the route.

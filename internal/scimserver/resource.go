@@ -1,0 +1,156 @@
+package scimserver
+
+import (
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/scim"
+)
+
+// columns are the attributes that do not stand in a stored document: the store has them in
+// columns, or they are made for each answer.
+var columns = []string{"schemas", "id", "externalId", "meta", "userName", "active", "groups", "displayName", "members"}
+
+// userColumns are those of a user: unlike a group's, a user's displayName is part of the document.
+var userColumns = []string{"schemas", "id", "externalId", "meta", "userName", "active", "groups"}
+
+// document is a resource without what stands in columns, as JSON with sorted keys.
+func document(r scim.Resource, without []string) string {
+	slim := make(scim.Resource, len(r))
+	for k, v := range r {
+		slim[k] = v
+	}
+	for _, name := range without {
+		delete(slim, name)
+	}
+	if ext := slim.Extension(scim.URNEnterpriseUser); ext["manager"] != nil {
+		rest := make(map[string]any, len(ext))
+		for k, v := range ext {
+			if k != "manager" {
+				rest[k] = v
+			}
+		}
+		if len(rest) == 0 {
+			delete(slim, scim.URNEnterpriseUser)
+		} else {
+			slim[scim.URNEnterpriseUser] = rest
+		}
+	}
+	return string(slim.AppendJSON(nil))
+}
+
+// toPerson reads what provisioning needs out of a resource. active is the caller's.
+func toPerson(r scim.Resource) provision.Person {
+	p := provision.Person{UserName: r.String("userName"), ExternalID: r.String("externalId"), DisplayName: r.String("displayName"),
+		GivenName: r.String("name.givenName"), FamilyName: r.String("name.familyName"),
+		Manager: r.String(scim.URNEnterpriseUser + ":manager.value"), Document: document(r, userColumns), Attributes: attributes(r)}
+	seen := map[store.EmailKey]bool{}
+	for i, v := range r.Values("emails") {
+		if v.Value == "" {
+			continue
+		}
+		if i == 0 || p.Email == "" || v.Primary {
+			p.Email = v.Value
+		}
+		key := store.EmailKey{Value: directory.Fold(v.Value), Type: directory.Fold(v.Type)}
+		if !seen[key] {
+			seen[key] = true
+			p.Emails = append(p.Emails, key)
+		}
+	}
+	return p
+}
+
+// attributePaths are the attributes that the member carries for the host application.
+var attributePaths = []struct{ name, path string }{
+	{"title", "title"}, {"userType", "userType"}, {"nickName", "nickName"}, {"preferredLanguage", "preferredLanguage"},
+	{"locale", "locale"}, {"timezone", "timezone"},
+	{"employeeNumber", scim.URNEnterpriseUser + ":employeeNumber"}, {"costCenter", scim.URNEnterpriseUser + ":costCenter"},
+	{"organization", scim.URNEnterpriseUser + ":organization"}, {"division", scim.URNEnterpriseUser + ":division"},
+	{"department", scim.URNEnterpriseUser + ":department"},
+}
+
+func attributes(r scim.Resource) map[string]string {
+	var out map[string]string
+	for _, a := range attributePaths {
+		if v := r.String(a.path); v != "" {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[a.name] = v
+		}
+	}
+	return out
+}
+
+// fromUser is the resource that a directory is shown.
+func fromUser(u *provision.User) (scim.Resource, error) {
+	r, err := scim.Parse([]byte(u.Document))
+	if err != nil {
+		return nil, err
+	}
+	dress(r, u)
+	return r, nil
+}
+
+// dress puts over a resource what stands in columns.
+func dress(r scim.Resource, u *provision.User) {
+	r["id"], r["userName"], r["active"] = u.ID, u.UserName, u.Active
+	setOrDelete(r, "externalId", u.ExternalID)
+	r["meta"] = meta(u.CreatedAt, u.UpdatedAt)
+	delete(r, "groups")
+	if len(u.Groups) > 0 {
+		groups := make([]any, len(u.Groups))
+		for i, g := range u.Groups {
+			groups[i] = map[string]any{"value": g.Group, "display": g.Name, "type": "direct"}
+		}
+		r["groups"] = groups
+	}
+	ext := r.Extension(scim.URNEnterpriseUser)
+	if u.Manager == "" {
+		delete(ext, "manager")
+		return
+	}
+	if ext == nil {
+		ext = map[string]any{}
+		r[scim.URNEnterpriseUser] = ext
+	}
+	ext["manager"] = map[string]any{"value": u.Manager}
+}
+
+func setOrDelete(r scim.Resource, name, value string) {
+	if value == "" {
+		delete(r, name)
+		return
+	}
+	r[name] = value
+}
+
+func meta(created, modified time.Time) map[string]any {
+	return map[string]any{"created": created.UTC().Format(time.RFC3339Nano), "lastModified": modified.UTC().Format(time.RFC3339Nano)}
+}
+
+func toGroup(r scim.Resource) provision.GroupForm {
+	return provision.GroupForm{DisplayName: r.String("displayName"), ExternalID: r.String("externalId"), Document: document(r, columns)}
+}
+
+// fromGroup is the group that a directory is shown.
+func fromGroup(g *provision.Group) (scim.Resource, error) {
+	r, err := scim.Parse([]byte(g.Document))
+	if err != nil {
+		return nil, err
+	}
+	r["id"], r["displayName"] = g.ID, g.DisplayName
+	setOrDelete(r, "externalId", g.ExternalID)
+	r["meta"] = meta(g.CreatedAt, g.UpdatedAt)
+	if len(g.Members) > 0 {
+		members := make([]any, len(g.Members))
+		for i, m := range g.Members {
+			members[i] = map[string]any{"value": m.User, "display": m.Name, "type": "User"}
+		}
+		r["members"] = members
+	}
+	return r, nil
+}

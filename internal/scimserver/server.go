@@ -1,0 +1,318 @@
+package scimserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+	"github.com/gatehouse-id/gatehouse/scim"
+)
+
+// Prefix is where the SCIM endpoints live below the origin.
+const Prefix = "/scim/v2"
+
+// Options are what a Server needs.
+type Options struct {
+	DB        *store.DB
+	Provision *provision.Service
+	// Origin is the public origin of the SCIM address, such as https://api.example.com; it alone
+	// makes locations.
+	Origin string
+	Log    *slog.Logger
+}
+
+// Server answers SCIM requests for all workspaces.
+type Server struct {
+	db        *store.DB
+	provision *provision.Service
+	log       *slog.Logger
+	users     *scim.ResourceType
+	groups    *scim.ResourceType
+	handler   *scim.Handler
+}
+
+// New makes the server.
+func New(o Options) *Server {
+	s := &Server{db: o.DB, provision: o.Provision, log: o.Log, users: scim.NewUserType(), groups: scim.NewGroupType()}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: []*scim.ResourceType{s.users, s.groups},
+		Backend: s.authenticate, Observe: s.observe}
+	return s
+}
+
+// Claims reports whether a request path is SCIM's. It is asked before any ServeMux, which would
+// answer a double slash by a redirect that IdPs do not follow.
+func (s *Server) Claims(path string) bool { return s.handler.Claims(path) }
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// bearer reads the credential. Okta's header authentication sends what its administrator typed,
+// which often is the token without the scheme.
+func bearer(r *http.Request) string {
+	header := strings.TrimSpace(r.Header.Get("Authorization"))
+	scheme, token, found := strings.Cut(header, " ")
+	if !found {
+		if strings.HasPrefix(header, TokenPrefix) {
+			return header
+		}
+		return ""
+	}
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// TokenPrefix begins every SCIM token.
+const TokenPrefix = "gscim_"
+
+// authenticate turns the token into a workspace and a directory (scim.Handler asks it before
+// anything else).
+func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
+	now := s.db.Now()
+	token := bearer(r)
+	if !strings.HasPrefix(token, TokenPrefix) {
+		s.stranger(r, "token_missing")
+		return nil, scim.Unauthorized()
+	}
+	holder, err := s.db.System().TokenByHash(r.Context(), keys.HashToken(token), now)
+	if errs.Is(err, errs.KindUnauthenticated) {
+		s.stranger(r, "token_unknown")
+		return nil, scim.Unauthorized()
+	}
+	if err != nil {
+		return nil, wire(err)
+	}
+	sent := &captured{ReadCloser: r.Body}
+	if r.Body != nil {
+		r.Body = sent
+	}
+	b := &backend{s: s, r: r, sent: sent, began: now, scope: provision.Scope{Workspace: holder.Workspace, Directory: holder.Directory,
+		Actor: audit.Party{Kind: "directory", ID: holder.Directory, Name: holder.Name}}}
+	web.Add(r.Context(), "workspace", holder.Slug)
+	web.Add(r.Context(), "directory", holder.Directory)
+	switch {
+	case !holder.RevokedAt.IsZero():
+		// The administrator's log says when the token was replaced; the caller is told nothing.
+		if err := b.recordReplaced(r.Context(), holder); err != nil {
+			return nil, wire(err)
+		}
+		return nil, scim.Unauthorized()
+	case !holder.Enabled:
+		err := errs.Forbidden("directory_disabled", "This directory is switched off in Gatehouse. Switch it on to provision again.")
+		if rec := b.refused(r.Context(), http.StatusForbidden, nil, err); rec != nil {
+			return nil, wire(rec)
+		}
+		return nil, wire(err)
+	}
+	return b, nil
+}
+
+func (b *backend) recordReplaced(ctx context.Context, holder *store.TokenHolder) error {
+	return b.s.db.Write(ctx, holder.Workspace, func(tx *store.Tx) error {
+		return tx.Record(audit.Event{Type: audit.TokenReplacedUsed, Outcome: audit.Refused,
+			Reason: "token_" + holder.Why, Actor: b.scope.Actor, Subject: audit.Party{Kind: "token", ID: holder.Token}, Directory: holder.Directory,
+			Changes: []audit.Change{{Field: holder.Why + "_at", To: holder.RevokedAt.Format(time.RFC3339)}},
+			Payload: exchange(b.r, http.StatusUnauthorized, nil, nil)})
+	})
+}
+
+// stranger notes a refusal of somebody whose workspace is not known, summed up per source.
+func (s *Server) stranger(r *http.Request, reason string) {
+	payload := exchange(r, http.StatusUnauthorized, nil, nil)
+	s.db.System().RecordStranger(web.Bucket(web.ClientIP(r)), "scim."+reason, payload)
+}
+
+// observe is called for every answer before it is sent.
+func (s *Server) observe(ctx context.Context, x scim.Exchange) {
+	b, ok := x.Backend.(*backend)
+	if !ok {
+		if x.Status >= http.StatusInternalServerError {
+			s.log.ErrorContext(ctx, "SCIM request failed", "error", x.Err)
+		}
+		return
+	}
+	if x.Status < http.StatusBadRequest {
+		if x.Request.Method == http.MethodGet {
+			if err := s.db.LogRead(ctx, store.ReadLogEntry{Workspace: b.scope.Workspace, Directory: b.scope.Directory, Time: b.began,
+				Method: x.Request.Method, Path: requestPath(x.Request), Status: x.Status, Took: s.db.Now().Sub(b.began), Results: b.results}); err != nil {
+				s.log.ErrorContext(ctx, "the request log could not be written", "error", err)
+			}
+		}
+		return
+	}
+	if x.Status >= http.StatusInternalServerError {
+		s.log.ErrorContext(ctx, "SCIM request failed", "workspace", b.scope.Workspace, "directory", b.scope.Directory, "error", x.Err)
+	}
+	// The client may be gone; its refused request stays on record all the same.
+	ctx = context.WithoutCancel(ctx)
+	if err := b.refused(ctx, x.Status, x.Body, x.Err); err != nil {
+		s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", b.scope.Workspace, "error", err)
+	}
+}
+
+// refused records a refusal in the workspace's log.
+func (b *backend) refused(ctx context.Context, status int, body []byte, cause error) error {
+	scope := b.scope
+	scope.Payload = exchange(b.r, status, body, []string{detail(cause)})
+	return b.s.provision.Refused(ctx, scope, coded(cause))
+}
+
+// coded gives an error of the engine a code for the log: its scimType in snake case, else its
+// status.
+func coded(err error) error {
+	if errs.As(err) != nil {
+		return err
+	}
+	var e *scim.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	code := map[string]string{
+		scim.TypeInvalidFilter: "filter_invalid", scim.TypeTooMany: "too_many", scim.TypeUniqueness: "already_exists",
+		scim.TypeMutability: "attribute_read_only", scim.TypeInvalidSyntax: "syntax_invalid", scim.TypeInvalidPath: "path_invalid",
+		scim.TypeNoTarget: "no_target", scim.TypeInvalidValue: "value_invalid", scim.TypeInvalidVers: "version_invalid", scim.TypeSensitive: "sensitive",
+	}[e.Type]
+	if code == "" {
+		code = map[int]string{
+			http.StatusNotFound: "resource_unknown", http.StatusMethodNotAllowed: "method_not_allowed", http.StatusRequestEntityTooLarge: "body_too_large",
+			http.StatusUnsupportedMediaType: "media_type_unsupported", http.StatusNotImplemented: "not_implemented", http.StatusForbidden: "forbidden",
+		}[e.Status]
+	}
+	if code == "" {
+		return err
+	}
+	return errs.Invalid(code, "%s", e.Detail).With(err)
+}
+
+func detail(err error) string {
+	if e := errs.As(err); e != nil {
+		return e.Message
+	}
+	var e *scim.Error
+	if errors.As(err, &e) {
+		return e.Detail
+	}
+	return "internal error"
+}
+
+// wire turns an error with a kind into the SCIM error that says the same. The kind's error stays
+// in the chain, for the log.
+func wire(err error) error {
+	e := errs.As(err)
+	if e == nil {
+		return err
+	}
+	out := scim.Errorf(http.StatusInternalServerError, "", "%s", e.Message)
+	switch e.Kind {
+	case errs.KindInvalid:
+		out.Status, out.Type = http.StatusBadRequest, scim.TypeInvalidValue
+		if e.Code == "too_many" {
+			out.Type = scim.TypeTooMany
+		}
+	case errs.KindNotFound:
+		out.Status = http.StatusNotFound
+	case errs.KindConflict:
+		out.Status, out.Type = http.StatusConflict, scim.TypeUniqueness
+	case errs.KindForbidden:
+		out.Status = http.StatusForbidden
+	case errs.KindUnauthenticated:
+		out = scim.Unauthorized()
+	case errs.KindLimited:
+		out.Status, out.RetryAfter = http.StatusTooManyRequests, 1
+	case errs.KindUnavailable:
+		out.Status, out.RetryAfter = http.StatusServiceUnavailable, 5
+	default:
+		return err
+	}
+	return &refusal{out, err}
+}
+
+// refusal is what the client is told, with the cause for the log.
+type refusal struct {
+	told  *scim.Error
+	cause error
+}
+
+func (r *refusal) Error() string { return r.cause.Error() }
+
+// Unwrap gives the engine what to tell, and the log why.
+func (r *refusal) Unwrap() []error { return []error{r.told, r.cause} }
+
+// captured keeps what was read of a body, for the event.
+type captured struct {
+	io.ReadCloser
+	bytes []byte
+}
+
+func (c *captured) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.bytes = append(c.bytes, p[:n]...)
+	return n, err
+}
+
+// exchange is the payload of an event: the request, redacted, and how it was answered (0 where
+// that is not known yet, and then it was a success).
+func exchange(r *http.Request, status int, body []byte, notes []string) json.RawMessage {
+	x := audit.Exchange{Method: r.Method, Path: requestPath(r), Status: status}
+	for _, n := range notes {
+		if n != "" {
+			x.Notes = append(x.Notes, n)
+		}
+	}
+	// Room for the rest of the exchange: the body is by far the largest part.
+	redacted, note := audit.Redact(body, audit.MaxPayload-8<<10)
+	x.Body = redacted
+	if note != "" {
+		x.Notes = append(x.Notes, note)
+	}
+	x.Notes = limitNotes(x.Notes)
+	out, err := json.Marshal(x)
+	if err != nil || len(out) > audit.MaxPayload {
+		return nil
+	}
+	return out
+}
+
+// limitNotes keeps notes within 4 KiB.
+func limitNotes(notes []string) []string {
+	size := 0
+	for i, n := range notes {
+		if size += len(n); size > 2<<10 {
+			return append(notes[:i:i], "and more")
+		}
+	}
+	return notes
+}
+
+// requestPath is path and query, at most 500 bytes, without a query that may hold a secret.
+func requestPath(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if q := r.URL.RawQuery; q != "" {
+		if text, err := json.Marshal(q); err == nil {
+			// As text behind a name, so that the redaction of names applies.
+			masked, _ := audit.Redact([]byte(q+" "), len(text)*2+64)
+			var plain string
+			if json.Unmarshal(masked, &plain) == nil {
+				path += "?" + strings.TrimSpace(plain)
+			}
+		}
+	}
+	if len(path) > 500 {
+		path = strings.ToValidUTF8(path[:500], "")
+	}
+	return path
+}
