@@ -1,0 +1,159 @@
+package signin
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/session"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+//go:embed pages assets
+var files embed.FS
+
+// Door is sign-in over HTTP. Make it with NewDoor.
+type Door struct {
+	service *Service
+	browser *web.Door
+	program *web.Door
+	ends    *endings
+	recheck time.Duration // recheckEvery, shorter in tests
+	pages   map[string]*template.Template
+	script  []byte
+	scripts string // address of the script
+}
+
+// NewDoor puts a service behind pages and endpoints. It fails when PublicURL is not an origin.
+func NewDoor(s *Service) (*Door, error) {
+	browser, err := web.PageDoor(s.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("make sign-in door: %w", err)
+	}
+	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
+		pages: map[string]*template.Template{}}
+	for _, name := range []string{"signin", "link", "signout", "workspace"} {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html"); err != nil {
+			return nil, fmt.Errorf("make sign-in door: %w", err)
+		}
+	}
+	if d.script, err = files.ReadFile("assets/session.js"); err != nil {
+		return nil, fmt.Errorf("make sign-in door: %w", err)
+	}
+	sum := sha256.Sum256(d.script)
+	d.scripts = "/assets/session.js?v=" + hex.EncodeToString(sum[:6])
+	return d, nil
+}
+
+// Mount adds the routes of sign-in.
+func (d *Door) Mount(mux *http.ServeMux) {
+	mux.Handle("GET /signin", d.browser.Handle(d.signinPage))
+	mux.Handle("POST /signin", d.browser.Handle(d.signin))
+	mux.Handle("GET "+linkPath+"{token}", d.browser.Handle(d.linkPage))
+	mux.Handle("POST "+linkPath+"{token}", d.browser.Handle(d.link))
+	mux.Handle("GET /signout", d.browser.Handle(d.signoutPage))
+	mux.Handle("POST /signout", d.browser.Handle(d.signout))
+
+	mux.Handle("GET /w/{workspace}", d.browser.Handle(d.member(d.workspacePage)))
+	mux.Handle("POST /w/{workspace}/sessions/{session}/end", d.browser.Handle(d.member(d.endOne)))
+	mux.Handle("POST /w/{workspace}/sessions/end-others", d.browser.Handle(d.member(d.endOthers)))
+
+	mux.Handle("GET /auth/session", d.program.Handle(d.session))
+	mux.Handle("GET /auth/session/events", d.program.Handle(d.events))
+	mux.HandleFunc("GET /assets/session.js", d.serveScript)
+}
+
+// serveScript serves the door's one script under the address that holds its hash.
+func (d *Door) serveScript(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/javascript; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-cache")
+	if r.URL.RequestURI() == d.scripts {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	_, _ = w.Write(d.script) // the client may have gone away
+}
+
+// member runs h for the member who is signed in to the workspace of the path. Everybody else is
+// sent to sign in, whether there is such a workspace or not.
+func (d *Door) member(h func(http.ResponseWriter, *http.Request, *store.LiveSession) error) web.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		live, err := d.service.Check(r.Context(), r)
+		if err != nil && !errs.Is(err, errs.KindUnauthenticated) {
+			return err
+		}
+		slug := r.PathValue("workspace")
+		if err == nil && live.Slug == slug {
+			return h(w, r, live)
+		}
+		notice := ""
+		if err != nil && d.service.tokenOf(r) != "" {
+			d.clearCookie(w)
+			notice = noticeEnded
+		}
+		http.Redirect(w, r, signinURL(slug, notice), http.StatusSeeOther)
+		return nil
+	}
+}
+
+// signinURL is the address of the sign-in page with the workspace filled in; notice is one of the
+// codes of notices or "".
+func signinURL(slug, notice string) string {
+	q := url.Values{}
+	if slug != "" {
+		q.Set("workspace", slug)
+	}
+	if notice != "" {
+		q.Set("notice", notice)
+	}
+	if len(q) == 0 {
+		return "/signin"
+	}
+	return "/signin?" + q.Encode()
+}
+
+func workspaceURL(slug string) string { return "/w/" + url.PathEscape(slug) }
+
+// enter ends the session that the browser had, gives it the new one and leads it to the
+// workspace. There is no address to return to that a stranger could have put into a link.
+func (d *Door) enter(w http.ResponseWriter, r *http.Request, token string, started *session.Session) error {
+	before, err := d.service.Check(r.Context(), r)
+	switch {
+	case err == nil:
+		err = d.service.EndSession(r.Context(), before.Workspace, before.ID, EndedReplaced, party(&before.Member))
+		if err != nil && !errs.Is(err, errs.KindNotFound) {
+			return err
+		}
+	case !errs.Is(err, errs.KindUnauthenticated):
+		return err
+	}
+	slug, err := d.service.slug(r.Context(), started.Workspace)
+	if err != nil {
+		return err
+	}
+	d.setCookie(w, token)
+	http.Redirect(w, r, workspaceURL(slug), http.StatusSeeOther)
+	return nil
+}
+
+// setCookie gives the browser its session. The cookie ends with the browser; the session's own
+// end is the database's to know.
+func (d *Door) setCookie(w http.ResponseWriter, token string) { http.SetCookie(w, d.cookie(token)) }
+
+func (d *Door) clearCookie(w http.ResponseWriter) {
+	c := d.cookie("")
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+}
+
+func (d *Door) cookie(value string) *http.Cookie {
+	return &http.Cookie{Name: d.service.cookieName(), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: d.service.secure()}
+}

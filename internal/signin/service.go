@@ -1,0 +1,131 @@
+package signin
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/session"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+// Service is sign-in without HTTP. All fields but Now are needed.
+type Service struct {
+	DB *store.DB
+	// Passwords bounds how many passwords are checked at once. Share one among all services.
+	Passwords *keys.Passwords
+	// PublicURL is the origin that browsers see: "https://id.example.com". It makes the links and
+	// decides whether cookies are for https only.
+	PublicURL string
+	// Now is the clock of checks outside a transaction. The default is the store's.
+	Now func() time.Time
+}
+
+func (s *Service) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return s.DB.Now()
+}
+
+// Client is where an attempt came from.
+type Client struct {
+	IP        netip.Addr // the zero Addr where there is none
+	Bucket    string     // what limits count (web.Bucket)
+	UserAgent string
+}
+
+// maxUserAgent is how much of a User-Agent is kept, in bytes.
+const maxUserAgent = 200
+
+// ClientOf describes the sender of a request.
+func ClientOf(r *http.Request) Client {
+	ip := web.ClientIP(r)
+	return Client{IP: ip, Bucket: web.Bucket(ip), UserAgent: cut(r.UserAgent(), maxUserAgent)}
+}
+
+// address is the client's address as text, "" where there is none.
+func (c Client) address() string {
+	if !c.IP.IsValid() {
+		return ""
+	}
+	return c.IP.String()
+}
+
+// cut returns at most limit bytes of s as valid UTF-8 without control characters, which
+// PostgreSQL's text does not hold.
+func cut(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "")
+	}
+	return s
+}
+
+// party is a member as events name them.
+func party(m *directory.Member) audit.Party {
+	return audit.Party{Kind: "member", ID: m.ID, Name: m.Email}
+}
+
+// attempt is the payload of a sign-in event. It never holds what was typed as a password, nor an
+// e-mail field that is no address: people type passwords there.
+type attempt struct {
+	Method    directory.Method `json:"method"`
+	Email     string           `json:"email,omitempty"`
+	Emergency bool             `json:"emergency,omitempty"`
+	Address   string           `json:"address,omitempty"`
+	UserAgent string           `json:"user_agent,omitempty"`
+	Session   string           `json:"session,omitempty"`
+}
+
+func (a attempt) payload() json.RawMessage {
+	body, err := json.Marshal(a) // strings and booleans, which always encode
+	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// attemptBy describes an attempt by a client.
+func attemptBy(c Client, method directory.Method) attempt {
+	return attempt{Method: method, Address: c.address(), UserAgent: c.UserAgent}
+}
+
+// stranger is the actor of an attempt that proved nothing.
+func (c Client) stranger() audit.Party { return audit.Party{Kind: "stranger", Name: c.address()} }
+
+// start opens a session of m. The caller holds m's lock, has read m under it and has asked
+// directory.MaySignIn.
+func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, a attempt, breakGlass bool) (token string, _ *session.Session, err error) {
+	now := tx.Now()
+	s := &session.Session{
+		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: a.Method, BreakGlass: breakGlass,
+		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(session.Absolute), Address: a.Address, UserAgent: a.UserAgent,
+	}
+	token, hash := keys.NewToken(session.TokenPrefix)
+	tx.InsertSession(s, hash)
+	a.Session = s.ID
+	events := []audit.Event{{Type: audit.SignInSucceeded, Reason: string(a.Method), Actor: party(m), Subject: party(m), Payload: a.payload()}}
+	if breakGlass {
+		// Apart from the sign-in, so that the other owners can be told of this and of nothing else.
+		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: a.payload()})
+	}
+	for _, e := range events {
+		if err := tx.Record(e); err != nil {
+			return "", nil, err
+		}
+	}
+	return token, s, provision.SignedIn(tx, cfg, m)
+}

@@ -1,0 +1,170 @@
+package signin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/session"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+// workspaceData is what a member sees of themselves.
+type workspaceData struct {
+	Slug, Name, Email string
+	Status            directory.Status
+	Role, RoleWhy     string
+	Groups            []string
+	Sessions          []shownSession
+	Others            int // live sessions beside this one
+	Done              string
+	SigninURL         string
+	Script            string
+}
+
+// shownSession is one line of the list of sessions.
+type shownSession struct {
+	ID, Method, Browser, Address string
+	CreatedAt, LastUsedAt        time.Time
+	BreakGlass, Current          bool
+}
+
+// methods are the ways to sign in, in words.
+var methods = map[directory.Method]string{
+	directory.MethodPassword: "Password",
+	directory.MethodLink:     "One-time link",
+	directory.MethodSAML:     "Single sign-on (SAML)",
+	directory.MethodOIDC:     "Single sign-on (OIDC)",
+}
+
+// done are the sentences after an act on the page.
+var done = map[string]string{
+	"ended":  "The session was ended.",
+	"others": "You are signed out everywhere else.",
+}
+
+// own is what the database knows of a member beyond a live session.
+type own struct {
+	workspace string // name
+	groups    []string
+	sessions  []session.Session
+}
+
+func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err error) {
+	err = s.DB.Read(ctx, live.Workspace, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		o.workspace = cfg.Workspace.Name
+		if o.groups, err = tx.GroupNames(live.Member.ID); err != nil {
+			return err
+		}
+		o.sessions, err = tx.Sessions(live.Member.ID)
+		return err
+	})
+	if err != nil {
+		return own{}, fmt.Errorf("read own page: %w", err)
+	}
+	return o, nil
+}
+
+// slug returns the slug of a workspace by its id.
+func (s *Service) slug(ctx context.Context, workspace string) (slug string, err error) {
+	err = s.DB.Read(ctx, workspace, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		if err == nil {
+			slug = cfg.Workspace.Slug
+		}
+		return err
+	})
+	return slug, err
+}
+
+func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store.LiveSession) error {
+	o, err := d.service.own(r.Context(), live)
+	if err != nil {
+		return err
+	}
+	m := &live.Member
+	data := workspaceData{Slug: live.Slug, Name: m.Name, Email: m.Email, Status: m.Status(), Role: live.RoleName, RoleWhy: m.RoleReason.Sentence(),
+		Groups: o.groups, Done: done[r.URL.Query().Get("done")], SigninURL: signinURL(live.Slug, ""), Script: d.scripts}
+	for _, s := range o.sessions {
+		shown := shownSession{ID: s.ID, Method: methods[s.Method], Browser: browserName(s.UserAgent), Address: s.Address,
+			CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, BreakGlass: s.BreakGlass, Current: s.ID == live.ID}
+		if shown.Current {
+			data.Sessions = append([]shownSession{shown}, data.Sessions...)
+			continue
+		}
+		data.Sessions = append(data.Sessions, shown)
+		data.Others++
+	}
+	page := web.Page{Title: "Your account", Workspace: o.workspace, Wide: true, Data: data}
+	if live.BreakGlass {
+		page.Notice = &web.Notice{Kind: "warn", Text: "You are signed in by emergency access. The other owners can see that in the event log. End this session as soon as single sign-on works again."}
+	}
+	return web.Render(w, http.StatusOK, d.pages["workspace"], page)
+}
+
+func (d *Door) endOne(w http.ResponseWriter, r *http.Request, live *store.LiveSession) error {
+	id := r.PathValue("session")
+	if id == live.ID {
+		return d.signout(w, r)
+	}
+	if err := d.service.endOwn(r.Context(), live, id); err != nil {
+		return err
+	}
+	http.Redirect(w, r, workspaceURL(live.Slug)+"?done=ended", http.StatusSeeOther)
+	return nil
+}
+
+func (d *Door) endOthers(w http.ResponseWriter, r *http.Request, live *store.LiveSession) error {
+	_, err := d.service.EndAllSessions(r.Context(), live.Workspace, live.Member.ID, live.ID, EndedByMember, party(&live.Member))
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, workspaceURL(live.Slug)+"?done=others", http.StatusSeeOther)
+	return nil
+}
+
+// sessionAnswer is the body of GET /auth/session. Instants are RFC 3339 UTC.
+type sessionAnswer struct {
+	Workspace  string           `json:"workspace"` // slug
+	Member     sessionMember    `json:"member"`
+	Method     directory.Method `json:"method"`
+	Connection string           `json:"connection"` // id or ""
+	CreatedAt  time.Time        `json:"created_at"`
+	ExpiresAt  time.Time        `json:"expires_at"`
+}
+
+type sessionMember struct {
+	ID     string   `json:"id"`
+	Email  string   `json:"email"`
+	Name   string   `json:"name"`
+	Role   string   `json:"role"`
+	Groups []string `json:"groups"`
+}
+
+// session is GET /auth/session: who is signed in, asked of the database now.
+func (d *Door) session(w http.ResponseWriter, r *http.Request) error {
+	live, err := d.service.Check(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	groups := []string{}
+	if err := d.service.DB.Read(r.Context(), live.Workspace, func(tx *store.Tx) error {
+		names, err := tx.GroupNames(live.Member.ID)
+		groups = append([]string{}, names...)
+		return err
+	}); err != nil {
+		return err
+	}
+	m := &live.Member
+	return web.WriteJSON(w, http.StatusOK, sessionAnswer{
+		Workspace: live.Slug, Method: live.Method, Connection: live.Connection, CreatedAt: live.CreatedAt.UTC(), ExpiresAt: live.ExpiresAt.UTC(),
+		Member: sessionMember{ID: m.ID, Email: m.Email, Name: m.Name, Role: live.RoleName, Groups: groups},
+	})
+}
