@@ -113,7 +113,7 @@ func (h *Handler) refusal(err error) answer {
 	var e *Error
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &e):
+	case errors.As(err, &e) && e.Status >= http.StatusBadRequest:
 	case errors.As(err, &tooLarge):
 		e = tooBig(tooLarge.Limit)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -292,6 +292,14 @@ func TestBodies_AreLimited(t *testing.T) {
 	if w.Code != 413 {
 		t.Errorf("chunked: %d %s", w.Code, w.Body)
 	}
+	r = httptest.NewRequest("POST", "/scim/v2/Users", strings.NewReader("{}"))
+	r.ContentLength = 1 << 50 // must not be believed
+	r.Header.Set("Authorization", "Bearer good")
+	w = httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != 413 {
+		t.Errorf("announced: %d %s", w.Code, w.Body)
+	}
 	s.do(t, "POST", "/Users", "").want(t, 400, scim.TypeInvalidSyntax)
 	if s.m.last != 0 {
 		t.Error("something was created")
@@ -483,7 +491,8 @@ func TestProjection(t *testing.T) {
 		{"attributes=" + ent + ":division", `schemas id ` + ent + `{division}`},
 		{"attributes=name.givenName", `schemas id name{givenName}`},
 		{"attributes=name.givenName,name", `schemas id name{familyName givenName}`},
-		{"attributes=emails%5Btype+eq+%22work,x%22%5D", `schemas id emails[value type]`},
+		{"attributes=userName,title)", `schemas id userName`},
+		{"attributes=emails%5Btype+eq+%22work,title,x%22%5D", `schemas id emails[value type]`},
 		{"attributes=emails.value", `schemas id emails[value]`},
 		{"attributes=nope", `schemas id`},
 		{"attributes=password", `schemas id`},
@@ -664,6 +673,8 @@ func TestErrors_ShowNothingOfTheInside(t *testing.T) {
 	if got := s.do(t, "GET", "/Users/1", "").want(t, 429).Header().Get("Retry-After"); got != "3" {
 		t.Errorf("Retry-After %q", got)
 	}
+	s.m.fail = &scim.Error{Detail: "An Error without a status."}
+	s.do(t, "GET", "/Users/1", "").want(t, 500)
 	s.m.fail = fmt.Errorf("query: %w", context.DeadlineExceeded)
 	s.do(t, "GET", "/Users/1", "").want(t, 503)
 	s.m.fail = fmt.Errorf("wrapped: %w", scim.Errorf(403, "", "The last owner stays."))

@@ -409,6 +409,9 @@ func TestPatch_WarnsOfWhatItDropped(t *testing.T) {
 	if err != nil || len(p.Warnings) != 3 || len(p.Ops) != 1 || !p.Return {
 		t.Fatalf("got %q, %v, %v", p.Warnings, p.Ops, err)
 	}
+	if same, _ := ParsePatch(testUser(), Lenient, "1", []byte(patchHead+`[{"op":"replace","value":{"id":"1","title":"x"}}]}`)); len(same.Warnings) != 0 {
+		t.Errorf("warnings for the resource's own id: %q", same.Warnings)
+	}
 	if strings.Contains(strings.Join(p.Warnings, " "), "s3cret") {
 		t.Error("a warning repeats the password")
 	}

@@ -37,8 +37,9 @@ func NewProjection(t *ResourceType, attributes, excluded []string) (Projection, 
 func keysFor(t *ResourceType, names []string) map[attrKey]subset {
 	keys := make(map[attrKey]subset, len(names))
 	for _, name := range names {
-		s, why := scope{t: t}.scan(strings.TrimSpace(name))
-		if why != "" {
+		name = strings.TrimSpace(name)
+		s, why := scope{t: t}.scan(name)
+		if rest := name[s.n:]; why != "" || rest != "" && rest[0] != '[' {
 			continue
 		}
 		key := attrKey{s.path.URN, s.path.Name}
