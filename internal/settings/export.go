@@ -1,0 +1,161 @@
+package settings
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// exported is the apply file of a workspace, in the order in which people read it.
+type exported struct {
+	Workspace    string               `yaml:"workspace"`
+	Name         string               `yaml:"name"`
+	Preset       string               `yaml:"preset"`
+	Policy       *yaml.Node           `yaml:"policy"`
+	Domains      []string             `yaml:"domains,flow"`
+	Owners       []exportedOwner      `yaml:"owners"`
+	RoleMappings []exportedMapping    `yaml:"role_mappings"`
+	Connections  []exportedConnection `yaml:"connections"`
+	Directories  []exportedDirectory  `yaml:"directories"`
+	Enforcement  exportedEnforcement  `yaml:"enforcement"`
+}
+
+type exportedOwner struct {
+	Email      string `yaml:"email"`
+	Name       string `yaml:"name,omitempty"`
+	BreakGlass bool   `yaml:"break_glass,omitempty"`
+}
+
+type exportedMapping struct {
+	Directory string `yaml:"directory,omitempty"`
+	Group     string `yaml:"group"`
+	Role      string `yaml:"role"`
+}
+
+type exportedConnection struct {
+	Name     string `yaml:"name"`
+	Provider string `yaml:"provider"`
+	Protocol string `yaml:"protocol"`
+	Status   string `yaml:"status"`
+}
+
+type exportedDirectory struct {
+	Name       string     `yaml:"name"`
+	Connection string     `yaml:"connection"`
+	Enabled    bool       `yaml:"enabled"`
+	Mode       string     `yaml:"mode"`
+	Policy     *yaml.Node `yaml:"policy,omitempty"`
+}
+
+type exportedEnforcement struct {
+	RequireSSO string   `yaml:"require_sso"`
+	Domains    []string `yaml:"domains,omitempty,flow"`
+}
+
+// Export writes the apply file of a workspace. Applied back it changes nothing. It holds no secret:
+// owners come without passwords, which are set at creation only.
+func (s *Service) Export(ctx context.Context, slug string) ([]byte, error) {
+	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
+	if err != nil {
+		return nil, err
+	}
+	var out exported
+	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		owners, err := tx.MembersByRole(cfg.Roles.Owner().ID, maxItems)
+		if err != nil {
+			return err
+		}
+		out = export(cfg, owners)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var text strings.Builder
+	encoder := yaml.NewEncoder(&text)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(out); err != nil {
+		return nil, fmt.Errorf("write the apply file of %s: %w", slug, err)
+	}
+	return []byte(text.String()), nil
+}
+
+func export(cfg *directory.Config, owners []directory.Member) exported {
+	w := &cfg.Workspace
+	out := exported{Workspace: w.Slug, Name: w.Name, Preset: w.Preset, Policy: exportPolicy(cfg), Domains: orEmpty(cfg.Domains),
+		Owners: []exportedOwner{}, RoleMappings: []exportedMapping{}, Connections: []exportedConnection{}, Directories: []exportedDirectory{}}
+	for _, m := range owners {
+		if m.In() {
+			out.Owners = append(out.Owners, exportedOwner{Email: m.Email, Name: m.Name, BreakGlass: m.BreakGlass})
+		}
+	}
+	for _, m := range cfg.Mappings {
+		d, _ := cfg.Directory(m.Directory)
+		role, _ := cfg.Roles.ByID(m.Role)
+		out.RoleMappings = append(out.RoleMappings, exportedMapping{Directory: d.Name, Group: m.Match, Role: role.Name})
+	}
+	for _, c := range cfg.Connections {
+		out.Connections = append(out.Connections, exportedConnection{c.Name, c.Provider, string(c.Protocol), string(c.Status)})
+	}
+	for _, d := range cfg.Directories {
+		con, _ := cfg.Connection(d.Connection)
+		out.Directories = append(out.Directories, exportedDirectory{d.Name, con.Name, d.Enabled, string(d.Mode), exportOverride(d.Override)})
+	}
+	out.Enforcement.RequireSSO = stateOf(cfg)["enforcement.require_sso"]
+	out.Enforcement.Domains = w.Enforcement.Domains
+	return out
+}
+
+func exportPolicy(cfg *directory.Config) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for _, k := range policyKeys() {
+		n.Content = append(n.Content, plainText(k.name), plainText(k.get(cfg.Workspace.Policy)))
+	}
+	n.Content = append(n.Content, plainText("required_attributes"), flowList(cfg.Workspace.Policy.RequiredAttributes))
+	n.Content = append(n.Content, plainText("roles"), flowList(cfg.Roles.Names()))
+	return n
+}
+
+// exportOverride is nil where a directory does not differ from its workspace.
+func exportOverride(o directory.Override) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+	for _, k := range policyKeys() {
+		if k.getOver != nil && k.getOver(o) != "" {
+			n.Content = append(n.Content, plainText(k.name), plainText(k.getOver(o)))
+		}
+	}
+	if len(n.Content) == 0 {
+		return nil
+	}
+	return n
+}
+
+// plainText is a word of ours, which needs no quotes: yes and no stay as people write them.
+func plainText(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }
+
+// flowList is a list of texts on one line. The encoder quotes what would not be read back as text.
+func flowList(values []string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	for _, v := range values {
+		var item yaml.Node
+		item.SetString(v)
+		n.Content = append(n.Content, &item)
+	}
+	return n
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

@@ -1,0 +1,283 @@
+package settings
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// File is an apply file as read: what it sets, and where in it each part stands. A key that the
+// file does not have is nil.
+type File struct {
+	// Workspace is the slug of the workspace that the file is about.
+	Workspace string
+
+	dir         string // relative paths are taken from here
+	name        *string
+	preset      *string
+	policy      policyPart
+	domains     *[]string // folded
+	owners      []ownerPart
+	mappings    *[]mappingPart
+	connections *[]connectionPart
+	directories *[]directoryPart
+	enforcement *enforcementPart
+}
+
+type policyPart struct {
+	words    map[string]string // by name of the policyKey
+	required *[]string
+	roles    *[]line // highest first
+}
+
+type ownerPart struct {
+	line         int
+	path         string
+	email, name  string
+	passwordEnv  string
+	passwordFile string
+	breakGlass   *bool
+}
+
+type mappingPart struct {
+	line        int
+	path        string
+	directory   string // name, "" for any
+	group, role string
+}
+
+type connectionPart struct {
+	line     int
+	path     string
+	name     string
+	provider *string
+	protocol *directory.Protocol
+	status   *directory.ConnectionStatus
+}
+
+type directoryPart struct {
+	line       int
+	path       string
+	name       string
+	connection *string // name, "" for none
+	enabled    *bool
+	mode       *directory.Mode
+	override   map[string]string // by name of the policyKey; inherit takes back
+}
+
+type enforcementPart struct {
+	line    int
+	require *directory.Require
+	domains *[]string // folded
+}
+
+var (
+	slugForm   = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	nameForm   = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,61}[A-Za-z0-9_-])?$`)
+	domainForm = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
+// ParseFile reads an apply file. dir is the folder that relative paths in it are taken from. Every
+// mistake is named with its line and key in one error of kind invalid, a sentence a line: unknown
+// and repeated keys, wrong types, unknown words, keys that have no behaviour in this version.
+func ParseFile(text []byte, dir string) (*File, error) {
+	if len(text) > MaxFileBytes {
+		return nil, errs.Invalid("apply_file_too_long", "The file is longer than %d bytes.", MaxFileBytes)
+	}
+	root, err := parseYAML(text)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{}
+	f := &File{dir: dir}
+	r.file(f, root)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (r *reader) file(f *File, root *yaml.Node) {
+	parts, ok := r.object(root, "", fields{
+		known: []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "enforcement"},
+		later: []string{"applications"},
+	})
+	if !ok {
+		return
+	}
+	r.head(f, parts, root.Line)
+	if n := parts["policy"]; n != nil {
+		f.policy = r.policy(n)
+	}
+	if n := parts["domains"]; n != nil {
+		f.domains = r.domains(n, "domains")
+	}
+	if n := parts["owners"]; n != nil {
+		f.owners = r.owners(n)
+	}
+	if n := parts["connections"]; n != nil {
+		f.connections = r.connections(n)
+	}
+	if n := parts["directories"]; n != nil {
+		f.directories = r.directories(n)
+	}
+	if n := parts["role_mappings"]; n != nil {
+		f.mappings = r.mappings(n)
+	}
+	if n := parts["enforcement"]; n != nil {
+		f.enforcement = r.enforcement(n)
+	}
+}
+
+func (r *reader) head(f *File, parts map[string]*yaml.Node, top int) {
+	if n := parts["workspace"]; n == nil {
+		r.add(top, "workspace: expected the name of a workspace, found none")
+	} else if slug, ok := r.text(n, "workspace"); ok {
+		f.Workspace = slug
+		if !slugForm.MatchString(slug) {
+			r.add(n.Line, "workspace: expected up to 63 lower-case letters, digits and inner hyphens, received %s", quote(slug))
+		}
+	}
+	if n := parts["name"]; n != nil {
+		if name, ok := r.text(n, "name"); ok {
+			f.name = &name
+		}
+	}
+	if n := parts["preset"]; n != nil {
+		if preset, ok := r.word(n, "preset", directory.PresetNames()); ok {
+			f.preset = &preset
+		}
+	}
+}
+
+func (r *reader) policy(n *yaml.Node) policyPart {
+	known := []string{"roles", "required_attributes"}
+	for _, k := range policyKeys() {
+		known = append(known, k.name)
+	}
+	parts, _ := r.object(n, "policy", fields{known: known})
+	p := policyPart{words: map[string]string{}}
+	for _, k := range policyKeys() {
+		if n := parts[k.name]; n != nil {
+			if word, ok := r.policyWord(n, join("policy", k.name), k); ok {
+				p.words[k.name] = word
+			}
+		}
+	}
+	if n := parts["required_attributes"]; n != nil {
+		if lines, ok := r.texts(n, "policy.required_attributes"); ok {
+			required := []string{}
+			for _, l := range lines {
+				required = append(required, l.text)
+				// The words are the noun's to know; the rest of the policy is made valid here.
+				preset, _ := directory.FindPreset("")
+				preset.Policy.RequiredAttributes = []string{l.text}
+				for _, bad := range preset.Policy.Check() {
+					r.add(l.at, "policy.%s", bad)
+				}
+			}
+			p.required = &required
+		}
+	}
+	if n := parts["roles"]; n != nil {
+		p.roles = r.roles(n)
+	}
+	return p
+}
+
+func (r *reader) policyWord(n *yaml.Node, path string, k policyKey, more ...string) (string, bool) {
+	if k.words[0] != "yes" {
+		return r.word(n, path, append(k.words[:len(k.words):len(k.words)], more...))
+	}
+	if n.Kind == yaml.ScalarNode && len(more) > 0 && n.Value == more[0] {
+		return n.Value, true
+	}
+	on, ok := r.boolean(n, path)
+	return yesNo(on), ok
+}
+
+// roles reads the ranked list of role names.
+func (r *reader) roles(n *yaml.Node) *[]line {
+	lines, ok := r.texts(n, "policy.roles")
+	if !ok {
+		return nil
+	}
+	if len(n.Content) < 2 {
+		r.add(n.Line, "policy.roles: expected the owner role and at least one more, received %d; everybody would be an owner", len(n.Content))
+	}
+	if len(lines) > 100 {
+		r.add(n.Line, "policy.roles: expected at most 100 roles, received %d", len(lines))
+	}
+	for _, l := range lines {
+		if strings.Contains(l.text, ",") || len(l.text) > 100 {
+			r.add(l.at, "policy.roles: expected names of at most 100 bytes without commas, received %s", quote(l.text))
+		}
+	}
+	return &lines
+}
+
+func (r *reader) domains(n *yaml.Node, path string) *[]string {
+	lines, ok := r.texts(n, path)
+	if !ok {
+		return nil
+	}
+	out := []string{}
+	for _, l := range lines {
+		domain := directory.Fold(l.text)
+		if len(domain) > 253 || !domainForm.MatchString(domain) {
+			r.add(l.at, "%s: expected a domain such as acme.test, received %s", path, quote(l.text))
+			continue
+		}
+		out = append(out, domain)
+	}
+	return &out
+}
+
+func (r *reader) enforcement(n *yaml.Node) *enforcementPart {
+	parts, ok := r.object(n, "enforcement", fields{known: []string{"require_sso", "domains"}})
+	if !ok {
+		return nil
+	}
+	e := &enforcementPart{line: n.Line}
+	if n := parts["require_sso"]; n != nil {
+		words := []string{string(directory.RequireNone), string(directory.RequireAll), string(directory.RequireDomains)}
+		if word, ok := r.word(n, "enforcement.require_sso", words); ok {
+			require := directory.Require(word)
+			e.require = &require
+		}
+	}
+	if n := parts["domains"]; n != nil {
+		e.domains = r.domains(n, "enforcement.domains")
+	}
+	return e
+}
+
+// named checks the name of a connection or directory.
+func (r *reader) named(parts map[string]*yaml.Node, path string, top int, first map[string]int) (string, bool) {
+	n := parts["name"]
+	if n == nil {
+		r.add(top, "%s.name: expected a name, found none", path)
+		return "", false
+	}
+	name, ok := r.text(n, path+".name")
+	if !ok {
+		return "", false
+	}
+	if !nameForm.MatchString(name) {
+		r.add(n.Line, "%s.name: expected up to 63 letters, digits, spaces, - and _, received %s", path, quote(name))
+		return "", false
+	}
+	if before := first[directory.Fold(name)]; before > 0 {
+		r.add(n.Line, "%s.name: %s is given twice, first in line %d", path, quote(name), before)
+		return "", false
+	}
+	first[directory.Fold(name)] = n.Line
+	return name, true
+}
+
+func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

@@ -1,0 +1,163 @@
+package settings
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// preparedOwner is an owner of the file with the hash of the password, which is made before the
+// transaction because it takes long.
+type preparedOwner struct {
+	ownerPart
+	hash string // "" where there is no password or the owner exists
+}
+
+// noHash stands for a hash in a dry run. It is never stored and no password matches it.
+const noHash = "dry run"
+
+// owners reads and hashes the passwords of the owners who do not exist yet.
+func (s *Service) owners(ctx context.Context, id string, fresh bool, f *File, dry bool) ([]preparedOwner, error) {
+	there := map[string]bool{}
+	if !fresh && len(f.owners) > 0 {
+		err := s.DB.Read(ctx, id, func(tx *store.Tx) error {
+			for _, o := range f.owners {
+				m, err := memberIn(tx, o.email)
+				if err != nil {
+					return err
+				}
+				there[o.email] = m != nil
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var wrong mistakes
+	out := make([]preparedOwner, 0, len(f.owners))
+	for _, o := range f.owners {
+		p := preparedOwner{ownerPart: o}
+		if !there[o.email] {
+			password := s.password(f.dir, o, &wrong)
+			switch {
+			case password == "" || len(wrong.list) > 0:
+			case dry:
+				p.hash = noHash
+			default:
+				hash, err := s.Passwords.Hash(ctx, password)
+				if err != nil {
+					return nil, err
+				}
+				p.hash = hash
+			}
+		}
+		out = append(out, p)
+	}
+	return out, wrong.err()
+}
+
+// memberIn returns the member with an address who is not deactivated, or nil.
+func memberIn(tx *store.Tx, address string) (*directory.Member, error) {
+	m, err := tx.MemberByEmail(address)
+	if errs.Is(err, errs.KindNotFound) || err == nil && m.Sources != 0 {
+		return nil, nil
+	}
+	return m, err
+}
+
+// password returns the password of an owner, "" where the file names none. No error repeats it.
+func (s *Service) password(dir string, o ownerPart, wrong *mistakes) string {
+	var password, path string
+	switch {
+	case o.passwordEnv != "":
+		path = o.path + ".password_env"
+		if s.Getenv != nil {
+			password = s.Getenv(o.passwordEnv)
+		}
+		if password == "" {
+			wrong.add(o.line, "%s: the environment variable %s is empty or not set", path, o.passwordEnv)
+			return ""
+		}
+	case o.passwordFile != "":
+		path = o.path + ".password_file"
+		name := o.passwordFile
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		text, err := []byte(nil), errors.New("no files can be read here")
+		if s.ReadFile != nil {
+			text, err = s.ReadFile(name)
+		}
+		if err != nil {
+			wrong.add(o.line, "%s: %v", path, err)
+			return ""
+		}
+		password = strings.TrimRight(string(text), "\r\n") // editors end a file with a line break
+	default:
+		return ""
+	}
+	if err := keys.CheckPassword(password); err != nil {
+		wrong.add(o.line, "%s: %v", path, err)
+		return ""
+	}
+	return password
+}
+
+// ensureOwners makes the listed addresses owners. Others who are owners stay: an apply takes
+// nobody's access.
+func (a *apply) ensureOwners() error {
+	designated := slices.ContainsFunc(a.people, func(p preparedOwner) bool { return p.breakGlass != nil && *p.breakGlass })
+	listed := map[string]bool{}
+	for _, p := range a.people {
+		listed[directory.Fold(p.email)] = true
+		m, err := memberIn(a.tx, p.email)
+		if err != nil {
+			return err
+		}
+		if m == nil && p.hash == "" && (p.passwordEnv != "" || p.passwordFile != "") {
+			return errStale // they were there when passwords were read
+		}
+		o := provision.Owner{Email: p.email, Name: p.name, PasswordHash: p.hash}
+		if p.hash != "" {
+			o.PasswordProven = a.tx.Now()
+		}
+		switch {
+		case p.breakGlass != nil:
+			o.BreakGlass = *p.breakGlass
+		case !designated && m != nil:
+			o.BreakGlass = m.BreakGlass
+		}
+		_, changes, err := provision.EnsureOwner(a.tx, a.after, a.options.Actor, o)
+		if err != nil {
+			return err
+		}
+		a.changes = append(a.changes, changes...)
+	}
+	return a.noteOwners(listed)
+}
+
+// noteOwners tells of owners whom the file does not list, and of a workspace without any.
+func (a *apply) noteOwners(listed map[string]bool) error {
+	members, err := a.tx.MembersByRole(a.after.Roles.Owner().ID, maxItems)
+	if err != nil {
+		return err
+	}
+	if len(members) == 0 {
+		a.notes = append(a.notes, "owners: the workspace has no owner yet")
+	}
+	for _, m := range members {
+		if len(listed) > 0 && m.In() && !listed[directory.Fold(m.Email)] {
+			a.notes = append(a.notes, "owners: "+m.Email+" is an owner, is not in the file and was kept")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package settings
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// Service reads and writes configuration.
+type Service struct {
+	DB        *store.DB
+	Passwords *keys.Passwords
+	// Getenv and ReadFile give the values that an apply file names and does not hold: password_env
+	// and password_file. nil is an empty environment and a file system without files.
+	Getenv   func(string) string
+	ReadFile func(string) ([]byte, error)
+	// PublicURL is the origin that browsers and IdPs see. SCIMPublicURL is that of provisioning, ""
+	// for the same one (V12 of the seeds).
+	PublicURL     string
+	SCIMPublicURL string
+}
+
+// SCIMBaseURL is what an IdP's administrator pastes as base URL or tenant URL. It is the same for
+// all workspaces: the token names workspace and directory.
+func (s *Service) SCIMBaseURL() string {
+	return strings.TrimRight(cmp.Or(s.SCIMPublicURL, s.PublicURL), "/") + "/scim/v2"
+}
+
+// ConnectionView is a connection with the addresses that its IdP is given.
+type ConnectionView struct {
+	ID         string                     `json:"id"`
+	Name       string                     `json:"name"`
+	Provider   string                     `json:"provider"`
+	Protocol   directory.Protocol         `json:"protocol"`
+	Status     directory.ConnectionStatus `json:"status"`
+	VerifiedAt *time.Time                 `json:"verified_at,omitempty"` // nil for never
+	// MetadataURL, EntityID and ACSURL are set for SAML, CallbackURL for OIDC.
+	MetadataURL string `json:"metadata_url,omitempty"`
+	EntityID    string `json:"entity_id,omitempty"`
+	ACSURL      string `json:"acs_url,omitempty"`
+	CallbackURL string `json:"callback_url,omitempty"`
+}
+
+func (s *Service) view(c directory.Connection) ConnectionView {
+	v := ConnectionView{ID: c.ID, Name: c.Name, Provider: c.Provider, Protocol: c.Protocol, Status: c.Status}
+	if !c.VerifiedAt.IsZero() {
+		v.VerifiedAt = &c.VerifiedAt
+	}
+	origin := strings.TrimRight(s.PublicURL, "/")
+	switch {
+	case c.ID == "": // a dry run has no addresses to give
+	case c.Protocol == directory.ProtocolSAML:
+		v.MetadataURL = origin + "/auth/saml/" + c.ID + "/metadata"
+		v.EntityID = v.MetadataURL
+		v.ACSURL = origin + "/auth/saml/" + c.ID + "/acs"
+	case c.Protocol == directory.ProtocolOIDC:
+		v.CallbackURL = origin + "/auth/oidc/callback"
+	}
+	return v
+}
+
+// Workspace returns the id and the configuration of a workspace. An unknown slug is not found.
+func (s *Service) Workspace(ctx context.Context, slug string) (id string, cfg *directory.Config, err error) {
+	if id, err = s.DB.System().WorkspaceBySlug(ctx, slug); err != nil {
+		return "", nil, err
+	}
+	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
+		cfg, err = tx.Config()
+		return err
+	})
+	return id, cfg, err
+}
+
+// Connections lists the connections of a workspace in the order of their creation.
+func (s *Service) Connections(ctx context.Context, slug string) ([]ConnectionView, error) {
+	_, cfg, err := s.Workspace(ctx, slug)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ConnectionView, 0, len(cfg.Connections))
+	for _, c := range cfg.Connections {
+		out = append(out, s.view(c))
+	}
+	return out, nil
+}
+
+// Connection returns one connection of a workspace by name or id.
+func (s *Service) Connection(ctx context.Context, slug, nameOrID string) (ConnectionView, error) {
+	_, cfg, err := s.Workspace(ctx, slug)
+	if err != nil {
+		return ConnectionView{}, err
+	}
+	c, ok := findConnection(cfg, nameOrID)
+	if !ok {
+		return ConnectionView{}, errs.NotFound("connection_unknown", "The workspace %q has no connection %q%s.", slug, nameOrID, didYouMean(nameOrID, connectionNames(cfg)))
+	}
+	return s.view(c), nil
+}

@@ -1,0 +1,211 @@
+package settings
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// state is a configuration in canonical form: one text for each thing that can be set, under the
+// key by which people are told of it. People and tokens are no part of it, ids neither. Two
+// configurations are the same exactly when their states are.
+type state map[string]string
+
+// present is the value of a key that stands for a thing with further keys, or for a bare entry.
+const present = "yes"
+
+func stateOf(c *directory.Config) state {
+	s := state{}
+	if c == nil {
+		return s
+	}
+	w := &c.Workspace
+	s["name"], s["preset"] = w.Name, w.Preset
+	for _, k := range policyKeys() {
+		s["policy."+k.name] = k.get(w.Policy)
+	}
+	s.put("policy.required_attributes", strings.Join(w.Policy.RequiredAttributes, ", "))
+	s["policy.roles"] = strings.Join(c.Roles.Names(), ", ")
+	for _, d := range c.Domains {
+		s["domains["+d+"]"] = present
+	}
+	for _, m := range c.Mappings {
+		role, _ := c.Roles.ByID(m.Role)
+		s[mappingKey(c, m)] = role.Name
+	}
+	for _, con := range c.Connections {
+		at := "connections." + con.Name
+		s[at], s[at+".provider"], s[at+".protocol"], s[at+".status"] = present, con.Provider, string(con.Protocol), string(con.Status)
+		if con.Status == directory.ConnectionActive && !con.Verified() {
+			s[at+".verified"] = "no"
+		}
+	}
+	for _, d := range c.Directories {
+		s.directory(c, d)
+	}
+	s["enforcement.require_sso"] = string(cmp.Or(w.Enforcement.RequireSSO, directory.RequireNone))
+	s.put("enforcement.domains", strings.Join(w.Enforcement.Domains, ", "))
+	return s
+}
+
+func (s state) directory(c *directory.Config, d directory.Directory) {
+	at := "directories." + d.Name
+	s[at], s[at+".enabled"], s[at+".mode"] = present, yesNo(d.Enabled), string(d.Mode)
+	con, _ := c.Connection(d.Connection)
+	s.put(at+".connection", con.Name)
+	for _, k := range policyKeys() {
+		if k.getOver != nil {
+			s.put(at+".policy."+k.name, k.getOver(d.Override))
+		}
+	}
+}
+
+// put leaves out what is empty: no value and an empty one are the same.
+func (s state) put(key, value string) {
+	if value != "" {
+		s[key] = value
+	}
+}
+
+// mappingKey names a mapping by what decides it. No directory is called "*".
+func mappingKey(c *directory.Config, m directory.RoleMapping) string {
+	from := "*"
+	if d, ok := c.Directory(m.Directory); ok {
+		from = d.Name
+	}
+	if con, ok := c.Connection(m.Connection); ok {
+		from = "connection " + con.Name
+	}
+	return "role_mappings[" + from + ": " + m.Match + "]"
+}
+
+// encode and decodeState turn a state into what the store keeps of the last apply.
+func (s state) encode() string {
+	out, err := json.Marshal(s) // a map of strings, in the order of its keys
+	if err != nil {
+		return ""
+	}
+	return string(out)
+}
+
+func decodeState(text string) (state, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var s state
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return nil, fmt.Errorf("read what the last apply left: %w", err)
+	}
+	return s, nil
+}
+
+// difference is one key before and after; "" is its absence.
+type difference struct{ key, from, to string }
+
+// sections is the order in which people are told of differences: that of the file.
+var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "enforcement"}
+
+func sectionOf(key string) int {
+	return slices.IndexFunc(sections, func(s string) bool {
+		rest, ok := strings.CutPrefix(key, s)
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
+// to lists what differs from s to other, in the order of the file.
+func (s state) to(other state) []difference {
+	var out []difference
+	for key, from := range s {
+		if to := other[key]; to != from {
+			out = append(out, difference{key, from, to})
+		}
+	}
+	for key, to := range other {
+		if _, ok := s[key]; !ok && to != "" {
+			out = append(out, difference{key, "", to})
+		}
+	}
+	slices.SortFunc(out, func(a, b difference) int {
+		return cmp.Or(cmp.Compare(sectionOf(a.key), sectionOf(b.key)), cmp.Compare(a.key, b.key))
+	})
+	return out
+}
+
+// thing returns the connection or directory that a key is about, as its own key, or "".
+func (d difference) thing() string {
+	parts := strings.SplitN(d.key, ".", 3) // their names have no dots
+	if len(parts) < 2 || parts[0] != "connections" && parts[0] != "directories" {
+		return ""
+	}
+	return parts[0] + "." + parts[1]
+}
+
+// line is the difference as a person reads it.
+func (d difference) line() string {
+	entry := strings.HasSuffix(d.key, "]") || d.key == d.thing()
+	switch {
+	case entry && d.from == "" && d.to != present:
+		return d.key + ": added, " + d.to
+	case entry && d.from == "":
+		return d.key + ": added"
+	case entry && d.to == "":
+		return d.key + ": removed"
+	default:
+		return fmt.Sprintf("%s: %s -> %s", d.key, orNone(d.from), orNone(d.to))
+	}
+}
+
+func (d difference) change() audit.Change { return audit.Change{Field: d.key, From: d.from, To: d.to} }
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
+
+// linesOf renders differences. What a new workspace starts with, and the parts of a thing that
+// comes or goes as a whole, are not told one by one.
+func linesOf(diffs []difference, fresh bool) []string {
+	whole := map[string]bool{}
+	for _, d := range diffs {
+		if d.key == d.thing() {
+			whole[d.key] = true
+		}
+	}
+	lines := []string{}
+	for _, d := range diffs {
+		part := d.key != d.thing() && whole[d.thing()]
+		given := fresh && sectionOf(d.key) <= slices.Index(sections, "policy")
+		if !part && !given && (!fresh || d.key != "enforcement.require_sso" || d.to != string(directory.RequireNone)) {
+			lines = append(lines, d.line())
+		}
+	}
+	return lines
+}
+
+// checkDrift refuses an apply that would overwrite what somebody changed elsewhere since the last
+// one: a key that is neither as the last apply left it nor as the file wants it. Keys that the file
+// does not have are wanted as they are, so they never count.
+func checkDrift(last, now, wanted state) error {
+	if last == nil {
+		return nil
+	}
+	var lines []string
+	for _, d := range now.to(wanted) {
+		if last[d.key] != d.from {
+			lines = append(lines, fmt.Sprintf("%s: last applied %s, now %s, file %s", d.key, orNone(last[d.key]), orNone(d.from), orNone(d.to)))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return errs.Conflict("changed_elsewhere",
+		"The workspace was changed elsewhere since the last apply. Take the changes into the file, or overwrite them with --force.\n%s", strings.Join(lines, "\n"))
+}

@@ -1,0 +1,258 @@
+package settings
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+)
+
+// had is the configuration before, empty for a workspace that is being made.
+func (a *apply) had() *directory.Config {
+	return cmp.Or(a.before, &directory.Config{})
+}
+
+// write saves what differs between before and after, and nothing else.
+func (a *apply) write() error {
+	had, tx := a.had(), a.tx
+	switch {
+	case a.before == nil:
+		if err := tx.InsertWorkspace(a.after.Workspace); err != nil {
+			return err
+		}
+	case slices.ContainsFunc(a.diffs, ofWorkspace):
+		if err := tx.UpdateWorkspace(a.after.Workspace); err != nil {
+			return err
+		}
+	}
+	// What goes makes room for what comes: names are unique.
+	eachGone(had.Mappings, a.after.Mappings, mappingID, func(m directory.RoleMapping) { tx.DeleteMapping(m.ID) })
+	eachGone(had.Roles, a.after.Roles, roleID, func(r directory.Role) { tx.DeleteRole(r.ID) })
+	eachGone(had.Directories, a.after.Directories, directoryID, func(d directory.Directory) { tx.DeleteDirectory(d.ID) })
+	eachGone(had.Connections, a.after.Connections, connectionID, func(c directory.Connection) { tx.DeleteConnection(c.ID) })
+	eachSaved(had.Connections, a.after.Connections, connectionID, tx.SaveConnection)
+	eachSaved(had.Directories, a.after.Directories, directoryID, tx.SaveDirectory)
+	eachSaved(had.Roles, a.after.Roles, roleID, tx.SaveRole)
+	// A mapping is never changed: other parts make it another mapping.
+	eachGone(a.after.Mappings, had.Mappings, mappingID, tx.InsertMapping)
+	return a.writeDomains()
+}
+
+// ofWorkspace reports whether a difference is kept in the workspace's own row.
+func ofWorkspace(d difference) bool {
+	switch section := sections[max(sectionOf(d.key), 0)]; section {
+	case "name", "preset", "enforcement":
+		return true
+	default:
+		return section == "policy" && d.key != "policy.roles"
+	}
+}
+
+func (a *apply) writeDomains() error {
+	had, self := a.had(), func(d string) string { return d }
+	eachGone(had.Domains, a.after.Domains, self, a.tx.DeleteDomain)
+	for _, d := range a.after.Domains {
+		if slices.Contains(had.Domains, d) {
+			continue
+		}
+		_, foreign, err := a.tx.Address("somebody@" + d)
+		if err != nil {
+			return err
+		}
+		if foreign {
+			a.notes = append(a.notes, "domains: "+d+" is proven by another workspace as well; neither keeps the other's people out of it")
+		}
+		a.tx.InsertDomain(d)
+	}
+	return nil
+}
+
+func mappingID(m directory.RoleMapping) string   { return m.ID }
+func roleID(r directory.Role) string             { return r.ID }
+func directoryID(d directory.Directory) string   { return d.ID }
+func connectionID(c directory.Connection) string { return c.ID }
+
+// eachGone calls fn for what is in from and not in to.
+func eachGone[T any](from, to []T, id func(T) string, fn func(T)) {
+	stays := map[string]bool{}
+	for _, t := range to {
+		stays[id(t)] = true
+	}
+	for _, f := range from {
+		if !stays[id(f)] {
+			fn(f)
+		}
+	}
+}
+
+// eachSaved calls save for what is new in to (fresh) or differs from its namesake in from.
+func eachSaved[T any](from, to []T, id func(T) string, save func(t T, fresh bool)) {
+	had := map[string]T{}
+	for _, f := range from {
+		had[id(f)] = f
+	}
+	for _, t := range to {
+		f, ok := had[id(t)]
+		if !ok || !reflect.DeepEqual(f, t) {
+			save(t, !ok)
+		}
+	}
+}
+
+// blockers is how many people a refusal names.
+const blockers = 5
+
+// checkRoles refuses to remove a role that somebody has: what they would have instead is for a
+// person to decide. It runs before any role is decided again.
+func (a *apply) checkRoles() error {
+	var wrong mistakes
+	for _, role := range a.had().Roles {
+		if _, stays := a.after.Roles.ByID(role.ID); stays {
+			continue
+		}
+		members, err := a.tx.MembersByRole(role.ID, maxItems)
+		if err != nil {
+			return err
+		}
+		members = slices.DeleteFunc(members, func(m directory.Member) bool { return m.Stage == directory.StageErased })
+		if len(members) == 0 {
+			continue
+		}
+		var who []string
+		for i, m := range members {
+			if i == blockers {
+				who = append(who, "and others")
+				break
+			}
+			who = append(who, m.Email)
+		}
+		wrong.add(0, "policy.roles: the role %q cannot be removed while somebody has it: %s", role.Name, strings.Join(who, ", "))
+	}
+	return wrong.err()
+}
+
+// forgetDirectories ends what hangs on directories that are being removed: their tokens, their
+// resources and groups. Their people stay.
+func (a *apply) forgetDirectories() error {
+	for _, d := range a.had().Directories {
+		if _, stays := a.after.Directory(d.ID); stays {
+			continue
+		}
+		if _, err := a.tx.RevokeTokens(d.ID, "", "revoked"); err != nil {
+			return err
+		}
+		if err := provision.ForgetDirectory(a.tx, d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remap decides everybody's role again where what decides it has changed.
+func (a *apply) remap() error {
+	if a.before == nil || !a.decidesRoles() {
+		return nil
+	}
+	changed, err := provision.Remap(a.tx, a.after, a.options.Actor)
+	if err != nil {
+		return fmt.Errorf("decide roles again: %w", err)
+	}
+	if changed > 0 {
+		a.notes = append(a.notes, fmt.Sprintf("roles: decided again for %d members", changed))
+	}
+	return nil
+}
+
+// decidesRoles reports whether roles, mappings, their source or the groups behind them changed. What
+// a directory overrides decides who goes out by a later change of groups, never a role.
+func (a *apply) decidesRoles() bool {
+	return slices.ContainsFunc(a.diffs, func(d difference) bool {
+		gone := d.to == "" && d.key == d.thing() && strings.HasPrefix(d.key, "directories.")
+		return gone || strings.HasPrefix(d.key, "role_mappings[") || d.key == "policy.roles" || d.key == "policy.role_source"
+	})
+}
+
+// record tells what changed: one event for each connection and directory, and one for the apply
+// with the rest. A field that does not fit beside others goes into a further event of its kind, so
+// that no change is left out.
+func (a *apply) record() error {
+	var rest []audit.Change
+	things := map[string][]audit.Change{}
+	var order []string
+	for _, d := range a.diffs {
+		thing := d.thing()
+		if thing == "" {
+			rest = append(rest, d.change())
+			continue
+		}
+		if things[thing] == nil {
+			order = append(order, thing)
+		}
+		things[thing] = append(things[thing], d.change())
+	}
+	for _, thing := range order {
+		if err := a.recordThing(thing, things[thing]); err != nil {
+			return err
+		}
+	}
+	if len(a.diffs) == 0 && len(a.changes) == 0 {
+		return nil
+	}
+	w := &a.after.Workspace
+	subject := audit.Party{Kind: "workspace", ID: w.ID, Name: w.Slug}
+	if a.before == nil {
+		if err := a.tx.Record(audit.Event{Type: audit.WorkspaceCreated, Actor: a.options.Actor, Subject: subject}); err != nil {
+			return err
+		}
+	}
+	for first := true; first || len(rest) > 0; first = false {
+		n := min(len(rest), audit.MaxChanges)
+		if err := a.tx.Record(audit.Event{Type: audit.WorkspaceApplied, Actor: a.options.Actor, Subject: subject, Changes: rest[:n]}); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// recordThing records the change of one connection or directory.
+func (a *apply) recordThing(thing string, changes []audit.Change) error {
+	kind, name, _ := strings.Cut(thing, ".")
+	e := audit.Event{Actor: a.options.Actor, Changes: changes}
+	types := [3]audit.Type{audit.ConnectionCreated, audit.ConnectionChanged, audit.ConnectionRemoved}
+	var was, is bool
+	if kind == "connections" {
+		var now, then directory.Connection
+		now, is = findConnection(a.after, name)
+		then, was = findConnection(a.had(), name)
+		e.Connection = cmp.Or(now.ID, then.ID)
+		e.Subject = audit.Party{Kind: "connection", ID: e.Connection, Name: name}
+	} else {
+		types = [3]audit.Type{audit.DirectoryCreated, audit.DirectoryChanged, audit.DirectoryRemoved}
+		var now, then directory.Directory
+		now, is = findDirectory(a.after, name)
+		then, was = findDirectory(a.had(), name)
+		e.Directory = cmp.Or(now.ID, then.ID)
+		e.Subject = audit.Party{Kind: "directory", ID: e.Directory, Name: name}
+	}
+	switch {
+	case !was:
+		e.Type = types[0]
+	case is:
+		e.Type = types[1]
+	default:
+		e.Type = types[2]
+	}
+	return a.tx.Record(e)
+}
+
+// refuse makes the one error of several reasons of law 7.
+func refuse(why []string) error {
+	return errs.Forbidden("would_lock_out", "%s", strings.Join(why, "\n"))
+}
