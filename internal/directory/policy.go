@@ -94,7 +94,7 @@ var presets = []Preset{
 	{
 		Name: "default",
 		Policy: Policy{ProvisionOn: ProvisionBoth, Reactivation: ReactivationRestore, GroupLoss: GroupLossKeep,
-			RoleSource: RoleSourceMapping, SCIMRequiresSSO: true, SCIMAllowed: true, RequiredAttributes: []string{"email"}},
+			RoleSource: RoleSourceMapping, SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true, RequiredAttributes: []string{"email"}},
 		Roles: []string{"Owner", "Admin", "Member"},
 	},
 	{
