@@ -5,9 +5,6 @@ import (
 	"testing"
 )
 
-func testTransactions(t *testing.T, open func(t testing.TB) store.Driver)                   {}
-func testUnique(t *testing.T, open func(t testing.TB) store.Driver)                         {}
-func testRefusals(t *testing.T, open func(t testing.TB) store.Driver)                       {}
 func testConfig(t *testing.T, open func(t testing.TB) store.Driver)                         {}
 func testSequencer(t *testing.T, open func(t testing.TB) store.Driver)                      {}
 func testSignals(t *testing.T, open func(t testing.TB) store.Driver)                        {}
