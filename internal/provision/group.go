@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -71,6 +72,7 @@ func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, 
 // membership row by row, in order. fn may be called again.
 func (s *Service) UpdateGroup(ctx context.Context, scope Scope, id string, fn func(store.Group) (GroupForm, error), ops []scim.MemberOp) (store.Group, error) {
 	var done store.Group
+	exclusive := false
 	err := s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
 		whole := slices.ContainsFunc(ops, func(op scim.MemberOp) bool { return op.Kind == scim.MemberReplace })
 		peek, err := tx.Group(scope.Directory, id)
@@ -96,7 +98,7 @@ func (s *Service) UpdateGroup(ctx context.Context, scope Scope, id string, fn fu
 			return err
 		}
 		// A rename may give or take a role to or from every member.
-		if err := tx.LockPeople(values(known), renamed); err != nil {
+		if err := tx.LockPeople(values(known), renamed || exclusive); err != nil {
 			return err
 		}
 		f, err := open(tx, scope)
@@ -113,12 +115,17 @@ func (s *Service) UpdateGroup(ctx context.Context, scope Scope, id string, fn fu
 		if err := form.check(); err != nil {
 			return err
 		}
-		return f.updateGroup(tx, scope, g, form, change, known, &done)
+		done, err = f.updateGroup(tx, scope, g, form, change, known, renamed || exclusive)
+		if errors.Is(err, errExclusive) {
+			exclusive = true
+			return store.Rerun()
+		}
+		return err
 	})
 	return done, err
 }
 
-func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form GroupForm, change membership, known map[string]string, done *store.Group) error {
+func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form GroupForm, change membership, known map[string]string, exclusive bool) (store.Group, error) {
 	before := *g
 	var changes []audit.Change
 	if g.DisplayName != form.DisplayName {
@@ -136,7 +143,7 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	}
 	added, removed, err := apply(tx, g.ID, change)
 	if err != nil {
-		return err
+		return before, err
 	}
 	if !rewritten && len(added)+len(removed) > 0 {
 		g.UpdatedAt = tx.Now()
@@ -149,22 +156,18 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 		e.Reason = "no_change"
 	}
 	if err := tx.Record(e); err != nil {
-		return err
+		return before, err
 	}
-	if err := f.rolesAfter(tx, scope, g, before, added, removed, known); err != nil {
-		return err
-	}
-	*done = *g
-	return nil
+	return *g, f.rolesAfter(tx, scope, g, before, added, removed, known, exclusive)
 }
 
 // rolesAfter resolves the roles of those whom a change of a group concerns. Where the name or the
 // mapped role changed, that is every member; else those who joined or left.
-func (f *feed) rolesAfter(tx *store.Tx, scope Scope, g *store.Group, before store.Group, added, removed []string, known map[string]string) error {
+func (f *feed) rolesAfter(tx *store.Tx, scope Scope, g *store.Group, before store.Group, added, removed []string, known map[string]string, exclusive bool) error {
 	if g.MappedRole == "" && before.MappedRole == "" {
 		return nil
 	}
-	ask := resolved{why: string(audit.SCIMGroupUpdated), lost: map[string]bool{}}
+	ask := resolved{why: string(audit.SCIMGroupUpdated), lost: map[string]bool{}, exclusive: exclusive}
 	if before.MappedRole != "" {
 		for _, id := range removed {
 			ask.lost[known[id]] = true
@@ -194,7 +197,7 @@ func (f *feed) changeMembers(tx *store.Tx, scope Scope, g *store.Group, change m
 	}
 	before := *g
 	before.MappedRole = mappedBefore
-	return f.rolesAfter(tx, scope, g, before, added, removed, known)
+	return f.rolesAfter(tx, scope, g, before, added, removed, known, false)
 }
 
 // DeleteGroup is a directory's DELETE of a group (row 16): roles are resolved again, nobody goes

@@ -140,7 +140,7 @@ func Remap(tx *store.Tx, cfg *directory.Config, actor audit.Party) (changed int,
 			ids = append(ids, m.ID)
 			after = m.ID
 		}
-		n, err := resolve(tx, cfg, cfg.Workspace.Policy, scope, resolved{members: slices.Clone(ids), why: string(audit.SettingsChanged), everybody: true})
+		n, err := resolve(tx, cfg, cfg.Workspace.Policy, scope, resolved{members: slices.Clone(ids), why: string(audit.SettingsChanged), everybody: true, exclusive: true})
 		if err != nil {
 			return changed, err
 		}

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -107,7 +108,14 @@ type resolved struct {
 	// everybody says that a mapping or role edit concerns all: a role kept over a return then
 	// stays unless a group gives another.
 	everybody bool
+	// exclusive says that the policy is held exclusively, which it must be before an owner
+	// goes out.
+	exclusive bool
 }
+
+// errExclusive says that an owner would go out while the policy is only shared: two owners could
+// go at once, each seeing the other. The caller runs again and holds it exclusively.
+var errExclusive = errors.New("an owner is concerned")
 
 // resolve decides the roles of members again, puts out who lost their last mapped group where
 // policy says so, and lets in who has one again. It takes a bounded number of statements for any
@@ -146,7 +154,7 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 		case !has && ask.lost[m.ID] && policy.LossDeactivates() && m.Sources == 0:
 			m.Sources = m.Sources.With(directory.SourceGroupLoss)
 		}
-		if err := checkTurn(tx, cfg, scope, c); err != nil {
+		if err := checkTurn(tx, cfg, scope, c, ask.exclusive); err != nil {
 			return 0, err
 		}
 		switch {
@@ -164,11 +172,14 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 }
 
 // checkTurn refuses what law 7 forbids and an address that somebody else holds by now.
-func checkTurn(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {
+func checkTurn(tx *store.Tx, cfg *directory.Config, scope Scope, c change, exclusive bool) error {
 	m := c.after
 	goesOut := c.before.Sources == 0 && m.Sources != 0
 	demoted := c.before.Role != m.Role && c.before.Role == owner(cfg)
-	if goesOut || demoted {
+	if (goesOut || demoted) && guarded(cfg, &c.before) {
+		if !exclusive {
+			return errExclusive
+		}
 		shielded, err := protected(tx, cfg, &c.before)
 		if err != nil {
 			return err

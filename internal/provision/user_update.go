@@ -5,6 +5,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -58,8 +59,12 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 		if err != nil {
 			return err
 		}
-		if err := p.check(f.policy); err != nil {
-			return err
+		// Nothing that is missing from a person may keep them inside: what the policy requires is
+		// asked of people who shall have access.
+		if p.Active == nil || *p.Active {
+			if err := p.check(f.policy); err != nil {
+				return err
+			}
 		}
 		if err := f.update(tx, scope, u, m, p); err != nil {
 			return err
@@ -72,14 +77,22 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 
 // update writes p over u and m.
 func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.Member, p Person) error {
+	var changes []audit.Change
 	if p.Manager != u.Manager {
-		if err := checkManager(tx, f.dir.ID, p.Manager, u.ID); err != nil {
+		err := checkManager(tx, f.dir.ID, p.Manager, u.ID)
+		switch {
+		case errs.Is(err, errs.KindInvalid) && p.Active != nil && !*p.Active:
+			// An IdP that sends whole objects may name a manager who is gone; the leaver goes out
+			// all the same, with the manager they had.
+			changes = append(changes, audit.Change{Field: "manager_ignored", To: p.Manager})
+			p.Manager = u.Manager
+		case err != nil:
 			return err
 		}
 	}
 	was := *u
 	c := edit(m, "scim_update")
-	changes := p.fill(m)
+	changes = append(changes, p.fill(m)...)
 	address := p.address()
 	moved := directory.Fold(address) != directory.Fold(m.Email)
 	if address != m.Email {
