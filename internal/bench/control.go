@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/scimserver"
+	"github.com/gatehouse-id/gatehouse/internal/session"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// controls are what the load asks of the child beside the product: a workspace, a crowd, sessions,
+// and what all of it has cost.
+type controls struct {
+	db        *store.DB
+	workspace string
+	directory string
+	lowest    string
+}
+
+func (c *controls) mount(mux *http.ServeMux) {
+	mux.HandleFunc("POST /control/workspace", answered(c.makeWorkspace))
+	mux.HandleFunc("POST /control/crowd", answered(c.makeCrowd))
+	mux.HandleFunc("POST /control/session", answered(c.makeSession))
+	mux.HandleFunc("POST /control/usage", answered(c.usage))
+}
+
+func answered(fn func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		out, err := fn(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		body, err := json.Marshal(out)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body)
+	}
+}
+
+// tenant is the measured workspace as the load knows it.
+type tenant struct {
+	Token string `json:"token"`
+}
+
+// mappedGroup is the display name of the group that gives a role.
+const mappedGroup = "Omniflow-Agents"
+
+func (c *controls) makeWorkspace(r *http.Request) (any, error) {
+	preset, ok := directory.FindPreset("omniflow")
+	if !ok {
+		return nil, fmt.Errorf("no preset omniflow")
+	}
+	now := c.db.Now()
+	c.workspace, c.directory = keys.ID("ws_", now), keys.ID("dir_", now)
+	token, hash := keys.NewToken(scimserver.TokenPrefix)
+	err := c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
+		if err := tx.InsertWorkspace(directory.Workspace{Slug: "bench", Name: "Bench", Preset: "omniflow", Policy: preset.Policy}); err != nil {
+			return err
+		}
+		for rank, name := range preset.Roles {
+			role := directory.Role{ID: keys.ID("rol_", tx.Now()), Name: name, Rank: rank}
+			c.lowest = role.ID
+			tx.SaveRole(role, true)
+			if rank > 0 {
+				tx.InsertMapping(directory.RoleMapping{ID: keys.ID("map_", tx.Now()), Match: "Omniflow-" + name + "s", Role: role.ID})
+			}
+		}
+		tx.SaveConnection(directory.Connection{ID: keys.ID("con_", tx.Now()), Name: "okta", Provider: "okta", Protocol: directory.ProtocolSAML,
+			Status: directory.ConnectionActive, VerifiedAt: tx.Now()}, true)
+		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: c.directory, Name: "okta", Hint: keys.Hint(token)}, hash)
+		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})
+	})
+	return tenant{token}, err
+}
+
+// crowdBatch is how many people one transaction brings in.
+const crowdBatch = 500
+
+// makeCrowd adds the people with numbers from up to to (not included), past SCIM, and returns
+// their SCIM ids.
+func (c *controls) makeCrowd(r *http.Request) (any, error) {
+	from, errFrom := strconv.Atoi(r.URL.Query().Get("from"))
+	to, errTo := strconv.Atoi(r.URL.Query().Get("to"))
+	if errFrom != nil || errTo != nil {
+		return nil, fmt.Errorf("from and to are numbers")
+	}
+	ids := make([]string, 0, max(to-from, 0))
+	for ; from < to; from += crowdBatch {
+		end := min(from+crowdBatch, to)
+		var made []string
+		if err := c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
+			made = made[:0]
+			for n := from; n < end; n++ {
+				made = append(made, c.bring(tx, n))
+			}
+			return tx.Record(audit.Event{Type: audit.MemberCreated, Reason: "bench"})
+		}); err != nil {
+			return nil, err
+		}
+		ids = append(ids, made...)
+	}
+	return ids, nil
+}
+
+func (c *controls) bring(tx *store.Tx, n int) string {
+	name := userName("crowd", n)
+	member := keys.ID("mem_", tx.Now())
+	tx.InsertMember(&directory.Member{ID: member, Email: name, Name: "Crowd Person", GivenName: "Crowd", FamilyName: "Person",
+		Stage: directory.StageActive, WasIn: true, Role: c.lowest, RoleReason: directory.RoleReason{Source: directory.RoleByDefault, At: tx.Now()},
+		Directory: c.directory, CreatedAt: tx.Now(), UpdatedAt: tx.Now()})
+	u := &store.SCIMUser{ID: keys.UUID(), Directory: c.directory, Member: member, UserName: name, ExternalID: "ext-" + name, Active: true,
+		Document: `{"displayName":"Crowd Person","emails":[{"primary":true,"type":"work","value":"` + name + `"}],"locale":"en-US","name":{"familyName":"Person","givenName":"Crowd"}}`,
+		Emails:   []store.EmailKey{{Value: name, Type: "work"}}}
+	tx.InsertSCIMUser(u)
+	return u.ID
+}
+
+// makeSession opens a session for the member with an address, as a sign-in does, and returns the
+// token of its cookie.
+func (c *controls) makeSession(r *http.Request) (any, error) {
+	token, hash := keys.NewToken(session.TokenPrefix)
+	err := c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
+		m, err := tx.MemberByEmail(r.URL.Query().Get("email"))
+		if err != nil {
+			return err
+		}
+		tx.InsertSession(&session.Session{ID: keys.ID("ses_", tx.Now()), Workspace: c.workspace, Member: m.ID, Method: directory.MethodLink,
+			ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "bench"}, hash)
+		return tx.Record(audit.Event{Type: audit.SignInSucceeded, Subject: audit.Party{Kind: "member", ID: m.ID}})
+	})
+	return tenant{token}, err
+}
+
+// usage is what the child has cost so far.
+type usage struct {
+	CPU time.Duration `json:"cpu"` // user and system
+	RSS int64         `json:"rss"` // bytes, 0 where the system does not tell
+}
+
+// usage answers; with ?settle=1 garbage is collected first, as it is in an idle server by itself.
+func (c *controls) usage(r *http.Request) (any, error) {
+	if r.URL.Query().Has("settle") {
+		runtime.GC()
+	}
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		return nil, err
+	}
+	return usage{CPU: time.Duration(ru.Utime.Nano() + ru.Stime.Nano()), RSS: residentSize(os.Getpid())}, nil
+}
+
+// residentSize reads a process's memory from /proc, 0 where there is none.
+func residentSize(pid int) int64 {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kib, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kib << 10
+}
+
+// child is the server as the load sees it.
+type child struct {
+	process *process
+	address string
+	control *wire
+	auth    string // header line
+}
+
+func (c *child) used(ctx context.Context) (u usage, err error) {
+	err = c.control.ask(&u, "POST", "/control/usage", "", "")
+	return u, err
+}
+
+func userName(kind string, n int) string { return fmt.Sprintf("%s.%07d@bench.test", kind, n) }

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// plan is how much is measured.
+type plan struct {
+	rounds      int
+	each        time.Duration // length of one round of one measure
+	people      int           // created one by one over SCIM in the long run
+	crowd       int           // people there in all while the rest is measured
+	ends        int           // deprovisionings
+	starts      int           // starts per figure
+	concurrency []int
+	databases   []string
+	only        string // measures whose name contains it; "" for all
+	profiles    string // folder for profiles of the server; "" for none
+	dir         string // where databases are made
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("bench", flag.ExitOnError)
+	serveAt := flags.String("serve", "", "be the server on this `database` (sqlite:PATH or postgres://...); used by the program itself")
+	quick := flags.Bool("quick", false, "about a minute and a half instead of five: fewer and shorter rounds, fewer people")
+	people := flags.Int("n", 0, "`people` created one by one in the long run (default 20000, quick 4000)")
+	only := flags.String("only", "", "measure only what has this `name` in it, and its limit")
+	databases := flags.String("database", "sqlite,postgres", "which `databases`")
+	concurrency := flags.String("c", "", "`concurrency`, a list (default 1,8,32)")
+	markdown := flags.Bool("markdown", false, "print the table as docs/benchmarks.md has it")
+	profiles := flags.String("profiles", "", "write processor and allocation profiles of the server into this `folder`")
+	dir := flags.String("dir", "", "`folder` for the databases, on the disk that is to be measured (default: the system's, unless that is memory)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *serveAt != "" {
+		return serve(ctx, *serveAt)
+	}
+	p := plan{rounds: 5, each: 600 * time.Millisecond, people: 20_000, crowd: 100_000, ends: 200, starts: 5, concurrency: []int{1, 8, 32}}
+	if *quick {
+		p = plan{rounds: 2, each: 250 * time.Millisecond, people: 4000, crowd: 20_000, ends: 50, starts: 2, concurrency: []int{1, 8, 32}}
+	}
+	if *people > 0 {
+		p.people = *people
+		p.crowd = max(p.crowd, p.people)
+	}
+	p.only, p.profiles, p.databases = *only, *profiles, strings.Split(*databases, ",")
+	if *concurrency != "" {
+		p.concurrency = nil
+		for _, text := range strings.Split(*concurrency, ",") {
+			var c int
+			if _, err := fmt.Sscan(text, &c); err != nil || c < 1 || c > maxConcurrency {
+				return fmt.Errorf("read -c: expected numbers from 1 to %d, received %q", maxConcurrency, text)
+			}
+			p.concurrency = append(p.concurrency, c)
+		}
+	}
+	var err error
+	if p.dir, err = workFolder(*dir); err != nil {
+		return err
+	}
+	defer os.RemoveAll(p.dir)
+	r, err := measure(ctx, p)
+	if err != nil {
+		return err
+	}
+	if *markdown {
+		r.markdown(os.Stdout)
+		return nil
+	}
+	r.text(os.Stdout)
+	return nil
+}
+
+// tmpfsMagic is the type of a file system that is memory (statfs(2)).
+const tmpfsMagic = 0x01021994
+
+// workFolder makes the folder for databases. Without a wish it is on a disk: commits to memory
+// measure nothing.
+func workFolder(wish string) (string, error) {
+	parent := wish
+	if parent == "" {
+		parent = os.TempDir()
+		var fs syscall.Statfs_t
+		if err := syscall.Statfs(parent, &fs); err == nil && int64(fs.Type) == tmpfsMagic {
+			parent = "/var/tmp"
+		}
+	}
+	dir, err := os.MkdirTemp(parent, "gatehouse-bench-")
+	if err != nil {
+		return "", fmt.Errorf("make folder: %w", err)
+	}
+	// PostgreSQL runs as another user when we are root; its folder is made in here.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make folder: %w", err)
+	}
+	return dir, os.Setenv("TMPDIR", dir)
+}

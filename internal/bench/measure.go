@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/store/pgtest"
+)
+
+// house is one database with the server on it.
+type house struct {
+	plan     plan
+	name     string // "sqlite" or "postgres"
+	database string // as -serve takes it
+	child    *child
+	limits   limits
+	slots    []*slot
+	next     atomic.Int64 // numbers new people and rows
+
+	crowd                int
+	ids                  []string // SCIM ids of the crowd
+	small, large, mapped []string // groups
+	cookies              []string // header lines
+}
+
+// measure runs the whole plan.
+func measure(ctx context.Context, p plan) (*report, error) {
+	r := newReport()
+	binary, size, err := buildProduct(ctx, p.dir)
+	if err != nil {
+		r.note("The product's own binary does not build here; start-up and memory at rest are those of this program's server. %v", err)
+	} else {
+		r.add(row{what: "binary, stripped", value: megabytes(size), aim: "37 MB with console"})
+	}
+	for _, name := range p.databases {
+		if err := measureOn(ctx, p, name, binary, r); err != nil {
+			return r, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return r, nil
+}
+
+func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err error) {
+	h := &house{plan: p, name: name}
+	clean, err := h.open(ctx)
+	defer func() { err = errors.Join(err, clean()) }()
+	if err != nil {
+		return err
+	}
+	version, err := h.limits.version(ctx)
+	if err != nil {
+		return err
+	}
+	r.versions = append(r.versions, version)
+	if err := h.furnish(ctx, r); err != nil {
+		return err
+	}
+	for _, c := range p.concurrency {
+		list := h.chosen()
+		samples, err := h.rounds(ctx, list, c)
+		if err != nil {
+			return err
+		}
+		for i, m := range list {
+			r.addSample(name, c, m, samples[i])
+		}
+	}
+	if h.wants("deprovision") {
+		if err := h.deprovision(ctx, r); err != nil {
+			return err
+		}
+	}
+	return h.starts(ctx, r, binary)
+}
+
+// open makes the database and the limits beside it. clean is never nil.
+func (h *house) open(ctx context.Context) (clean func() error, err error) {
+	var undo []func() error
+	clean = func() error {
+		var errs []error
+		for _, fn := range slices.Backward(undo) {
+			errs = append(errs, fn())
+		}
+		return errors.Join(errs...)
+	}
+	if h.name == "sqlite" {
+		h.database = "sqlite:" + filepath.Join(h.plan.dir, "gatehouse.db")
+		l, err := openSQLiteLimits(ctx, h.plan.dir)
+		if err != nil {
+			return clean, err
+		}
+		h.limits = l
+	} else {
+		cluster, err := pgtest.Start(pgtest.Options{Fsync: true, Settings: map[string]string{"shared_buffers": "512MB", "max_wal_size": "4GB"}})
+		if err != nil {
+			return clean, err
+		}
+		undo = append(undo, cluster.Stop)
+		dsn, _, err := cluster.CreateDatabase(ctx)
+		if err != nil {
+			return clean, err
+		}
+		h.database = dsn
+		limitDSN, _, err := cluster.CreateDatabase(ctx)
+		if err != nil {
+			return clean, err
+		}
+		l, err := openPGLimits(ctx, limitDSN)
+		if err != nil {
+			return clean, err
+		}
+		h.limits = l
+	}
+	undo = append(undo, h.limits.close)
+	if h.child, err = startChild(ctx, h.database); err != nil {
+		return clean, err
+	}
+	undo = append(undo, func() error {
+		if h.child == nil {
+			return nil
+		}
+		return h.child.stop()
+	})
+	return clean, nil
+}
+
+// furnish makes the workspace, brings in people one by one over SCIM, which is measured, then the
+// crowd, groups and sessions for the rest.
+func (h *house) furnish(ctx context.Context, r *report) error {
+	control := h.child.control
+	var t tenant
+	if err := control.ask(&t, "POST", "/control/workspace", "", ""); err != nil {
+		return err
+	}
+	h.child.auth = "Authorization: Bearer " + t.Token + "\r\n"
+	for i := range slices.Max(append(h.plan.concurrency, 8)) {
+		w, err := dial(ctx, h.child.address)
+		if err != nil {
+			return err
+		}
+		h.slots = append(h.slots, &slot{wire: w, worker: i})
+	}
+	var rest usage
+	if err := control.ask(&rest, "POST", "/control/usage?settle=1", "", ""); err != nil {
+		return err
+	}
+	if h.wants("long run") {
+		if err := h.longRun(ctx, r, rest); err != nil {
+			return err
+		}
+	}
+	h.crowd = max(h.plan.crowd-h.plan.people, 12_000)
+	progress("%s: bringing in %d people", h.name, h.crowd)
+	if err := control.ask(&h.ids, "POST", fmt.Sprintf("/control/crowd?from=0&to=%d", h.crowd), "", ""); err != nil {
+		return err
+	}
+	var err error
+	named := func(kind string) func(int) string { return func(n int) string { return fmt.Sprintf("%s %d", kind, n) } }
+	if h.small, err = h.makeGroups(control, named("Small"), groupsEach, smallGroup); err != nil {
+		return err
+	}
+	if h.large, err = h.makeGroups(control, named("Large"), groupsEach, largeGroup); err != nil {
+		return err
+	}
+	if h.mapped, err = h.makeGroups(control, func(int) string { return mappedGroup }, 1, smallGroup); err != nil {
+		return err
+	}
+	for i := range 64 {
+		var s tenant
+		// People behind all those who are changed.
+		if err := control.ask(&s, "POST", "/control/session?email="+userName("crowd", h.crowd-1-i), "", ""); err != nil {
+			return err
+		}
+		h.cookies = append(h.cookies, "Cookie: gatehouse_session="+s.Token+"\r\n")
+	}
+	return nil
+}
+
+// longRun creates many people one by one and compares the last tenth with the first.
+func (h *house) longRun(ctx context.Context, r *report, rest usage) error {
+	const workers = 8
+	n := h.plan.people
+	progress("%s: %d people one by one", h.name, n)
+	before, err := h.child.used(ctx)
+	if err != nil {
+		return err
+	}
+	stamps := make([]time.Time, n)
+	failures := make([]error, workers)
+	var at atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for i := range workers {
+		wg.Go(func() {
+			for failures[i] == nil {
+				k := int(at.Add(1)) - 1
+				if k >= n || ctx.Err() != nil {
+					return
+				}
+				failures[i] = h.create(ctx, h.slots[i])
+				stamps[k] = time.Now()
+			}
+		})
+	}
+	wg.Wait()
+	elapsed := time.Since(began)
+	if err := errors.Join(append(failures, ctx.Err())...); err != nil {
+		return err
+	}
+	after, err := h.child.used(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(stamps, time.Time.Compare)
+	tenth := n / 10
+	first, last := stamps[tenth-1].Sub(began), stamps[n-1].Sub(stamps[n-1-tenth])
+	r.add(row{what: fmt.Sprintf("long run of %d creates", n), database: h.name, c: workers, rate: float64(n) / elapsed.Seconds(),
+		cpu: (after.CPU - before.CPU) / time.Duration(n)})
+	r.add(row{what: "  the last tenth against the first", database: h.name, c: workers, value: fmt.Sprintf("%.2f times the time", last.Seconds()/first.Seconds()), aim: "1.2 times"})
+	if rest.RSS > 0 {
+		r.add(row{what: "  memory before and after them", database: h.name, value: megabytes(rest.RSS) + ", " + megabytes(after.RSS), aim: "33 MB; 50 MB more for 100,000"})
+	}
+	return nil
+}
+
+// wants reports whether the plan has a measure of that name.
+func (h *house) wants(name string) bool {
+	return h.plan.only == "" || strings.Contains(strings.ToLower(name), strings.ToLower(h.plan.only))
+}
+
+// chosen are the measures of the plan with the limits that they need.
+func (h *house) chosen() []measured {
+	var picked []measured
+	needed := map[string]bool{}
+	for _, m := range h.measures() {
+		if h.wants(m.name) {
+			picked = append(picked, m)
+			needed[m.against] = true
+		}
+	}
+	var limits []measured
+	for _, l := range h.limitMeasures() {
+		if h.plan.only == "" || needed[l.name] || h.wants(l.name) {
+			limits = append(limits, l)
+		}
+	}
+	return append(limits, picked...)
+}
+
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}

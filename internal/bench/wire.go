@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+)
+
+// wire is one keep-alive connection. It is far lighter than net/http's client, because server and
+// load share the processors.
+type wire struct {
+	conn net.Conn
+	r    *bufio.Reader
+	out  []byte
+	body []byte
+}
+
+func dial(ctx context.Context, address string) (*wire, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &wire{conn: conn, r: bufio.NewReaderSize(conn, 32<<10)}, nil
+}
+
+func (w *wire) close() { _ = w.conn.Close() }
+
+// do sends one request and reads its answer. header is whole lines with CRLF; the body returned
+// is valid until the next call.
+func (w *wire) do(method, path, header, body string) (status int, answer []byte, err error) {
+	b := append(w.out[:0], method...)
+	b = append(b, ' ')
+	b = append(b, path...)
+	b = append(b, " HTTP/1.1\r\nHost: gatehouse.test\r\n"...)
+	b = append(b, header...)
+	if body != "" {
+		b = append(b, "Content-Type: application/scim+json\r\nContent-Length: "...)
+		b = strconv.AppendInt(b, int64(len(body)), 10)
+		b = append(b, "\r\n"...)
+	} else if method == "POST" {
+		b = append(b, "Content-Length: 0\r\n"...)
+	}
+	b = append(b, "\r\n"...)
+	b = append(b, body...)
+	w.out = b
+	if _, err := w.conn.Write(b); err != nil {
+		return 0, nil, err
+	}
+	return w.answer()
+}
+
+var contentLength = []byte("Content-Length: ")
+
+func (w *wire) answer() (status int, answer []byte, err error) {
+	line, err := w.r.ReadSlice('\n')
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(line) < 12 {
+		return 0, nil, fmt.Errorf("status line %q", line)
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, nil, fmt.Errorf("status line %q", line)
+	}
+	length := -1
+	for {
+		if line, err = w.r.ReadSlice('\n'); err != nil {
+			return 0, nil, err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		if rest, ok := bytes.CutPrefix(line, contentLength); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(rest))); err != nil {
+				return 0, nil, fmt.Errorf("header %q", line)
+			}
+		}
+	}
+	if status == 204 || status == 304 {
+		return status, nil, nil
+	}
+	if length < 0 {
+		return 0, nil, fmt.Errorf("an answer %d without Content-Length", status)
+	}
+	if cap(w.body) < length {
+		w.body = make([]byte, length)
+	}
+	w.body = w.body[:length]
+	_, err = io.ReadFull(w.r, w.body)
+	return status, w.body, err
+}
+
+// want is do for an answer that must have one status.
+func (w *wire) want(status int, method, path, header, body string) ([]byte, error) {
+	got, answer, err := w.do(method, path, header, body)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if got != status {
+		return nil, fmt.Errorf("%s %s: answered %d, expected %d: %s", method, path, got, status, answer)
+	}
+	return answer, nil
+}
+
+// ask is want for an answer in JSON.
+func (w *wire) ask(into any, method, path, header, body string) error {
+	answer, err := w.want(200, method, path, header, body)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
