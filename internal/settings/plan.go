@@ -117,6 +117,8 @@ func (p *plan) roles() {
 	}
 }
 
+// connections are found by name without regard to letter case, as directories are; one that is
+// there keeps its name as first written.
 func (p *plan) connections() {
 	if p.file.connections == nil {
 		return
@@ -130,7 +132,7 @@ func (p *plan) connections() {
 				p.add(part.line, "%s: expected provider and protocol for the new connection %q", part.path, part.name)
 				continue
 			}
-			p.after.Connections = append(p.after.Connections, directory.Connection{ID: keys.ID("con_", p.now), Status: directory.ConnectionDraft})
+			p.after.Connections = append(p.after.Connections, directory.Connection{ID: keys.ID("con_", p.now), Name: part.name, Status: directory.ConnectionDraft})
 			i = len(p.after.Connections) - 1
 		}
 		p.connection(&p.after.Connections[i], part)
@@ -142,7 +144,6 @@ func (p *plan) connections() {
 
 func (p *plan) connection(c *directory.Connection, part connectionPart) {
 	was := *c
-	c.Name = part.name
 	if part.provider != nil {
 		c.Provider = *part.provider
 	}
@@ -194,7 +195,7 @@ func (p *plan) listedDirectories(parts []directoryPart) {
 		i := slices.IndexFunc(p.after.Directories, func(d directory.Directory) bool { return strings.EqualFold(d.Name, part.name) })
 		if i < 0 {
 			p.after.Directories = append(p.after.Directories,
-				directory.Directory{ID: keys.ID("dir_", p.now), Enabled: true, Mode: directory.ModeLenient})
+				directory.Directory{ID: keys.ID("dir_", p.now), Name: part.name, Enabled: true, Mode: directory.ModeLenient})
 			i = len(p.after.Directories) - 1
 		}
 		p.directory(&p.after.Directories[i], part)
@@ -205,7 +206,6 @@ func (p *plan) listedDirectories(parts []directoryPart) {
 }
 
 func (p *plan) directory(d *directory.Directory, part directoryPart) {
-	d.Name = part.name
 	if part.connection != nil {
 		d.Connection = ""
 		if *part.connection != "" {

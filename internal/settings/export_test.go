@@ -1,0 +1,116 @@
+package settings
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/store/storetest"
+)
+
+// drawFile writes an apply file with some of everything. Not every one can be applied.
+func drawFile(t *rapid.T, slug string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "workspace: %s\n", slug)
+	some := func(label string) bool { return rapid.Bool().Draw(t, label) }
+	text := rapid.StringOfN(rapid.RuneFrom([]rune("aZ09 -_:#'\"[]{}&*!|>%@`,?\\~.é\U0001F600")), 1, 12, -1)
+	quoted := func(label string) string { return "'" + strings.ReplaceAll(text.Draw(t, label), "'", "''") + "'" }
+	if some("preset?") {
+		fmt.Fprintf(&b, "preset: %s\n", rapid.SampledFrom([]string{"default", "omniflow", "omni", "omnivoo"}).Draw(t, "preset"))
+	}
+	if some("name?") {
+		fmt.Fprintf(&b, "name: %s\n", quoted("name"))
+	}
+	b.WriteString("policy:\n  required_attributes: [email]\n")
+	for _, k := range policyKeys() {
+		if some(k.name + "?") {
+			fmt.Fprintf(&b, "  %s: %s\n", k.name, rapid.SampledFrom(k.words).Draw(t, k.name))
+		}
+	}
+	if some("roles?") {
+		fmt.Fprintf(&b, "  roles: [Chief, Admin, %s, Member]\n", quoted("role"))
+	}
+	if some("domains?") {
+		fmt.Fprintf(&b, "domains: %s\n", rapid.SampledFrom([]string{"[]", "[a.test]", "[B.test, a.test]"}).Draw(t, "domains"))
+	}
+	if some("connections?") {
+		b.WriteString("connections:\n")
+		for i := range rapid.IntRange(1, 3).Draw(t, "connections") {
+			fmt.Fprintf(&b, "  - {name: con%d, provider: okta, protocol: %s, status: %s}\n", i,
+				rapid.SampledFrom([]string{"saml", "oidc"}).Draw(t, "protocol"), rapid.SampledFrom([]string{"draft", "active", "disabled"}).Draw(t, "status"))
+		}
+	}
+	if some("directories?") {
+		b.WriteString("directories:\n")
+		for i := range rapid.IntRange(1, 3).Draw(t, "directories") {
+			fmt.Fprintf(&b, "  - {name: 'dir %d', connection: %s, enabled: %v, policy: {group_loss: %s, invite_on_create: %s}}\n", i,
+				rapid.SampledFrom([]string{"con0", "''"}).Draw(t, "connection"), some("enabled"),
+				rapid.SampledFrom([]string{"keep", "deactivate", "inherit"}).Draw(t, "loss"), rapid.SampledFrom([]string{"yes", "no", "inherit"}).Draw(t, "invite"))
+		}
+	}
+	if some("mappings?") {
+		b.WriteString("role_mappings:\n")
+		for range rapid.IntRange(1, 4).Draw(t, "mappings") {
+			fmt.Fprintf(&b, "  - {group: %s, role: Admin%s}\n", quoted("group"), rapid.SampledFrom([]string{"", ", directory: dir 0"}).Draw(t, "directory"))
+		}
+	}
+	if some("owners?") {
+		fmt.Fprintf(&b, "owners: [{email: a@a.test, break_glass: %v, password_env: ROOT_PASSWORD}, {email: b@a.test, name: %s}]\n", some("glass"), quoted("owner"))
+	}
+	if some("enforcement?") {
+		fmt.Fprintf(&b, "enforcement: %s\n", rapid.SampledFrom([]string{"{require_sso: none}", "{require_sso: all}", "{require_sso: domains, domains: [a.test]}"}).Draw(t, "enforcement"))
+	}
+	return b.String()
+}
+
+func TestExport_OfWhateverWasAppliedChangesNothingWhenAppliedBack(t *testing.T) {
+	t.Parallel()
+	s := service(storetest.Open(t, storetest.SQLite(t), nil))
+	applied, workspaces := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		ctx := context.Background()
+		workspaces++
+		slug := fmt.Sprintf("w%d", workspaces)
+		for range rapid.IntRange(1, 3).Draw(t, "files") {
+			text := drawFile(t, slug)
+			f, err := ParseFile([]byte(text), "")
+			if err == nil {
+				_, err = s.Apply(ctx, f, ApplyOptions{Prune: true, Actor: operator})
+			}
+			if errs.Is(err, errs.KindInvalid) || errs.Is(err, errs.KindForbidden) {
+				continue
+			}
+			if err != nil {
+				t.Fatalf("apply: %v\n%s", err, text)
+			}
+			applied++
+			out, err := s.Export(ctx, slug)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f, err = ParseFile(out, ""); err != nil {
+				t.Fatalf("the export cannot be read: %v\n%s", err, out)
+			}
+			version := s.version(t, slug)
+			r, err := s.Apply(ctx, f, ApplyOptions{Prune: true, Actor: operator})
+			if err != nil || len(r.Changes) > 0 || s.version(t, slug) != version {
+				t.Fatalf("applied back: %v, changes %q, of\n%s\nafter\n%s", err, r.Changes, out, text)
+			}
+		}
+	})
+	if applied < 20 {
+		t.Errorf("only %d of the files could be applied: the test shows little", applied)
+	}
+}
+
+func (s *Service) version(t *rapid.T, slug string) int64 {
+	_, cfg, err := s.Workspace(context.Background(), slug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.Workspace.Version
+}
