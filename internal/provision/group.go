@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -44,14 +45,8 @@ func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, 
 		if err := form.check(); err != nil {
 			return err
 		}
-		peek, err := knownMembers(tx, scope.Directory, members, nil)
-		if err != nil {
-			return err
-		}
-		if err := tx.LockPeople(values(peek), false); err != nil {
-			return err
-		}
-		f, err := open(tx, scope)
+		change := membership{add: members}
+		f, known, err := openMembers(tx, scope, change, false)
 		if err != nil {
 			return err
 		}
@@ -59,7 +54,7 @@ func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, 
 			DisplayName: form.DisplayName, ExternalID: form.ExternalID, MappedRole: f.mappedRole(form.DisplayName, form.ExternalID),
 			CreatedAt: tx.Now(), UpdatedAt: tx.Now()}}
 		tx.InsertGroup(g)
-		if err := f.changeMembers(tx, scope, g, membership{add: members}, peek, g.MappedRole); err != nil {
+		if err := f.changeMembers(tx, scope, g, change, known, g.MappedRole); err != nil {
 			return err
 		}
 		made = *g
@@ -72,57 +67,96 @@ func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, 
 // membership row by row, in order. fn may be called again.
 func (s *Service) UpdateGroup(ctx context.Context, scope Scope, id string, fn func(store.Group) (GroupForm, error), ops []scim.MemberOp) (store.Group, error) {
 	var done store.Group
-	exclusive := false
+	var locks groupLocks
 	err := s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
-		whole := slices.ContainsFunc(ops, func(op scim.MemberOp) bool { return op.Kind == scim.MemberReplace })
-		peek, err := tx.Group(scope.Directory, id)
+		g, form, err := holdGroup(tx, scope, id, fn, ops, &locks)
 		if err != nil {
-			return err
-		}
-		form, err := fn(*peek)
-		if err != nil {
-			return err
-		}
-		renamed := form.DisplayName != peek.DisplayName || form.ExternalID != peek.ExternalID
-		// Adding and removing rows may happen side by side; a whole list, or the group's own
-		// attributes, wait for their turn.
-		if err := tx.LockGroup(id, !whole && !renamed && form.Document == peek.Document); err != nil {
 			return err
 		}
 		change, err := plan(tx, id, ops)
 		if err != nil {
 			return err
 		}
-		known, err := knownMembers(tx, scope.Directory, change.add, change.remove)
+		f, known, err := openMembers(tx, scope, change, locks.policy)
 		if err != nil {
 			return err
 		}
-		// A rename may give or take a role to or from every member.
-		if err := tx.LockPeople(values(known), renamed || exclusive); err != nil {
-			return err
-		}
-		f, err := open(tx, scope)
-		if err != nil {
-			return err
-		}
-		g, err := tx.Group(scope.Directory, id)
-		if err != nil {
-			return err
-		}
-		if g.DisplayName != peek.DisplayName || g.ExternalID != peek.ExternalID || g.Document != peek.Document {
-			return store.Rerun()
+		if f.mappedRole(g.DisplayName, g.ExternalID) != g.MappedRole {
+			// Mappings changed between the group's lock and the policy's.
+			if g, err = tx.Group(scope.Directory, id); err != nil {
+				return err
+			}
 		}
 		if err := form.check(); err != nil {
 			return err
 		}
-		done, err = f.updateGroup(tx, scope, g, form, change, known, renamed || exclusive)
+		done, err = f.updateGroup(tx, scope, g, form, change, known, locks.policy)
 		if errors.Is(err, errExclusive) {
-			exclusive = true
+			locks.policy = true
 			return store.Rerun()
 		}
 		return err
 	})
 	return done, err
+}
+
+// groupLocks are the locks that a change of a group turned out to need, kept across reruns.
+type groupLocks struct {
+	alone  bool // the group exclusively
+	policy bool // the policy exclusively
+}
+
+// holdGroup locks a group and asks fn what shall become of it as it stands under the lock. Adding
+// and removing rows may happen side by side; a whole list, or the group's own attributes, wait for
+// their turn.
+func holdGroup(tx *store.Tx, scope Scope, id string, fn func(store.Group) (GroupForm, error), ops []scim.MemberOp, locks *groupLocks) (*store.Group, GroupForm, error) {
+	if slices.ContainsFunc(ops, func(op scim.MemberOp) bool { return op.Kind == scim.MemberReplace }) {
+		locks.alone = true
+	}
+	if err := tx.LockGroup(id, !locks.alone); err != nil {
+		return nil, GroupForm{}, err
+	}
+	g, err := tx.Group(scope.Directory, id)
+	if err != nil {
+		return nil, GroupForm{}, err
+	}
+	form, err := fn(*g)
+	if err != nil {
+		return nil, GroupForm{}, err
+	}
+	renamed := form.DisplayName != g.DisplayName || form.ExternalID != g.ExternalID
+	// A rename may give a role to, or take it from, every member.
+	locks.policy = locks.policy || renamed
+	if !locks.alone && (renamed || form.Document != g.Document) {
+		locks.alone = true
+		return nil, GroupForm{}, store.Rerun()
+	}
+	return g, form, nil
+}
+
+// openMembers takes the locks of the people of a membership, opens the directory and returns the
+// member behind each SCIM id, as they stand under the locks.
+func openMembers(tx *store.Tx, scope Scope, change membership, exclusive bool) (*feed, map[string]string, error) {
+	peek, err := knownMembers(tx, scope.Directory, change)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := tx.LockPeople(values(peek), exclusive); err != nil {
+		return nil, nil, err
+	}
+	f, err := open(tx, scope)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Meanwhile somebody may have been deleted, or renewed: then another member is to be locked.
+	known, err := knownMembers(tx, scope.Directory, change)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !maps.Equal(known, peek) {
+		return nil, nil, store.Rerun()
+	}
+	return f, known, nil
 }
 
 func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form GroupForm, change membership, known map[string]string, exclusive bool) (store.Group, error) {
@@ -306,17 +340,17 @@ func apply(tx *store.Tx, group string, m membership) (added, removed []string, e
 	return added, removed, err
 }
 
-// knownMembers returns the member behind each SCIM id of add and remove. An id in add that is not
-// a person of the directory is an error that names it; in remove it is nobody.
-func knownMembers(tx *store.Tx, directoryID string, add, remove []string) (map[string]string, error) {
-	if len(add)+len(remove) == 0 {
+// knownMembers returns the member behind each SCIM id of a membership. An id to add that is not a
+// person of the directory is an error that names it; to remove it is nobody.
+func knownMembers(tx *store.Tx, directoryID string, change membership) (map[string]string, error) {
+	if len(change.add)+len(change.remove) == 0 {
 		return nil, nil
 	}
-	known, err := tx.KnownSCIMUsers(directoryID, slices.Concat(add, remove))
+	known, err := tx.KnownSCIMUsers(directoryID, slices.Concat(change.add, change.remove))
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range add {
+	for _, id := range change.add {
 		if _, ok := known[id]; !ok {
 			return nil, errs.Invalid("member_unknown",
 				"members: expected ids of users of this directory, received %q, which is none. Assign the person to the application first; nothing was changed.", id)

@@ -142,7 +142,7 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 		}
 		has := len(groups[m.ID]) > 0 && mapped
 		c := edit(m, ask.why)
-		if keep := ask.everybody && m.RoleReason.Source == directory.RoleKept && !has; !keep {
+		if !(ask.everybody && mapped && !has && keepsRole(cfg, m)) {
 			role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, m.ManualRole, groups[m.ID], tx.Now())
 			if role.ID != m.Role || reason.Source != m.RoleReason.Source || reason.GroupID != m.RoleReason.GroupID || reason.Group != m.RoleReason.Group {
 				m.Role, m.RoleReason = role.ID, reason
@@ -169,6 +169,13 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 	}
 	n, err := grantAll(tx, cfg, scope, grants, ask.why)
 	return len(turned) + n, err
+}
+
+// keepsRole reports whether m has a role from before a return that still is one of the workspace's,
+// and not the owner's by a new ranking.
+func keepsRole(cfg *directory.Config, m *directory.Member) bool {
+	role, ok := cfg.Roles.ByID(m.Role)
+	return m.RoleReason.Source == directory.RoleKept && ok && !role.IsOwner()
 }
 
 // checkTurn refuses what law 7 forbids and an address that somebody else holds by now.

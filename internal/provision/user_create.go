@@ -2,10 +2,11 @@ package provision
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
-	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -61,16 +62,66 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 	return made, err
 }
 
-// predecessors are the resources that had the userName or externalId of a person to be created.
+// predecessors are the resources that had the userName or externalId of a person to be created,
+// and their members. The locks of those members are held.
 type predecessors struct {
 	inactive []store.SCIMUser // live and inactive: retired under new_identity
 	// retired is the newest retired resource that matches, or nil.
 	retired *store.SCIMUser
+	members map[string]*directory.Member // by id
 }
 
-// predecessors finds them, and refuses a POST beside a live resource, except beside an inactive
-// one under new_identity.
+// ids are the members behind the resources, in order.
+func (p predecessors) ids() []string {
+	var ids []string
+	for _, u := range p.inactive {
+		ids = append(ids, u.Member)
+	}
+	if p.retired != nil {
+		ids = append(ids, p.retired.Member)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// predecessors finds and locks them, and refuses a POST beside a live resource, except beside an
+// inactive one under new_identity whose member is out.
 func (f *feed) predecessors(tx *store.Tx, p Person) (predecessors, error) {
+	found, err := f.claims(tx, p)
+	ids := found.ids()
+	if err != nil || len(ids) == 0 {
+		return found, err
+	}
+	for _, id := range ids {
+		if err := tx.LockMember(id); err != nil {
+			return found, err
+		}
+	}
+	// A return or another POST may have come first.
+	if found, err = f.claims(tx, p); err != nil {
+		return found, err
+	}
+	if !slices.Equal(found.ids(), ids) {
+		return found, store.Rerun()
+	}
+	members, err := tx.Members(ids)
+	if err != nil {
+		return found, err
+	}
+	found.members = make(map[string]*directory.Member, len(members))
+	for i := range members {
+		found.members[members[i].ID] = &members[i]
+	}
+	for _, u := range found.inactive {
+		// An owner holds this person in, against the directory: they are not pushed aside.
+		if m := found.members[u.Member]; m != nil && m.Sources == 0 {
+			return found, taken(u, p)
+		}
+	}
+	return found, nil
+}
+
+func (f *feed) claims(tx *store.Tx, p Person) (predecessors, error) {
 	var found predecessors
 	claims, err := tx.SCIMUserClaims(f.dir.ID, p.UserName, p.ExternalID)
 	if err != nil {
@@ -78,40 +129,54 @@ func (f *feed) predecessors(tx *store.Tx, p Person) (predecessors, error) {
 	}
 	renew := f.policy.Reactivation == directory.ReactivationNewIdentity
 	for _, u := range claims {
-		sameName := directory.Fold(u.UserName) == directory.Fold(p.UserName)
-		sameExternal := u.ExternalID != "" && u.ExternalID == p.ExternalID
 		if u.RetiredAt.IsZero() {
 			if u.Active || !renew {
-				if sameName {
-					return found, store.ErrUserNameTaken(p.UserName)
-				}
-				return found, store.ErrExternalIDTaken(p.ExternalID)
+				return found, taken(u, p)
 			}
 			found.inactive = append(found.inactive, u)
 			continue
 		}
-		// By externalId; by userName only where one side has no externalId.
-		matches := sameExternal || sameName && (u.ExternalID == "" || p.ExternalID == "")
-		if matches && (found.retired == nil || u.RetiredAt.After(found.retired.RetiredAt)) {
+		if matches(u, p.UserName, p.ExternalID) && (found.retired == nil || u.RetiredAt.After(found.retired.RetiredAt)) {
 			found.retired = &u
+		}
+	}
+	if old := found.retired; old != nil {
+		for _, u := range found.inactive {
+			// The inactive one took its place long ago, with what was binding then.
+			if matches(*old, u.UserName, u.ExternalID) && !old.RetiredAt.After(u.CreatedAt) {
+				found.retired = nil
+			}
 		}
 	}
 	return found, nil
 }
 
+// matches reports whether a retired resource was the same person: by externalId; by userName only
+// where one side has no externalId.
+func matches(u store.SCIMUser, userName, externalID string) bool {
+	if u.ExternalID != "" && externalID != "" {
+		return u.ExternalID == externalID
+	}
+	return directory.Fold(u.UserName) == directory.Fold(userName)
+}
+
+// taken is the conflict of a POST beside a live resource.
+func taken(u store.SCIMUser, p Person) error {
+	if directory.Fold(u.UserName) == directory.Fold(p.UserName) {
+		return store.ErrUserNameTaken(p.UserName)
+	}
+	return store.ErrExternalIDTaken(p.ExternalID)
+}
+
 // memberFor returns the member behind a new resource: the old one under restore, else a fresh one.
 func (f *feed) memberFor(tx *store.Tx, u *store.SCIMUser, p Person, before predecessors) (change, error) {
 	if f.policy.Reactivation == directory.ReactivationRestore && before.retired != nil {
-		c, err := f.comesBack(tx, u, p, before.retired.Member)
+		c, err := f.comesBack(tx, u, p, before.members[before.retired.Member])
 		if err != nil || c.after != nil {
 			return c, err
 		}
 	}
-	bound, err := f.boundSources(tx, before)
-	if err != nil {
-		return change{}, err
-	}
-	m := f.freshMember(tx, p, bound)
+	m := f.freshMember(tx, p, f.boundSources(before))
 	if !u.Active {
 		m.Sources = m.Sources.With(directory.SourceIdP)
 	}
@@ -124,30 +189,14 @@ func (f *feed) memberFor(tx *store.Tx, u *store.SCIMUser, p Person, before prede
 // boundSources are the sources, other than the IdP's, that put an old member out. Under
 // new_identity they bind the new member too: a person whom an owner put out does not come back
 // by a new POST.
-func (f *feed) boundSources(tx *store.Tx, before predecessors) (directory.Sources, error) {
-	if f.policy.Reactivation != directory.ReactivationNewIdentity {
-		return 0, nil
-	}
-	var ids []string
-	for _, u := range before.inactive {
-		ids = append(ids, u.Member)
-	}
-	if before.retired != nil {
-		ids = append(ids, before.retired.Member)
-	}
-	if len(ids) == 0 {
-		return 0, nil
-	}
-	members, err := tx.Members(ids)
-	if err != nil {
-		return 0, err
-	}
+func (f *feed) boundSources(before predecessors) directory.Sources {
 	var bound directory.Sources
-	for _, m := range members {
-		bound |= m.Sources
+	if f.policy.Reactivation == directory.ReactivationNewIdentity {
+		for _, m := range before.members {
+			bound |= m.Sources
+		}
 	}
-	// Group loss asks for a mapped group, which the fresh member can only gain.
-	return bound.Without(directory.SourceIdP), nil
+	return bound.Without(directory.SourceIdP)
 }
 
 func (f *feed) freshMember(tx *store.Tx, p Person, bound directory.Sources) *directory.Member {
@@ -164,20 +213,13 @@ func (f *feed) freshMember(tx *store.Tx, p Person, bound directory.Sources) *dir
 	return m
 }
 
-// comesBack links a new resource to the member of a retired one. after is nil where that member
-// cannot come back: erased, or taken by another feed meanwhile.
-func (f *feed) comesBack(tx *store.Tx, u *store.SCIMUser, p Person, id string) (change, error) {
-	if err := tx.LockMember(id); err != nil {
-		return change{}, err
-	}
-	m, err := tx.Member(id)
-	if errs.Is(err, errs.KindNotFound) {
+// comesBack links a new resource to the member of a retired one, who is locked. after is nil where
+// that member cannot come back: erased, or taken by another feed meanwhile.
+func (f *feed) comesBack(tx *store.Tx, u *store.SCIMUser, p Person, m *directory.Member) (change, error) {
+	if m == nil {
 		return change{}, nil
 	}
-	if err != nil {
-		return change{}, err
-	}
-	others, err := tx.SCIMUsersOfMember(id)
+	others, err := tx.SCIMUsersOfMember(m.ID)
 	if err != nil {
 		return change{}, err
 	}
@@ -197,8 +239,14 @@ func (f *feed) comesBack(tx *store.Tx, u *store.SCIMUser, p Person, id string) (
 	} else {
 		m.Sources = m.Sources.With(directory.SourceIdP)
 	}
-	if m.RoleReason.Source == directory.RoleByMapping {
-		m.RoleReason = directory.RoleReason{Source: directory.RoleKept, At: tx.Now()}
-	}
+	keepRole(m, tx.Now())
 	return c, checkAddress(tx, m.Email, m.ID, m.Sources == 0)
+}
+
+// keepRole makes a mapped role stay without its group: it is the last role of somebody whose group
+// rows are gone, and lasts over their return until the first group change.
+func keepRole(m *directory.Member, now time.Time) {
+	if m.RoleReason.Source == directory.RoleByMapping {
+		m.RoleReason = directory.RoleReason{Source: directory.RoleKept, At: now}
+	}
 }

@@ -245,6 +245,7 @@ func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error 
 		}
 		c := edit(m, string(audit.SCIMUserDeleted))
 		m.Sources = m.Sources.With(directory.SourceIdP)
+		keepRole(m, tx.Now())
 		tx.RetireSCIMUser(u.ID)
 		if err := tx.Record(scope.event(audit.SCIMUserDeleted, memberParty(m), audit.Change{Field: "scim_id", From: u.ID})); err != nil {
 			return err
