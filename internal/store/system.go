@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -125,10 +127,17 @@ const countAttempt = `
 // the caller must wait: 0 where every count is within limits[i]. Each window begins with its first attempt.
 // The count is committed before the attempt is judged, so that many at once do not slip through.
 func (s System) Attempt(ctx context.Context, window time.Duration, buckets []string, limits []int) (wait time.Duration, err error) {
-	now := s.db.Now()
+	now := s.db.Now().Truncate(time.Microsecond)
+	// In one order everywhere: two attempts that share two buckets must not wait in a circle.
+	order := make([]int, len(buckets))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return strings.Compare(buckets[i], buckets[j]) })
 	err = s.db.driver.Write(ctx, func(c Conn) error {
 		wait = 0
-		for i, bucket := range buckets {
+		for _, i := range order {
+			bucket := buckets[i]
 			var count, start int64
 			if err := each(ctx, c, func(r Rows) error { return r.Scan(&count, &start) }, countAttempt, bucket, micros(now), micros(now.Add(-window))); err != nil {
 				return err
