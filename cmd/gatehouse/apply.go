@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+)
+
+type applyCommand struct {
+	urlFlags
+	File   []string `short:"f" required:"" sep:"none" placeholder:"FILE" help:"The file, - for standard input. Several are applied one after the other."`
+	DryRun bool     `help:"Say what would change, and change nothing."`
+	Prune  bool     `help:"Remove connections and directories that the file does not list."`
+	Force  bool     `help:"Overwrite what was changed elsewhere since the last apply."`
+}
+
+func (applyCommand) Help() string {
+	return `Creates the workspace or changes it to match. What the file does not mention stays. Applying
+the same file again changes nothing.
+
+Example: a file workspace.yaml
+
+  workspace: acme
+  name: Acme Inc
+  preset: default
+  owners:
+    - {email: root@acme.test, password_env: ACME_ROOT_PASSWORD, break_glass: true}
+  connections:
+    - {name: okta, provider: okta, protocol: saml, status: active}
+  directories:
+    - {name: okta, connection: okta}
+  role_mappings:
+    - {group: Acme-Admins, role: Admin}
+
+applied with
+
+  gatehouse apply -f workspace.yaml --dry-run
+  gatehouse apply -f workspace.yaml
+
+Passwords that the file names by environment variable or by file are read here and not by the
+server. Paths are taken from the file's folder.`
+}
+
+// secrets are the values that an apply file names and does not hold. They are read where the
+// command runs, and travel on the local socket at the most.
+type secrets struct {
+	Env   map[string]string     `json:"env,omitempty"`
+	Files map[string]secretFile `json:"files,omitempty"` // by absolute path
+}
+
+type secretFile struct {
+	Text  []byte `json:"text,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+type applyArgs struct {
+	Text    string  `json:"text"`
+	Dir     string  `json:"dir"` // absolute, of the file
+	DryRun  bool    `json:"dry_run"`
+	Prune   bool    `json:"prune"`
+	Force   bool    `json:"force"`
+	Secrets secrets `json:"secrets"`
+}
+
+// applied is the outcome of an apply, or what is missing for it: names of variables and paths of
+// files whose content the command is to send along. Nothing was changed then.
+type applied struct {
+	Result     settings.Result `json:"result"`
+	NeedsEnv   []string        `json:"needs_env,omitempty"`
+	NeedsFiles []string        `json:"needs_files,omitempty"`
+}
+
+func applyFile(ctx context.Context, a *app, by audit.Party, args applyArgs) (applied, error) {
+	file, err := settings.ParseFile([]byte(args.Text), args.Dir)
+	if err != nil {
+		return applied{}, err
+	}
+	var out applied
+	var mu sync.Mutex
+	service := *a.settings
+	service.Getenv = func(name string) string {
+		value, ok := args.Secrets.Env[name]
+		if !ok {
+			mu.Lock()
+			defer mu.Unlock()
+			out.NeedsEnv = append(out.NeedsEnv, name)
+		}
+		return value
+	}
+	service.ReadFile = func(path string) ([]byte, error) {
+		f, ok := args.Secrets.Files[path]
+		switch {
+		case !ok:
+			mu.Lock()
+			defer mu.Unlock()
+			out.NeedsFiles = append(out.NeedsFiles, path)
+			return nil, errors.New("not sent along")
+		case f.Error != "":
+			return nil, errors.New(f.Error)
+		}
+		return f.Text, nil
+	}
+	out.Result, err = service.Apply(ctx, file, settings.ApplyOptions{DryRun: args.DryRun, Prune: args.Prune, Force: args.Force, Actor: by})
+	if err != nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
+		return out, nil // a secret that is missing is a mistake in the file, and so nothing was applied
+	}
+	return out, err
+}
+
+func (c *applyCommand) Run(ctx context.Context, p *program) error {
+	if _, err := p.openAt(ctx, !c.DryRun); err != nil {
+		return err
+	}
+	var results []settings.Result
+	for _, name := range c.File {
+		r, err := c.apply(ctx, p, name)
+		if err != nil {
+			return errors.Join(p.showResults(c, results), inFile(name, err))
+		}
+		results = append(results, r)
+	}
+	return p.showResults(c, results)
+}
+
+// inFile says in which file a mistake is.
+func inFile(name string, err error) error {
+	if e := errs.As(err); e != nil && e.Kind == errs.KindInvalid {
+		c := *e
+		c.Message = name + ": " + e.Message
+		return &c
+	}
+	return err
+}
+
+func (c *applyCommand) apply(ctx context.Context, p *program, name string) (settings.Result, error) {
+	text, dir, err := p.readApplyFile(name)
+	if err != nil {
+		return settings.Result{}, err
+	}
+	args := applyArgs{Text: text, Dir: dir, DryRun: c.DryRun, Prune: c.Prune, Force: c.Force}
+	out, err := call[applied](ctx, p, "apply", args)
+	if err == nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
+		args.Secrets = readSecrets(p.environ, out)
+		out, err = call[applied](ctx, p, "apply", args)
+	}
+	if err == nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
+		err = errs.Conflict("changed_meanwhile", "The workspace was changed while the file was being applied. Nothing was changed by it; try again.")
+	}
+	return out.Result, err
+}
+
+// readApplyFile returns the text of a file and the absolute path of its folder.
+func (p *program) readApplyFile(name string) (text, dir string, err error) {
+	in, dir := p.in, "."
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", "", errs.Invalid("file_unreadable", "The file %s cannot be read: %s.", name, innermost(err)).With(err)
+		}
+		defer f.Close()
+		in, dir = f, filepath.Dir(name)
+	}
+	// One byte more than is accepted: a file that is too long is refused by its reader.
+	body, err := io.ReadAll(io.LimitReader(in, settings.MaxFileBytes+1))
+	if err != nil {
+		return "", "", errs.Invalid("file_unreadable", "The file %s cannot be read: %s.", name, innermost(err)).With(err)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", "", fmt.Errorf("find the folder of %s: %w", name, err)
+	}
+	return string(body), dir, nil
+}
+
+// maxSecret bounds a password file, in bytes.
+const maxSecret = 64 << 10
+
+func readSecrets(environ []string, wanted applied) secrets {
+	s := secrets{Env: map[string]string{}, Files: map[string]secretFile{}}
+	for _, name := range wanted.NeedsEnv {
+		s.Env[name] = lookup(environ, name)
+	}
+	for _, path := range wanted.NeedsFiles {
+		text, err := readSecret(path)
+		if err != nil {
+			s.Files[path] = secretFile{Error: err.Error()}
+			continue
+		}
+		s.Files[path] = secretFile{Text: text}
+	}
+	return s
+}
+
+func readSecret(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err == nil && len(text) > maxSecret {
+		err = fmt.Errorf("read %s: more than %d bytes", path, maxSecret)
+	}
+	return text, err
+}
+
+// showResults prints what was done: the result of one file, or a list of several.
+func (p *program) showResults(c *applyCommand, results []settings.Result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	var document any = results
+	if len(c.File) == 1 {
+		document = results[0]
+	}
+	return p.show(document, func(w io.Writer) {
+		for _, r := range results {
+			showResult(w, r, c.DryRun)
+		}
+	})
+}
+
+func showResult(w io.Writer, r settings.Result, dry bool) {
+	switch {
+	case len(r.Changes) == 0:
+		fmt.Fprintf(w, "workspace %s: nothing to change\n", r.Workspace.Slug)
+	case dry:
+		fmt.Fprintf(w, "workspace %s would change:\n", r.Workspace.Slug)
+	default:
+		fmt.Fprintf(w, "workspace %s (%s) changed:\n", r.Workspace.Slug, r.Workspace.ID)
+	}
+	for _, change := range r.Changes {
+		fmt.Fprintln(w, "  "+change)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, "note: "+note)
+	}
+	for _, c := range r.Connections {
+		fmt.Fprintf(w, "connection %s (%s)\n", c.Name, c.Status)
+		showAddresses(w, c)
+	}
+	for _, d := range r.Directories {
+		fmt.Fprintf(w, "directory %s\n", d.Name)
+		fmt.Fprint(w, cells("  SCIM base URL", d.BaseURL))
+	}
+}
+
+type exportCommand struct {
+	Workspace string `arg:"" help:"The workspace."`
+}
+
+func (exportCommand) Help() string {
+	return `Prints the file that would change nothing when applied. Secrets, and people other than owners, are
+not in it. With --output json the file's text is the field yaml.
+
+Example:
+
+  gatehouse export acme > acme.yaml`
+}
+
+type exportArgs struct {
+	Workspace string `json:"workspace"` // slug
+}
+
+// exported is a workspace as an apply file.
+type exported struct {
+	Workspace string `json:"workspace"`
+	YAML      string `json:"yaml"`
+}
+
+func exportWorkspace(ctx context.Context, a *app, _ audit.Party, args exportArgs) (exported, error) {
+	text, err := a.settings.Export(ctx, args.Workspace)
+	return exported{args.Workspace, string(text)}, a.nearestWorkspace(ctx, args.Workspace, err)
+}
+
+func (c *exportCommand) Run(ctx context.Context, p *program) error {
+	e, err := call[exported](ctx, p, "export", exportArgs{c.Workspace})
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return writeJSON(p.out, e)
+	}
+	_, err = io.WriteString(p.out, e.YAML)
+	return err
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// sequenceEvery is how long an event of another process waits for its number at the most; those
+	// of this process get theirs at once.
+	sequenceEvery = 250 * time.Millisecond
+	// marksEvery is how much of the request log and of the marks of use a crash may lose.
+	marksEvery = time.Second
+	// The first sweep waits until the start is over; the others come so that many nodes do not
+	// sweep at the same time.
+	firstSweep  = time.Minute
+	sweepEvery  = time.Hour
+	sweepJitter = 10 * time.Minute
+	// restartAfter is the pause before a task that ended with an error is started again.
+	restartAfter = time.Second
+)
+
+// background starts what a server does beside answering. It ends with ctx.
+func (s *server) background(ctx context.Context) *sync.WaitGroup {
+	db := s.app.db
+	tasks := map[string]func(context.Context) error{
+		"sequencer": func(ctx context.Context) error { return db.RunSequencer(ctx, sequenceEvery) },
+		"marks":     func(ctx context.Context) error { return db.RunMarks(ctx, marksEvery) },
+		"listener":  db.Listen,
+		"sweeper":   s.sweep,
+	}
+	var running sync.WaitGroup
+	for name, task := range tasks {
+		running.Go(func() { s.keepRunning(ctx, name, task) })
+	}
+	return &running
+}
+
+// keepRunning runs a task until ctx ends, again after each failure: a database that went away
+// comes back.
+func (s *server) keepRunning(ctx context.Context, name string, task func(context.Context) error) {
+	for {
+		err := task(ctx)
+		if ctx.Err() != nil {
+			if err != nil {
+				s.log.Warn("background task ended with an error", "task", name, "error", err)
+			}
+			return
+		}
+		s.log.Error("background task failed and starts again", "task", name, "error", err)
+		pause(ctx, restartAfter)
+	}
+}
+
+// sweep deletes what is older than its retention, every hour or so.
+func (s *server) sweep(ctx context.Context) error {
+	for wait := firstSweep; pause(ctx, wait); wait = sweepEvery + rand.N(sweepJitter) {
+		if err := s.app.db.Sweep(ctx, s.cfg.PayloadRetention, s.cfg.EventRetention); err != nil {
+			s.log.Error("old events could not be swept", "error", err)
+		}
+	}
+	return nil
+}
+
+// pause waits for d and reports whether ctx still lives.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

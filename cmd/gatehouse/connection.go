@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+)
+
+type connectionCommand struct {
+	List connectionListCommand `cmd:"" help:"List the connections of a workspace."`
+	Show connectionShowCommand `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
+}
+
+type connectionListCommand struct {
+	Workspace string `arg:"" help:"The workspace."`
+}
+
+type connectionArgs struct {
+	Workspace  string `json:"workspace"`  // slug
+	Connection string `json:"connection"` // name or id
+}
+
+func (c *connectionListCommand) Run(ctx context.Context, p *program) error {
+	list, err := call[[]settings.ConnectionView](ctx, p, "connection.list", connectionArgs{Workspace: c.Workspace})
+	if err != nil {
+		return err
+	}
+	return p.show(list, func(w io.Writer) {
+		if len(list) == 0 {
+			fmt.Fprintln(w, "No connection. Add one under connections in an apply file.")
+			return
+		}
+		fmt.Fprint(w, cells("ID", "NAME", "PROVIDER", "PROTOCOL", "STATUS"))
+		for _, c := range list {
+			fmt.Fprint(w, cells(c.ID, c.Name, c.Provider, string(c.Protocol), string(c.Status)))
+		}
+	})
+}
+
+func listConnections(ctx context.Context, a *app, _ audit.Party, args connectionArgs) ([]settings.ConnectionView, error) {
+	list, err := a.settings.Connections(ctx, args.Workspace)
+	return list, a.nearestWorkspace(ctx, args.Workspace, err)
+}
+
+type connectionShowCommand struct {
+	Workspace  string `arg:"" help:"The workspace."`
+	Connection string `arg:"" help:"The connection's name or id."`
+}
+
+func (c *connectionShowCommand) Run(ctx context.Context, p *program) error {
+	v, err := call[settings.ConnectionView](ctx, p, "connection.show", connectionArgs{c.Workspace, c.Connection})
+	if err != nil {
+		return err
+	}
+	return p.show(v, func(w io.Writer) {
+		fmt.Fprint(w, cells("id", v.ID), cells("name", v.Name), cells("provider", v.Provider), cells("protocol", string(v.Protocol)), cells("status", string(v.Status)))
+		showAddresses(w, v)
+	})
+}
+
+// showAddresses writes the addresses that an IdP's administrator copies.
+func showAddresses(w io.Writer, c settings.ConnectionView) {
+	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"callback URL", c.CallbackURL}} {
+		if row[1] != "" {
+			fmt.Fprint(w, cells("  "+row[0], row[1]))
+		}
+	}
+}
+
+func showConnection(ctx context.Context, a *app, _ audit.Party, args connectionArgs) (settings.ConnectionView, error) {
+	v, err := a.settings.Connection(ctx, args.Workspace, args.Connection)
+	return v, a.nearestWorkspace(ctx, args.Workspace, err)
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// verb is one act of an operator, run where the database is open: in the server, or in the
+// command itself when there is no server.
+type verb func(ctx context.Context, a *app, by audit.Party, args json.RawMessage) (any, error)
+
+// verbs are all that a command may ask for, by name. Commands that show much ask page by page, so
+// that neither side holds a whole workspace.
+var verbs = map[string]verb{
+	"apply":             runs(applyFile),
+	"export":            runs(exportWorkspace),
+	"connection.list":   runs(listConnections),
+	"connection.show":   runs(showConnection),
+	"scim-token.rotate": runs(rotateToken),
+	"scim-token.list":   runs(listTokens),
+	"scim-token.revoke": runs(revokeToken),
+	"member.page":       runs(pageMembers),
+	"member.show":       runs(showMember),
+	"member.deactivate": runs(deactivateMember),
+	"member.restore":    runs(restoreMember),
+	"member.set-role":   runs(setRole),
+	"session.list":      runs(listSessions),
+	"session.revoke":    runs(revokeSessions),
+	"session.link":      runs(makeLink),
+	"owner.link":        runs(makeOwnerLink),
+	"audit.page":        runs(pageEvents),
+	"audit.position":    runs(positionOfEvents),
+	"audit.wait":        runs(waitForEvents),
+	"audit.strangers":   runs(listStrangers),
+	"audit.workspaces":  runs(listWorkspaces),
+}
+
+// request is a verb on its way to where it runs.
+type request struct {
+	Operator string          `json:"operator"` // name of the OS user
+	Args     json.RawMessage `json:"args"`
+}
+
+// runs makes a verb of a function on typed arguments.
+func runs[A, R any](fn func(ctx context.Context, a *app, by audit.Party, args A) (R, error)) verb {
+	return func(ctx context.Context, a *app, by audit.Party, raw json.RawMessage) (any, error) {
+		var args A
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&args); err != nil {
+			// The server and the command are of different versions; nobody types this.
+			return nil, errs.Invalid("version_skew", "The server that runs does not understand this command's request (%v). Use the server's own version of gatehouse.", err)
+		}
+		return fn(ctx, a, by, args)
+	}
+}
+
+// perform runs the verb of that name on a and encodes its result.
+func perform(ctx context.Context, a *app, name string, r request) (json.RawMessage, error) {
+	v, ok := verbs[name]
+	if !ok {
+		return nil, errs.NotFound("version_skew", "The server that runs does not know the verb %q. Use the server's own version of gatehouse.", name)
+	}
+	result, err := v(ctx, a, audit.Party{Kind: "operator", Name: r.Operator}, r.Args)
+	if err != nil {
+		return nil, err
+	}
+	out, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("encode the result of %s: %w", name, err)
+	}
+	return out, nil
+}
+
+// call runs a verb wherever the database is open and decodes its result.
+func call[R any](ctx context.Context, p *program, name string, args any) (R, error) {
+	var result R
+	b, err := p.open(ctx)
+	if err != nil {
+		return result, err
+	}
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return result, fmt.Errorf("encode the request %s: %w", name, err)
+	}
+	out, err := b.perform(ctx, name, request{Operator: operatorName(), Args: raw})
+	if err != nil {
+		return result, err
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		return result, fmt.Errorf("read the result of %s: %w", name, err)
+	}
+	return result, nil
+}
