@@ -1,5 +1,180 @@
 package main
 
-// demoVerbs is the demonstration's place in the command line: a field with a cmd tag in here is a
-// verb of its own.
-type demoVerbs struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// demoVerbs is the demonstration's place in the command line.
+type demoVerbs struct {
+	Demo demoCommand `cmd:"" help:"Try it out: a server with made-up data, and simulated IdPs beside it."`
+}
+
+// demoCommand is "gatehouse demo".
+type demoCommand struct {
+	Listen string `placeholder:"ADDRESS" help:"Loopback address for Gatehouse; the IdPs take the next port (default 127.0.0.1:8080; free ports with --script)."`
+	Script bool   `help:"Play the provisioning story without a browser, one line a step, and exit 0 or 1."`
+}
+
+// Help is what "gatehouse demo --help" shows below the usage.
+func (demoCommand) Help() string {
+	return `Everything lives in a throw-away folder and ends with the program. Nothing of it is
+reachable from another machine.
+
+  gatehouse demo                          look around in a browser
+  gatehouse demo --script                 see that all of it works
+  gatehouse demo --script --output json   the same, one JSON object a line`
+}
+
+// demoListen is where the demonstration is found when nothing else is asked for.
+const demoListen = "127.0.0.1:8080"
+
+// Run starts the demonstration and plays the script or waits for an interruption.
+func (c *demoCommand) Run(ctx context.Context, p *program) (err error) {
+	listen, err := c.listen(p)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "gatehouse-demo-")
+	if err != nil {
+		return fmt.Errorf("make the throw-away folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	w, err := openWorld(ctx, dir, listen, p.err)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if c.Script {
+		return runScript(ctx, w, p)
+	}
+	if err := w.welcome(ctx, p); err != nil {
+		return err
+	}
+	return w.wait(ctx)
+}
+
+// listen returns the address for Gatehouse. The data are made up and the links stand on the
+// screen, so nobody but this machine is let in.
+func (c *demoCommand) listen(p *program) (string, error) {
+	for _, name := range []string{"database", "data-dir"} {
+		if p.flags[name] != "" {
+			return "", usagef("demo: --%s is not for the demonstration, which keeps its data in a throw-away folder; use gatehouse serve", name)
+		}
+	}
+	address := c.Listen
+	switch {
+	case address == "" && c.Script:
+		return "127.0.0.1:0", nil
+	case address == "":
+		return demoListen, nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", usagef("demo: --listen: expected host:port such as %s, got %q", demoListen, address)
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+		return "", usagef("demo: --listen: expected a loopback address such as %s, got %q: the demonstration is for this machine only", demoListen, address)
+	}
+	return address, nil
+}
+
+// runScript plays the story and sums it up.
+func runScript(ctx context.Context, w *world, p *program) error {
+	r := &report{out: p.out, json: p.json, patience: stepTime}
+	if err := w.play(ctx, r); err != nil {
+		return err
+	}
+	if !p.json {
+		if _, err := fmt.Fprintf(p.out, "%d of %d steps ok\n", r.played-r.failed, r.played); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+	}
+	if r.failed > 0 {
+		return fmt.Errorf("%d of %d steps failed", r.failed, r.played)
+	}
+	return nil
+}
+
+// card is one workspace of the demonstration as it is shown.
+type card struct {
+	Workspace string `json:"workspace"`
+	IdP       string `json:"idp,omitempty"`
+	Page      string `json:"idp_page,omitempty"`
+	OwnerLink string `json:"owner_link"`
+}
+
+// welcome prints where everything is and what to do there. The first company has been sent
+// already, so that there is somebody to sign in as.
+func (w *world) welcome(ctx context.Context, p *program) error {
+	first := w.tenants[0]
+	if _, err := (&chapter{world: w, t: first}).sync(ctx); err != nil {
+		return err
+	}
+	who := fired + "@" + first.slug + ".test"
+	member, err := w.link(ctx, first, who)
+	if err != nil {
+		return err
+	}
+	cards, err := w.cards(ctx)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return writeJSON(p.out, map[string]any{"demo_data": true, "gatehouse": w.origin, "idps": w.idpOrigin, "data_dir": w.dir,
+			"workspaces": cards, "member": who, "member_link": member})
+	}
+	return p.show(nil, func(out io.Writer) {
+		fmt.Fprintf(out, "DEMO DATA: people and companies are made up, and all of it goes when this program ends.\n\n")
+		fmt.Fprintf(out, "Gatehouse       %s\nSimulated IdPs  %s\n\n", w.origin, w.idpOrigin)
+		fmt.Fprint(out, cells("workspace", "IdP page", "owner's sign-in link (once, ten minutes)"))
+		for _, c := range cards {
+			page := c.Page
+			if page == "" {
+				page = "none: the neighbour"
+			}
+			fmt.Fprint(out, cells(c.Workspace, page, c.OwnerLink))
+		}
+		fmt.Fprint(out, story(first, who, member, w.operatorCommand()))
+	})
+}
+
+// story is what to click, in order.
+func story(first *tenant, who, link, command string) string {
+	return strings.NewReplacer("{idp}", string(first.kind), "{workspace}", first.slug, "{who}", who, "{link}", link, "{command}", command).Replace(`
+What to do
+  1. {workspace} has been filled by {idp} already. Sign in as {who}:
+     {link}
+     Her page says which role she has and why. Leave it open.
+  2. On the IdP page of {idp}, under "Edit, manager, groups, delete" beside her name, move her from Omniflow-Admins
+     to Omniflow-Trainees, and reload her page: she is a Supervisor now, by the highest group that is left.
+  3. On the IdP page, press Deactivate beside her name, and look at her open page: it says at once that the session is over.
+     "Last requests" at the bottom of the IdP page shows what was sent.
+  4. The other IdPs wait to be filled: "Fill with 25 people and 6 groups", then "Assign everybody, push all groups".
+     Entra sends what you change when you press "Run a cycle".
+  5. A sign-in link for anybody, and the event log, in another terminal:
+     {command} session link --workspace {workspace} ann.lee@{workspace}.test
+     {command} audit export --workspace {workspace}
+
+Press Ctrl-C to end.
+`)
+}
+
+// operatorCommand is how verbs reach this server from another terminal.
+func (w *world) operatorCommand() string {
+	name := "gatehouse"
+	if exe, err := os.Executable(); err == nil {
+		name = exe
+		if strings.Contains(exe, string(filepath.Separator)+"go-build") {
+			name = "go run ./cmd/gatehouse"
+		}
+	}
+	return name + " --data-dir " + w.dir
+}

@@ -1,0 +1,423 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/idpsim"
+)
+
+// The people of the story, before the @; every company has them.
+const (
+	promoted = "hoa.nguyen"  // an agent who becomes a supervisor
+	moved    = "priya.r"     // a trainee who becomes an agent
+	fired    = "zoe.mueller" // an admin who goes and comes back
+)
+
+// chapter is the story of one client and its workspace.
+type chapter struct {
+	*world
+	t    *tenant
+	then person   // the fired person as they were
+	page *browser // their browser
+}
+
+// play plays the chapter of each client, then what concerns all of them. The error is one of
+// printing or of ctx; failed steps are in the report.
+func (w *world) play(ctx context.Context, r *report) error {
+	for _, t := range w.tenants {
+		c := &chapter{world: w, t: t}
+		steps := []struct {
+			name string
+			play func(context.Context) (string, error)
+		}{
+			{"test credentials", c.testCredentials},
+			{"sync of 25 people and 6 groups", c.sync},
+			{"promotion by group", c.promotion},
+			{"move between groups", c.move},
+			{"deactivation ends the open session", c.deactivation},
+			{"reactivation with the same role", c.reactivation},
+			{"import", c.importAll},
+			{"everything sent again changes nothing", c.again},
+		}
+		for _, s := range steps {
+			if s.name == "import" && t.kind.IsEntra() {
+				continue // that client never lists
+			}
+			if err := r.step(ctx, string(t.kind), s.name, s.play); err == errStop {
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+		if c.page != nil {
+			c.page.close()
+		}
+	}
+	for _, s := range []struct {
+		chapter, name string
+		play          func(context.Context) (string, error)
+	}{
+		{"neighbour", "its token lists nothing of the others", w.neighbourLists},
+		{"neighbour", "foreign ids answer as unknown ones do", w.neighbourProbes},
+		{"event log", "every write is there with its payload", w.everyWriteIsLogged},
+		{"event log", "no token, password or link is in it", w.noSecretIsLogged},
+	} {
+		if err := r.step(ctx, s.chapter, s.name, s.play); err != nil && err != errStop {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (c *chapter) address(who string) string { return who + "@" + c.t.slug + ".test" }
+
+// who reads one person of the workspace.
+func (c *chapter) who(ctx context.Context, name string) (person, error) {
+	people, err := c.people(ctx, c.t)
+	if err != nil {
+		return person{}, err
+	}
+	p, ok := people[c.address(name)]
+	if !ok {
+		return p, differs(c.address(name)+" as a member", "nobody of that address")
+	}
+	return p, nil
+}
+
+// send lets the IdP send what was changed: Okta has done so already, Entra does it in a cycle.
+func (c *chapter) send(ctx context.Context) error {
+	if !c.t.kind.IsEntra() {
+		return nil
+	}
+	_, err := c.t.idp.Sync(ctx)
+	return err
+}
+
+func (c *chapter) testCredentials(ctx context.Context) (string, error) {
+	before := c.wire.traffic(c.t.kind)
+	if err := c.t.idp.TestCredentials(ctx); err != nil {
+		return "", err
+	}
+	if n := c.wire.traffic(c.t.kind).reads - before.reads; n > 1 {
+		return fmt.Sprintf("%d probes were answered", n), nil
+	}
+	return "the probe was answered", nil
+}
+
+func (c *chapter) sync(ctx context.Context) (string, error) {
+	if err := c.t.idp.Seed(ctx, idpsim.Company{People: 25, Groups: 6, Domain: c.t.slug + ".test"}); err != nil {
+		return "", err
+	}
+	began := time.Now()
+	if _, err := c.t.idp.AssignEverybody(ctx); err != nil {
+		return "", err
+	}
+	took, sent := time.Since(began), c.wire.traffic(c.t.kind)
+	in, err := c.agree(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	if err := same("people", 25, in); err != nil {
+		return "", err
+	}
+	people, err := c.people(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	groups := map[string]bool{}
+	for _, p := range people {
+		for _, g := range p.groups {
+			groups[g] = true
+		}
+	}
+	if err := same("groups", 6, len(groups)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s; %d requests in %s", census(people), sent.reads+sent.writes, took.Round(time.Millisecond)), nil
+}
+
+// promotion puts an agent into a group of a higher role, beside the one that they are in.
+func (c *chapter) promotion(ctx context.Context) (string, error) {
+	if err := c.t.idp.AddMembers(ctx, "Omniflow-Supervisors", c.address(promoted)); err != nil {
+		return "", err
+	}
+	return c.changesRole(ctx, promoted, "Agent", "Supervisor")
+}
+
+// move takes a trainee into another group. The client adds before it removes, so that they are
+// never without a mapped group, which would put them out for a moment (policy group_loss).
+func (c *chapter) move(ctx context.Context) (string, error) {
+	if err := c.t.idp.Move(ctx, c.address(moved), "Omniflow-Trainees", "Omniflow-Agents"); err != nil {
+		return "", err
+	}
+	detail, err := c.changesRole(ctx, moved, "Trainee", "Agent")
+	if err != nil {
+		return "", err
+	}
+	p, err := c.who(ctx, moved)
+	if err != nil {
+		return "", err
+	}
+	events, err := c.events(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		if e.Subject.ID == p.id && e.Type == "member.deactivated" {
+			return "", differs(c.address(moved)+" to stay in throughout", "an event "+e.Type)
+		}
+	}
+	return detail + ", in throughout", nil
+}
+
+// changesRole sends what the IdP's administrator did and sees the role go from one to the other.
+func (c *chapter) changesRole(ctx context.Context, name, from, to string) (string, error) {
+	if err := c.send(ctx); err != nil {
+		return "", err
+	}
+	if _, err := c.agree(ctx, c.t); err != nil {
+		return "", err
+	}
+	p, err := c.who(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if err := same("role", to, p.role); err != nil {
+		return "", err
+	}
+	events, err := c.events(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range slices.Backward(events) {
+		if e.Type == "member.role_changed" && e.Subject.ID == p.id {
+			if got := e.change("role"); got.From != from || got.To != to {
+				return "", differs("a change of role from "+from+" to "+to, got.From+" to "+got.To)
+			}
+			return fmt.Sprintf("%s: %s -> %s by %q", name, from, to, p.byGroup), nil
+		}
+	}
+	return "", differs("an event of the change of role", "none")
+}
+
+// deactivation fires somebody who is signed in with a page open, and measures from the SCIM answer
+// how long the session lives on: it must be dead at the first check.
+func (c *chapter) deactivation(ctx context.Context) (string, error) {
+	var err error
+	if c.then, err = c.who(ctx, fired); err != nil {
+		return "", err
+	}
+	told, err := c.signIn(ctx)
+	if err != nil {
+		return "", err
+	}
+	type check struct {
+		answered, refused time.Time
+		status            int
+		err               error
+	}
+	checked, answers := make(chan check, 1), c.wire.nextWrite(c.t.kind)
+	go func() {
+		var k check
+		select {
+		case k.answered = <-answers:
+			k.status, _, k.err = c.page.session(ctx)
+			k.refused = time.Now()
+		case <-ctx.Done():
+			k.err = fmt.Errorf("wait for the SCIM answer: %w", ctx.Err())
+		}
+		checked <- k
+	}()
+	if err := c.t.idp.Deactivate(ctx, c.address(fired)); err != nil {
+		return "", err
+	}
+	if err := c.send(ctx); err != nil {
+		return "", err
+	}
+	k := <-checked
+	if k.err != nil {
+		return "", k.err
+	}
+	if err := same("the first check after the SCIM answer to be answered", http.StatusUnauthorized, k.status); err != nil {
+		return "", err
+	}
+	var n notice
+	select {
+	case n = <-told:
+	case <-ctx.Done():
+		return "", differs("the open page to be told", "no word before the deadline")
+	}
+	if n.err != nil {
+		return "", n.err
+	}
+	if err := c.isOut(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("first check refused %s the SCIM answer, open page told %s it: %s",
+		fromAnswer(k.refused.Sub(k.answered)), fromAnswer(n.at.Sub(k.answered)), n.reason), nil
+}
+
+// signIn signs the person in by a one-time link and opens their page.
+func (c *chapter) signIn(ctx context.Context) (told <-chan notice, err error) {
+	if c.page, err = newBrowser(c.origin); err != nil {
+		return nil, err
+	}
+	link, err := c.link(ctx, c.t, c.address(fired))
+	if err != nil {
+		return nil, err
+	}
+	c.wire.secret(path.Base(link)) // the token in it
+	if err := c.page.follow(ctx, link); err != nil {
+		return nil, err
+	}
+	for _, value := range c.page.cookies() {
+		c.wire.secret(value)
+	}
+	status, member, err := c.page.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := same("the session check to be answered", http.StatusOK, status); err != nil {
+		return nil, err
+	}
+	if err := same("the session of", c.then.id, member); err != nil {
+		return nil, err
+	}
+	return c.page.listen(ctx)
+}
+
+func (c *chapter) isOut(ctx context.Context) error {
+	now, err := c.who(ctx, fired)
+	if err != nil {
+		return err
+	}
+	if now.status != "deactivated" || strings.Join(now.outBy, ",") != "idp" {
+		return differs(c.address(fired)+" to be deactivated by the idp alone", now)
+	}
+	_, err = c.agree(ctx, c.t)
+	return err
+}
+
+func (c *chapter) reactivation(ctx context.Context) (string, error) {
+	if err := c.t.idp.Reactivate(ctx, c.address(fired)); err != nil {
+		return "", err
+	}
+	if err := c.send(ctx); err != nil {
+		return "", err
+	}
+	now, err := c.who(ctx, fired)
+	if err != nil {
+		return "", err
+	}
+	if err := same("the member id", c.then.id, now.id); err != nil {
+		return "", err
+	}
+	if now.String() != c.then.String() {
+		return "", differs(c.address(fired)+" as "+c.then.String(), now)
+	}
+	status, _, err := c.page.session(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := same("the old session to be answered", http.StatusUnauthorized, status); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s is %s again under the same id, the old session stays dead", fired, now.role), nil
+}
+
+// importAll lets Okta list everything that the application has, page by page.
+func (c *chapter) importAll(ctx context.Context) (string, error) {
+	seen, err := c.t.idp.Sync(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := same("imported groups", 6, len(seen.ImportedGroups)); err != nil {
+		return "", err
+	}
+	people, err := c.people(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	names := map[string]bool{}
+	for _, x := range seen.ImportedUsers {
+		if !x.Active {
+			return "", differs(x.Name+" to be active in the list", "inactive")
+		}
+		names[strings.ToLower(x.Name)] = true
+	}
+	if !slices.Equal(slices.Sorted(maps.Keys(names)), slices.Sorted(maps.Keys(people))) || len(seen.ImportedUsers) != len(people) {
+		return "", differs(fmt.Sprintf("the %d people of the workspace, each once", len(people)), fmt.Sprintf("%d in the list", len(seen.ImportedUsers)))
+	}
+	return fmt.Sprintf("%d people and %d groups were listed", len(seen.ImportedUsers), len(seen.ImportedGroups)), nil
+}
+
+// again sends everything a second time: Entra restarts provisioning, Okta assigns everybody and
+// pushes every group anew. Nobody changes.
+func (c *chapter) again(ctx context.Context) (string, error) {
+	before, err := c.people(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	log, err := c.events(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	sent := c.wire.traffic(c.t.kind)
+	if err := c.sendAll(ctx); err != nil {
+		return "", err
+	}
+	after, err := c.people(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	for address, p := range before {
+		if now := after[address]; now.id != p.id || now.String() != p.String() {
+			return "", differs(address+" unchanged as "+p.String(), now)
+		}
+	}
+	if err := same("people", len(before), len(after)); err != nil {
+		return "", err
+	}
+	since, err := c.events(ctx, c.t)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range since[len(log):] {
+		if strings.HasPrefix(e.Type, "member.") {
+			return "", differs("no change of a member", "an event "+e.Type)
+		}
+	}
+	now := c.wire.traffic(c.t.kind)
+	if now.writes == sent.writes {
+		return "", differs("writes to be sent again", "none")
+	}
+	return fmt.Sprintf("%d writes, no member changed", now.writes-sent.writes), nil
+}
+
+func (c *chapter) sendAll(ctx context.Context) error {
+	if c.t.kind.IsEntra() {
+		quiet := c.wire.traffic(c.t.kind)
+		if err := c.send(ctx); err != nil {
+			return err
+		}
+		if err := same("writes of a cycle without changes", quiet.writes, c.wire.traffic(c.t.kind).writes); err != nil {
+			return err
+		}
+		_, err := c.t.idp.Restart(ctx)
+		return err
+	}
+	for _, x := range c.t.idp.State().People {
+		if err := c.t.idp.Provision(ctx, x.UserName); err != nil {
+			return err
+		}
+	}
+	_, err := c.t.idp.AssignEverybody(ctx)
+	return err
+}
