@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -161,6 +162,69 @@ func TestPrune_IsNeededToRemoveAndRefusesWhatIsInUse(t *testing.T) {
 		}
 		if _, err := s.DB.System().TokenByHash(context.Background(), keys.HashToken(issued.Token), epoch); !errs.Is(err, errs.KindUnauthenticated) {
 			t.Errorf("the token of a removed directory is known: %v", err)
+		}
+		s.in(t, func(tx *store.Tx) error {
+			tokens, err := tx.Tokens(issued.Directory)
+			if len(tokens) != 1 || tokens[0].RevokedAt.IsZero() {
+				t.Errorf("the token of a removed directory was not ended: %+v", tokens)
+			}
+			return err
+		})
+	})
+}
+
+func TestPrune_TakesTheRolesThatADirectorysGroupsGave(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		s.mustApply(t, acme, ApplyOptions{})
+		dir := s.mustConfig(t, "acme").Directories[0].ID
+		id := s.addMember(t, "ann@acme.test", "Trainee", false)
+		s.write(t, func(tx *store.Tx) error {
+			tx.InsertSCIMUser(&store.SCIMUser{ID: "u1", Directory: dir, Member: id, UserName: "ann@acme.test", Active: true, Document: "{}"})
+			tx.InsertGroup(&store.Group{Group: directory.Group{ID: "grp_1", Directory: dir, DisplayName: "agents"}, Document: "{}"})
+			_, err := tx.AddGroupMembers("grp_1", []string{"u1"})
+			return err
+		})
+		role := func() string {
+			r, _ := s.mustConfig(t, "acme").Roles.ByID(s.member(t, "ann@acme.test").Role)
+			return r.Name
+		}
+		s.mustApply(t, "workspace: acme\nrole_mappings: [{group: Agents, role: Agent}]\n", ApplyOptions{})
+		if role() != "Agent" {
+			t.Fatalf("the mapping gave the role %s", role())
+		}
+		// The mapping is for any directory, so it stays; the group goes.
+		s.mustApply(t, "workspace: acme\ndirectories: []\n", ApplyOptions{Prune: true})
+		if role() != "Trainee" {
+			t.Errorf("the role %s of a group that is gone stayed", role())
+		}
+	})
+}
+
+func TestConnection_OfAnotherProtocolIsADraftAgain(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		s.mustApply(t, acme, ApplyOptions{})
+		r := s.mustApply(t, "workspace: acme\nconnections: [{name: okta, protocol: oidc}]\n", ApplyOptions{})
+		con, _ := findConnection(s.mustConfig(t, "acme"), "okta")
+		if con.Status != directory.ConnectionDraft || !con.VerifiedAt.IsZero() || !slices.Contains(r.Changes, "connections.okta.status: active -> draft") {
+			t.Errorf("%+v %v", con, r.Changes)
+		}
+	})
+}
+
+func TestOwners_WhoWentWhileTheirPasswordWasNotReadMakeTheApplyStartOver(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		s.mustApply(t, acme, ApplyOptions{})
+		f := parse(t, "workspace: acme\nowners: [{email: gone@acme.test, password_env: ROOT_PASSWORD}]\n")
+		id, _, err := s.Workspace(context.Background(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.DB.Write(context.Background(), id, func(tx *store.Tx) error {
+			a := &apply{Service: s, tx: tx, people: []preparedOwner{{ownerPart: f.owners[0]}}}
+			return a.run(f, id, false)
+		})
+		if !errors.Is(err, errStale) {
+			t.Errorf("an owner without the password of the file: %v", err)
 		}
 	})
 }

@@ -146,16 +146,6 @@ func (s *Service) member(t *testing.T, address string) *directory.Member {
 	return m
 }
 
-func without(text, line string) string {
-	var out []string
-	for l := range strings.Lines(text) {
-		if !strings.Contains(l, line) {
-			out = append(out, l)
-		}
-	}
-	return strings.Join(out, "")
-}
-
 func each(t *testing.T, fn func(t *testing.T, s *Service)) {
 	t.Helper()
 	t.Parallel()
