@@ -14,6 +14,7 @@ import (
 // Rows 1 to 12 of the life of a member, in their order.
 
 func TestAPost_MakesAMemberWithTheLowestRole(t *testing.T) { // row 1
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			for name, edits := range map[string][]func(*provision.Person){"ada": nil, "bob": {active(true)}} {
@@ -40,6 +41,7 @@ func TestAPost_MakesAMemberWithTheLowestRole(t *testing.T) { // row 1
 }
 
 func TestAPostUnderFirstLogin_MakesAPendingPersonWhoSigningInCompletes(t *testing.T) { // rows 2 and 20
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			h.setPolicy(func(p *directory.Policy) { p.ProvisionOn = directory.ProvisionFirstLogin })
@@ -67,6 +69,7 @@ func TestAPostUnderFirstLogin_MakesAPendingPersonWhoSigningInCompletes(t *testin
 }
 
 func TestAPostWithActiveFalse_MakesSomebodyWhoIsOut(t *testing.T) { // row 3
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			u := h.post(with(person("ada"), active(false)))
@@ -83,6 +86,7 @@ func TestAPostWithActiveFalse_MakesSomebodyWhoIsOut(t *testing.T) { // row 3
 }
 
 func TestAPostBesideAnActiveResource_IsAConflict(t *testing.T) { // row 4
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			h.post(person("ada"))
@@ -95,6 +99,7 @@ func TestAPostBesideAnActiveResource_IsAConflict(t *testing.T) { // row 4
 }
 
 func TestAPostBesideAnInactiveResource_ConflictsOrRenewsByPolicy(t *testing.T) { // row 5
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		t.Run("restore: the client finds it and reactivates it", func(t *testing.T) {
 			h := build(t, db, omniflow(directory.ReactivationRestore))
@@ -161,6 +166,7 @@ func TestAPostBesideAnInactiveResource_ConflictsOrRenewsByPolicy(t *testing.T) {
 }
 
 func TestAPostAfterDelete_BringsBackTheMemberOrMakesAFreshOne(t *testing.T) { // row 6
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			restores := h.config().Workspace.Policy.Reactivation == directory.ReactivationRestore
@@ -238,6 +244,7 @@ func TestAPostAfterDelete_BringsBackTheMemberOrMakesAFreshOne(t *testing.T) { //
 }
 
 func TestActiveFalse_PutsOutOnceAndKeepsGroupRows(t *testing.T) { // row 8
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			u := h.post(person("ada"))
@@ -262,6 +269,7 @@ func TestActiveFalse_PutsOutOnceAndKeepsGroupRows(t *testing.T) { // row 8
 }
 
 func TestActiveTrue_RestoresTheMemberOrPutsAFreshOneBehindTheResource(t *testing.T) { // row 9
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			u := h.post(person("ada"))
@@ -305,6 +313,7 @@ func TestActiveTrue_RestoresTheMemberOrPutsAFreshOneBehindTheResource(t *testing
 }
 
 func TestActiveTrue_LiftsOnlyTheDirectorysWord(t *testing.T) { // rows 9 and 24, and Okta's custom apps
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			u := h.post(person("ada"))
@@ -326,6 +335,7 @@ func TestActiveTrue_LiftsOnlyTheDirectorysWord(t *testing.T) { // rows 9 and 24,
 }
 
 func TestAPutWithoutActive_LeavesBothWordsAlone(t *testing.T) { // rows 10 and 12
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			u := h.post(person("ada"))
@@ -345,6 +355,7 @@ func TestAPutWithoutActive_LeavesBothWordsAlone(t *testing.T) { // rows 10 and 1
 }
 
 func TestADelete_RetiresTheIdAndKeepsTheMember(t *testing.T) { // row 11
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			u, report := h.post(person("ada")), h.post(person("bob"))
@@ -378,6 +389,7 @@ func TestADelete_RetiresTheIdAndKeepsTheMember(t *testing.T) { // row 11
 }
 
 func TestAnAddress_IsSharedOnlyWhileAllButOneAreOut(t *testing.T) { // row 12 and law 6
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			share := func(p *provision.Person) { p.Email = "Shared@acme.test" }
@@ -408,6 +420,7 @@ func TestAnAddress_IsSharedOnlyWhileAllButOneAreOut(t *testing.T) { // row 12 an
 }
 
 func TestAnAddressInADomainThatAnotherWorkspaceHasProven_IsRefused(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		build(t, db, plan{preset: "omniflow", domains: []string{"theirs.test", "shared.test"}})
 		h := build(t, db, plan{preset: "omniflow", domains: []string{"shared.test"}})
@@ -429,6 +442,7 @@ func TestAnAddressInADomainThatAnotherWorkspaceHasProven_IsRefused(t *testing.T)
 }
 
 func TestWithoutAVerifiedConnection_NobodyComesInAndEverybodyCanGo(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		both(t, db, func(t *testing.T, h *house) {
 			u, out := h.post(person("ada")), h.post(with(person("out"), active(false)))
@@ -451,6 +465,7 @@ func TestWithoutAVerifiedConnection_NobodyComesInAndEverybodyCanGo(t *testing.T)
 }
 
 func TestADirectoryThatIsOff_ChangesNothing(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := build(t, db, omniflow(directory.ReactivationRestore))
 		u := h.post(person("ada"))
