@@ -1,0 +1,152 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/idpsim"
+)
+
+// TestSoak lets the four clients work on eight workspaces for GATEHOUSE_SOAK (a duration such as
+// 10m) while the server is killed every 30 seconds. Afterwards the IdPs catch up, and every person
+// and group is as its IdP knows it; catching up once more changes nothing.
+func TestSoak(t *testing.T) {
+	text := os.Getenv("GATEHOUSE_SOAK")
+	if text == "" {
+		text = "0s"
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("GATEHOUSE_SOAK: %v", err)
+	}
+	between := 30 * time.Second
+	if length < between {
+		// The suite tells the story in short: two kills.
+		length, between = 6*time.Second, 2*time.Second
+	}
+	story(t, func(t *testing.T, w *world) {
+		var feeds []*idpsim.IdP
+		var slugs []string
+		for i := range 8 {
+			slug := fmt.Sprintf("soak%d", i)
+			w.mustApply(workspace(slug, "omniflow", ""))
+			feeds = append(feeds, w.seeded(idpsim.Kinds()[i%4], slug))
+			slugs = append(slugs, slug)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), length)
+		defer cancel()
+		var wg sync.WaitGroup
+		for i, p := range feeds {
+			wg.Go(func() { disturb(ctx, p, rand.New(rand.NewPCG(uint64(i), 7))) })
+		}
+		kills := 0
+		tick := time.NewTicker(between)
+		defer tick.Stop()
+		for running := true; running; {
+			select {
+			case <-ctx.Done():
+				running = false
+			case <-tick.C:
+				w.kill()
+				w.start()
+				kills++
+			}
+		}
+		wg.Wait()
+		t.Logf("%d kills", kills)
+		for i, p := range feeds {
+			w.catchUp(p)
+			w.wantSame(p, slugs[i])
+			seen := len(w.changes(slugs[i]))
+			w.catchUp(p)
+			if now := w.changes(slugs[i]); len(now) != seen {
+				t.Errorf("%s: catching up again changed %+v", slugs[i], now[seen:])
+			}
+		}
+	})
+}
+
+// disturb does what IdP administrators do, until ctx ends. Requests that fail while the server is
+// down are the IdP's to repeat.
+func disturb(ctx context.Context, p *idpsim.IdP, random *rand.Rand) {
+	for ctx.Err() == nil {
+		state := p.State()
+		x := state.People[random.IntN(len(state.People))]
+		g := state.Groups[random.IntN(len(state.Groups))]
+		title := fmt.Sprintf("Title %d", random.IntN(1000))
+		// Whether it reached the server is found out at the end.
+		switch random.IntN(7) {
+		case 0:
+			_ = p.Deactivate(ctx, x.UserName)
+		case 1, 2:
+			_ = p.Reactivate(ctx, x.UserName)
+		case 3:
+			_ = p.Change(ctx, x.UserName, idpsim.Attributes{Title: &title})
+		case 4:
+			_ = p.AddMembers(ctx, g.Name, x.UserName)
+		case 5:
+			_ = p.RemoveMembers(ctx, g.Name, x.UserName)
+		case 6:
+			_, _ = p.Sync(ctx)
+		}
+	}
+}
+
+// catchUp brings everything to the server that an IdP knows.
+func (w *world) catchUp(p *idpsim.IdP) {
+	w.t.Helper()
+	if p.Kind() == idpsim.Entra || p.Kind() == idpsim.EntraFlag {
+		_, _ = p.Restart(w.ctx()) // lifts a quarantine; not quarantined is fine
+	}
+	var report idpsim.Report
+	var err error
+	for range 10 {
+		if report, err = p.AssignEverybody(w.ctx()); err == nil && len(report.Failed) == 0 && report.Waiting == 0 {
+			break
+		}
+		_, _ = p.Retry(w.ctx())
+	}
+	if err != nil || len(report.Failed) > 0 {
+		w.t.Fatalf("%s does not catch up: %v %s", p.Kind(), err, report)
+	}
+	for _, g := range p.State().Groups {
+		w.must(p.PushNow(w.ctx(), g.Name))
+	}
+}
+
+// wantSame compares people and groups with what their IdP holds.
+func (w *world) wantSame(p *idpsim.IdP, slug string) {
+	w.t.Helper()
+	_, token := w.token(slug)
+	state := p.State()
+	for _, x := range state.People {
+		status, got := w.scim(token, http.MethodGet, "/Users/"+x.App.RemoteID, "")
+		if status != http.StatusOK || got["active"] != x.Active || got["userName"] != x.UserName {
+			w.t.Errorf("%s: %s is active=%v at the IdP and %d %v here", slug, x.UserName, x.Active, status, got["active"])
+		}
+	}
+	_, groups := w.scim(token, http.MethodGet, "/Groups", "")
+	if n, ok := groups["totalResults"].(float64); !ok || int(n) != len(state.Groups) {
+		w.t.Errorf("%s: %v groups, the IdP has %d", slug, groups["totalResults"], len(state.Groups))
+	}
+	base, fresh := w.token(slug)
+	w.must(p.Connect(w.ctx(), idpsim.Connection{BaseURL: base, Token: fresh, Attempts: 1}))
+}
+
+// changes are the events that changed somebody: not the ones that say that nothing was to do.
+func (w *world) changes(slug string) []event {
+	w.t.Helper()
+	var out []event
+	for _, e := range w.events(slug) {
+		if e.Outcome == "ok" && e.Reason != "no_change" && e.Actor.Kind == "directory" {
+			out = append(out, e)
+		}
+	}
+	return out
+}
