@@ -85,6 +85,9 @@ func TestRotateToken_IsRefusedWherePolicySaysSo(t *testing.T) {
 		}
 		s.mustApply(t, "workspace: acme\nconnections: [{name: okta, status: active}]\n", ApplyOptions{})
 		s.mustRotate(t)
+		// Where policy does not ask for it, SCIM comes without single sign-on (F23 of the seeds).
+		s.mustApply(t, "workspace: acme\nconnections: [{name: okta, status: disabled}]\npolicy: {scim_requires_sso: no}\n", ApplyOptions{})
+		s.mustRotate(t)
 	})
 }
 
