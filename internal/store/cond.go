@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -71,8 +72,52 @@ func (a *sqlArgs) bind(v any) string {
 	return fmt.Sprintf("$%d", len(a.args))
 }
 
-// where writes the condition. $1 is the workspace and $2 the directory; the row is r.
-func (c Cond) where(a *sqlArgs) string {
+// selective reports whether an index finds the few rows for which c can hold.
+func (c Cond) selective() bool {
+	switch c.kind {
+	case condNone:
+		return true
+	case condAnd:
+		return slices.ContainsFunc(c.kids, Cond.selective)
+	case condOr:
+		return !slices.ContainsFunc(c.kids, func(kid Cond) bool { return !kid.selective() })
+	default:
+		return c.kind == condEq && c.field != FieldActive
+	}
+}
+
+// byID reports whether what finds the few rows is a list of their ids.
+func (c Cond) byID() bool {
+	switch c.kind {
+	case condAnd:
+		return c.selective() && !slices.ContainsFunc(c.kids, func(kid Cond) bool { return kid.selective() && !kid.byID() })
+	case condOr:
+		return c.selective() && len(c.kids) > 0
+	default:
+		return c.kind == condEq && (c.field == FieldID || c.field == FieldEmail || c.field == FieldMember)
+	}
+}
+
+// ofDirectory binds a row to the directory. Beside a list of ids it is written so that no index
+// serves it, else SQLite searches the whole directory for them.
+func (c Cond) ofDirectory() string {
+	if c.byID() {
+		return "r.directory_id || '' = $2"
+	}
+	return "r.directory_id = $2"
+}
+
+// order is the order of a page. Behind a selective condition it is written so that no index
+// gives it: with that index at hand both planners walk a whole directory to find one row.
+func (c Cond) order() string {
+	if c.selective() {
+		return "r.created_at + 0, r.id"
+	}
+	return "r.created_at, r.id"
+}
+
+// where writes the condition on a table. $1 is the workspace and $2 the directory; the row is r.
+func (c Cond) where(a *sqlArgs, table string) string {
 	switch c.kind {
 	case condAll:
 		return "1 = 1"
@@ -87,8 +132,15 @@ func (c Cond) where(a *sqlArgs) string {
 			return empty
 		}
 		parts := make([]string, len(c.kids))
+		if c.kind == condOr && c.selective() {
+			// SQLite serves an OR by indexes only where each side is one; a union of ids always is.
+			for i, kid := range c.kids {
+				parts[i] = "SELECT r.id FROM " + table + " r WHERE r.workspace_id = $1 AND " + kid.ofDirectory() + " AND " + live(table) + kid.where(a, table)
+			}
+			return "r.id IN (" + strings.Join(parts, " UNION ALL ") + ")"
+		}
 		for i, kid := range c.kids {
-			parts[i] = kid.where(a)
+			parts[i] = kid.where(a, table)
 		}
 		return "(" + strings.Join(parts, word) + ")"
 	}
@@ -115,6 +167,14 @@ func (c Cond) where(a *sqlArgs) string {
 	default:
 		return "r.id = " + a.bind(c.value)
 	}
+}
+
+// live is what makes a row of a table stand, as its partial indexes say it.
+func live(table string) string {
+	if table == "scim_user" {
+		return "r.retired_at IS NULL AND "
+	}
+	return ""
 }
 
 // MaxCandidates is over how many rows a condition that no index serves is evaluated (law 9).

@@ -113,7 +113,7 @@ func (tx *Tx) GroupsAfter(after string, limit int) ([]Group, error) {
 // how many there are in all.
 func (tx *Tx) SelectGroups(directoryID string, sel Select) (page []Group, total int, err error) {
 	a := sqlArgs{args: []any{tx.workspace, directoryID}}
-	from := `FROM grp r WHERE r.workspace_id = $1 AND r.directory_id = $2 AND ` + sel.Where.where(&a)
+	from := `FROM grp r WHERE r.workspace_id = $1 AND ` + sel.Where.ofDirectory() + ` AND ` + sel.Where.where(&a, "grp")
 	total, err = tx.page(sel, from, a, groupColumns, func(r Rows) error {
 		var row groupRow
 		if err := r.Scan(row.dest()...); err != nil {
@@ -199,8 +199,8 @@ type GroupMember struct {
 func (tx *Tx) MembersOfGroups(groups []string) ([]GroupMember, error) {
 	list, err := tx.memberships(groups, `
 		SELECT gm.group_id, gm.scim_user_id, u.user_name
-		FROM   group_member gm JOIN scim_user u ON u.workspace_id = gm.workspace_id AND u.id = gm.scim_user_id
-		WHERE  gm.workspace_id = $1 AND gm.group_id IN (%s) ORDER BY gm.group_id, gm.scim_user_id`)
+		FROM   group_member gm CROSS JOIN scim_user u
+		WHERE  gm.workspace_id = $1 AND gm.group_id IN (%s) AND u.workspace_id = $1 AND u.id = gm.scim_user_id ORDER BY gm.group_id, gm.scim_user_id`)
 	return ordered(list, len(groups), func(a, b GroupMember) int {
 		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.User, b.User))
 	}), err
@@ -210,8 +210,8 @@ func (tx *Tx) MembersOfGroups(groups []string) ([]GroupMember, error) {
 func (tx *Tx) GroupsOfUsers(users []string) ([]GroupMember, error) {
 	list, err := tx.memberships(users, `
 		SELECT gm.group_id, gm.scim_user_id, g.display_name
-		FROM   group_member gm JOIN grp g ON g.workspace_id = gm.workspace_id AND g.id = gm.group_id
-		WHERE  gm.workspace_id = $1 AND gm.scim_user_id IN (%s) ORDER BY gm.scim_user_id, gm.group_id`)
+		FROM   group_member gm CROSS JOIN grp g
+		WHERE  gm.workspace_id = $1 AND gm.scim_user_id IN (%s) AND g.workspace_id = $1 AND g.id = gm.group_id ORDER BY gm.scim_user_id, gm.group_id`)
 	return ordered(list, len(users), func(a, b GroupMember) int {
 		return cmp.Or(strings.Compare(a.User, b.User), strings.Compare(a.Group, b.Group))
 	}), err
@@ -242,6 +242,9 @@ func (tx *Tx) memberships(ids []string, query string) ([]GroupMember, error) {
 	return out, err
 }
 
+// Where a list of a few leads to many, CROSS JOIN tells SQLite to begin with the few: it keeps no
+// statistics and would walk all memberships of the workspace. PostgreSQL reads it as any join.
+
 // MappedGroups returns, for each of members, the mapped groups that their live SCIM users are in.
 func (tx *Tx) MappedGroups(members []string) (map[string][]directory.MappedGroup, error) {
 	out := make(map[string][]directory.MappedGroup, len(members))
@@ -257,10 +260,10 @@ func (tx *Tx) MappedGroups(members []string) (map[string][]directory.MappedGroup
 			return nil
 		}, `
 		SELECT u.member_id, g.id, g.display_name, g.mapped_role
-		FROM   scim_user u
-		JOIN   group_member gm ON gm.workspace_id = u.workspace_id AND gm.scim_user_id = u.id
-		JOIN   grp g ON g.workspace_id = gm.workspace_id AND g.id = gm.group_id
-		WHERE  u.workspace_id = $1 AND u.member_id IN (`+list+`) AND u.retired_at IS NULL AND g.mapped_role <> ''`,
+		FROM   scim_user u CROSS JOIN group_member gm CROSS JOIN grp g
+		WHERE  u.workspace_id = $1 AND u.member_id IN (`+list+`) AND u.retired_at IS NULL
+		AND    gm.workspace_id = $1 AND gm.scim_user_id = u.id
+		AND    g.workspace_id = $1 AND g.id = gm.group_id AND g.mapped_role <> ''`,
 			append([]any{tx.workspace}, args...)...)
 	})
 	return out, err
@@ -270,8 +273,9 @@ func (tx *Tx) MappedGroups(members []string) (map[string][]directory.MappedGroup
 func (tx *Tx) MembersInGroup(group string) (ids []string, err error) {
 	err = tx.each(collect(&ids), `
 		SELECT DISTINCT u.member_id
-		FROM   group_member gm JOIN scim_user u ON u.workspace_id = gm.workspace_id AND u.id = gm.scim_user_id
-		WHERE  gm.workspace_id = $1 AND gm.group_id = $2 AND u.retired_at IS NULL ORDER BY u.member_id`, tx.workspace, group)
+		FROM   group_member gm CROSS JOIN scim_user u
+		WHERE  gm.workspace_id = $1 AND gm.group_id = $2
+		AND    u.workspace_id = $1 AND u.id = gm.scim_user_id AND u.retired_at IS NULL ORDER BY u.member_id`, tx.workspace, group)
 	return ids, err
 }
 
@@ -279,9 +283,9 @@ func (tx *Tx) MembersInGroup(group string) (ids []string, err error) {
 func (tx *Tx) GroupNames(member string) (names []string, err error) {
 	err = tx.each(collect(&names), `
 		SELECT DISTINCT g.display_name
-		FROM   scim_user u
-		JOIN   group_member gm ON gm.workspace_id = u.workspace_id AND gm.scim_user_id = u.id
-		JOIN   grp g ON g.workspace_id = gm.workspace_id AND g.id = gm.group_id
-		WHERE  u.workspace_id = $1 AND u.member_id = $2 AND u.retired_at IS NULL ORDER BY g.display_name`, tx.workspace, member)
+		FROM   scim_user u CROSS JOIN group_member gm CROSS JOIN grp g
+		WHERE  u.workspace_id = $1 AND u.member_id = $2 AND u.retired_at IS NULL
+		AND    gm.workspace_id = $1 AND gm.scim_user_id = u.id
+		AND    g.workspace_id = $1 AND g.id = gm.group_id ORDER BY g.display_name`, tx.workspace, member)
 	return names, err
 }

@@ -237,7 +237,7 @@ func (tx *Tx) KnownSCIMUsers(directoryID string, ids []string) (map[string]strin
 // creation, and how many there are in all.
 func (tx *Tx) SelectSCIMUsers(directoryID string, sel Select) (page []SCIMUser, total int, err error) {
 	a := sqlArgs{args: []any{tx.workspace, directoryID}}
-	where := `FROM scim_user r WHERE r.workspace_id = $1 AND r.directory_id = $2 AND r.retired_at IS NULL AND ` + sel.Where.where(&a)
+	where := `FROM scim_user r WHERE r.workspace_id = $1 AND ` + sel.Where.ofDirectory() + ` AND ` + live("scim_user") + sel.Where.where(&a, "scim_user")
 	total, err = tx.page(sel, where, a, scimUserColumns, func(r Rows) error {
 		var row scimUserRow
 		if err := r.Scan(row.dest()...); err != nil {
@@ -257,7 +257,7 @@ func (tx *Tx) SelectSCIMUsers(directoryID string, sel Select) (page []SCIMUser, 
 func (tx *Tx) page(sel Select, from string, a sqlArgs, columns string, scan func(Rows) error) (total int, err error) {
 	got, skip := 0, max(sel.Start-1, 0)
 	if sel.Count > 0 {
-		query := fmt.Sprintf("SELECT %s %s ORDER BY r.created_at, r.id LIMIT %d OFFSET %d", columns, from, sel.Count+1, skip)
+		query := fmt.Sprintf("SELECT %s %s ORDER BY %s LIMIT %d OFFSET %d", columns, from, sel.Where.order(), sel.Count+1, skip)
 		if err := tx.each(func(r Rows) error {
 			got++
 			return scan(r)

@@ -1,0 +1,372 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// spy is a driver that notes every statement that goes through it.
+type spy struct {
+	store.Driver
+	mu   sync.Mutex
+	seen []statement
+}
+
+type statement struct {
+	query string
+	args  []any
+}
+
+func (s *spy) note(query string, args []any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, statement{query, args})
+}
+
+func (s *spy) take() []statement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.seen
+	s.seen = nil
+	return out
+}
+
+func (s *spy) Write(ctx context.Context, fn func(store.Conn) error) error {
+	return s.Driver.Write(ctx, func(c store.Conn) error { return fn(spyConn{c, s}) })
+}
+
+func (s *spy) Read(ctx context.Context, fn func(store.Conn) error) error {
+	return s.Driver.Read(ctx, func(c store.Conn) error { return fn(spyConn{c, s}) })
+}
+
+func (s *spy) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
+	s.note(query, args)
+	return s.Driver.Query(ctx, query, args...)
+}
+
+type spyConn struct {
+	store.Conn
+	spy *spy
+}
+
+func (c spyConn) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	c.spy.note(query, args)
+	return c.Conn.Exec(ctx, query, args...)
+}
+
+func (c spyConn) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
+	c.spy.note(query, args)
+	return c.Conn.Query(ctx, query, args...)
+}
+
+func (c spyConn) Defer(query string, args ...any) {
+	c.spy.note(query, args)
+	c.Conn.Defer(query, args...)
+}
+
+// population is how many people each of two workspaces gets.
+const population = 10_000
+
+// populate fills a furnished workspace with people, all in one large group but for the last
+// hundred, each with a session and two events, of which the last few have no number yet.
+func populate(t testing.TB, d store.Driver, h house) {
+	t.Helper()
+	ctx := context.Background()
+	const n = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) `
+	for _, table := range []string{
+		`INSERT INTO member SELECT CAST($1 AS TEXT), 'm' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', '', '', '', '{}', 'active', 0, TRUE, CAST($3 AS TEXT), '', '{}', CAST($2 AS TEXT), FALSE, '', i, i FROM n`,
+		`INSERT INTO scim_user SELECT CAST($1 AS TEXT), 'u' || i, CAST($2 AS TEXT), 'm' || i, 'p' || i, 'p' || i, 'x' || i, i % 20 <> 0, CASE WHEN CAST($3 AS TEXT) = '' THEN '' END, '{}', i, i, CASE WHEN i % 10 = 0 THEN i END FROM n`,
+		`INSERT INTO scim_user_email SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), 'p' || i || '@x.test', 'work', 'u' || i FROM n WHERE CAST($3 AS TEXT) <> ''`,
+		`INSERT INTO grp SELECT CAST($1 AS TEXT), 'g' || i, CAST($2 AS TEXT), 'Group ' || i, 'group ' || i, 'gx' || i, CASE WHEN i % 2 = 0 THEN CAST($3 AS TEXT) ELSE '' END, '{}', i, i FROM n`,
+		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g1', 'u' || i FROM n WHERE i < 9900 AND CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g' || (2 + i / 10), 'u' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO session_handle SELECT $1 || 'h' || i, CAST($1 AS TEXT), 's' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO token_handle SELECT $1 || 't' || i, CAST($1 AS TEXT), 'd' || i, 'k' || i, '', '', i, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO event SELECT CAST($1 AS TEXT), 'e' || (100000 + i), CASE WHEN i < 9990 THEN i + 100 END, i, 'x', 'ok', '', '{}', 'member', 'm' || i, '', '', CAST($2 AS TEXT), '[]' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO event_payload SELECT CAST($1 AS TEXT), 'e' || (100000 + i), i, CAST('' AS BYTEA) FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO request_log SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), 'r' || i, i, 'GET', '/', 200, 1, 1 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+	} {
+		if d.Name() == "sqlite" {
+			table = strings.ReplaceAll(table, "AS BYTEA", "AS BLOB")
+		}
+		must(t, d.Write(ctx, func(c store.Conn) error {
+			_, err := c.Exec(ctx, n+table, h.Workspace, h.Directory, h.Lowest)
+			return err
+		}))
+	}
+}
+
+// hot are the calls that are made again and again, each of which must cost its own size only.
+// Those in walks go over a directory or workspace in the order of an index, page by page.
+var hot = map[string]func(tx *store.Tx, h house) error{
+	"a member": func(tx *store.Tx, h house) error { _, err := tx.Member("m5"); return err },
+	"an address": func(tx *store.Tx, h house) error {
+		if _, _, err := tx.Address("p77@x.test"); err != nil {
+			return err
+		}
+		_, err := tx.MemberByEmail("p77@x.test")
+		return err
+	},
+	"members by id":  func(tx *store.Tx, h house) error { _, err := tx.Members([]string{"m5", "m6", "m7"}); return err },
+	"other owners":   func(tx *store.Tx, h house) error { _, err := tx.OtherOwners(h.Owner, "m5"); return err },
+	"break-glass":    func(tx *store.Tx, h house) error { _, err := tx.BreakGlass(h.Owner); return err },
+	"a role's grant": func(tx *store.Tx, h house) error { return grant(tx, h) },
+	"a changed member": func(tx *store.Tx, h house) error {
+		tx.UpdateMember(&directory.Member{ID: "m5", Email: "p5@x.test", Role: h.Lowest, Stage: directory.StageActive})
+		return nil
+	},
+	"a resource":            func(tx *store.Tx, h house) error { _, _, err := tx.SCIMUserAndMember(h.Directory, "u5"); return err },
+	"resources of a member": func(tx *store.Tx, h house) error { _, err := tx.SCIMUsersOfMember("m5"); return err },
+	"claims":                func(tx *store.Tx, h house) error { _, err := tx.SCIMUserClaims(h.Directory, "p5", "x7"); return err },
+	"known resources": func(tx *store.Tx, h house) error {
+		_, err := tx.KnownSCIMUsers(h.Directory, []string{"u5", "u6"})
+		return err
+	},
+	"a retired resource":      func(tx *store.Tx, h house) error { tx.RetireSCIMUser("u33"); return nil },
+	"a changed resource":      changeResource,
+	"userName eq":             find(store.Eq(store.FieldUserName, "p5")),
+	"externalId eq":           find(store.Eq(store.FieldExternalID, "x5")),
+	"userName or externalId":  find(store.Or(store.Eq(store.FieldUserName, "p5"), store.Eq(store.FieldExternalID, "x6"))),
+	"emails eq":               find(store.EmailEq("p5@x.test", "")),
+	"work e-mail or userName": find(store.Or(store.EmailEq("p5@x.test", "work"), store.Eq(store.FieldUserName, "p5"))),
+	"id eq":                   find(store.Eq(store.FieldID, "u5")),
+	"userName eq and active":  find(store.And(store.Eq(store.FieldUserName, "p5"), store.ActiveIs(true))),
+	"a group":                 func(tx *store.Tx, h house) error { _, err := tx.Group(h.Directory, "g5"); return err },
+	"displayName eq":          findGroup(store.Eq(store.FieldDisplayName, "group 5")),
+	"a group's externalId eq": findGroup(store.Eq(store.FieldExternalID, "gx5")),
+	"groups of a user":        findGroup(store.Eq(store.FieldMember, "u9950")),
+	"a member joins a group":  func(tx *store.Tx, h house) error { _, err := tx.AddGroupMembers("g1", []string{"u9999"}); return err },
+	"a member leaves a group": func(tx *store.Tx, h house) error {
+		_, err := tx.RemoveGroupMembers("g1", []string{"u9999", "u5"})
+		return err
+	},
+	"groups of users":    func(tx *store.Tx, h house) error { _, err := tx.GroupsOfUsers([]string{"u9950", "u9951"}); return err },
+	"mapped groups":      func(tx *store.Tx, h house) error { _, err := tx.MappedGroups([]string{"m9951", "m9961"}); return err },
+	"names of groups":    func(tx *store.Tx, h house) error { _, err := tx.GroupNames("m9951"); return err },
+	"members of a group": func(tx *store.Tx, h house) error { _, err := tx.MembersInGroup("g900"); return err },
+	"members of groups":  func(tx *store.Tx, h house) error { _, err := tx.MembersOfGroups([]string{"g900", "g901"}); return err },
+	"three conditions":   find(store.Or(store.EmailEq("p5@x.test", ""), store.And(store.Eq(store.FieldUserName, "p6"), store.ActiveIs(true)), store.Eq(store.FieldMember, "u9950"))),
+	"a mapped role":      func(tx *store.Tx, h house) error { tx.SetMappedRole("g5", h.Lowest); tx.TouchGroup("g5"); return nil },
+	"the sessions of a member": func(tx *store.Tx, h house) error {
+		_, err := tx.Sessions("m4")
+		return err
+	},
+	"the end of a member's sessions": func(tx *store.Tx, h house) error {
+		if _, err := tx.EndSessions("m5", "", "x", true); err != nil {
+			return err
+		}
+		_, err := tx.EndSessionsOf([]string{"m7", "m8"}, "x")
+		return err
+	},
+	"the end of a session": func(tx *store.Tx, h house) error { return tx.EndSession("s10", "x") },
+	"links":                func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"events of a subject":  func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
+	"events by number":     func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
+}
+
+var walks = map[string]func(tx *store.Tx, h house) error{
+	"a page of users":       find(store.All()),
+	"active users":          find(store.ActiveIs(true)),
+	"inactive users":        find(store.ActiveIs(false)),
+	"a page of groups":      findGroup(store.All()),
+	"a page of members":     func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
+	"the last number":       func(tx *store.Tx, h house) error { _, err := tx.LastSeq(); return err },
+	"a role's members":      func(tx *store.Tx, h house) error { _, err := tx.MembersByRole(h.Lowest, 20); return err },
+	"the request log":       func(tx *store.Tx, h house) error { _, err := tx.Reads(h.Directory, 20); return err },
+	"tokens of a directory": func(tx *store.Tx, h house) error { _, err := tx.RevokeTokens(h.Directory, "", "x"); return err },
+	"groups, by id":         func(tx *store.Tx, h house) error { _, err := tx.GroupsAfter("g5", 20); return err },
+}
+
+func grant(tx *store.Tx, h house) error {
+	return tx.GrantRoles([]store.RoleGrant{{Role: h.Lowest, Members: []string{"m5", "m6"}}})
+}
+
+func changeResource(tx *store.Tx, h house) error {
+	tx.UpdateSCIMUser(&store.SCIMUser{ID: "u5", Directory: h.Directory, Member: "m5", UserName: "p5", ExternalID: "x5", Document: "{}", Emails: []store.EmailKey{{Value: "p5@x.test"}}})
+	return nil
+}
+
+func find(where store.Cond) func(tx *store.Tx, h house) error {
+	return func(tx *store.Tx, h house) error {
+		_, _, err := tx.SelectSCIMUsers(h.Directory, store.Select{Where: where, Start: 1, Count: 20})
+		return err
+	}
+}
+
+func findGroup(where store.Cond) func(tx *store.Tx, h house) error {
+	return func(tx *store.Tx, h house) error {
+		_, _, err := tx.SelectGroups(h.Directory, store.Select{Where: where, Start: 1, Count: 20})
+		return err
+	}
+}
+
+// testPlans asks the database how it runs each hot statement on workspaces of 10,000 people.
+func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
+	ctx := context.Background()
+	s := &spy{Driver: open(t)}
+	db := Open(t, s, nil)
+	a, b := furnish(t, db, "a"), furnish(t, db, "b")
+	populate(t, s.Driver, a)
+	populate(t, s.Driver, b)
+	if s.Name() == "postgres" {
+		must(t, drain(s.Driver.Query(ctx, "ANALYZE")))
+	}
+	run := func(name string, walk bool, call func() error) {
+		s.take()
+		if err := call(); err != nil && err != errOwn {
+			t.Errorf("%s: %v", name, err)
+		}
+		statements := s.take()
+		if len(statements) == 0 {
+			t.Errorf("%s: no statement", name)
+		}
+		for _, st := range statements {
+			if why := slow(t, s.Driver, st, walk); why != "" {
+				t.Errorf("%s: %s\n%s", name, why, strings.TrimSpace(st.query))
+			}
+		}
+	}
+	inside := func(call func(tx *store.Tx, h house) error) func() error {
+		return func() error {
+			return db.Write(ctx, a.Workspace, func(tx *store.Tx) error {
+				if err := call(tx, a); err != nil {
+					return err
+				}
+				return errOwn
+			})
+		}
+	}
+	for name, call := range hot {
+		run(name, false, inside(call))
+	}
+	for name, call := range walks {
+		run(name, true, inside(call))
+	}
+	run("a session check", false, func() error { _, err := db.SessionByToken(ctx, a.SessionHash, db.Now()); return err })
+	run("a token", false, func() error { _, err := db.System().TokenByHash(ctx, a.TokenHash, db.Now()); return err })
+	run("the marks", false, func() error { return db.FlushMarks(ctx) })
+	run("a slug", false, func() error { _, err := db.System().WorkspaceBySlug(ctx, "a"); return err })
+	run("a domain", false, func() error { _, err := db.System().WorkspacesOfDomain(ctx, "a.test"); return err })
+	run("the sequencer", true, func() error { _, err := db.Sequence(ctx); return err })
+}
+
+// wide is how many rows a hot statement may look at.
+const wide = 200
+
+// slow says why a statement's plan is not good enough, or "".
+func slow(t testing.TB, d store.Driver, st statement, walk bool) string {
+	t.Helper()
+	if strings.HasPrefix(strings.TrimSpace(st.query), "INSERT") || strings.Contains(st.query, "pg_") {
+		return "" // an insert looks at its own row, a lock at none
+	}
+	if d.Name() == "sqlite" {
+		return slowSQLite(t, d, st, walk)
+	}
+	return slowPostgres(t, d, st, walk && strings.Contains(st.query, "COUNT(*)"))
+}
+
+var (
+	searched = regexp.MustCompile(`^SEARCH .* \((.*)\)`)
+	// A scan of these is over what the statement itself brings, or over an index that holds only
+	// what is wanted.
+	ownScan = regexp.MustCompile(`SCAN (numbered|by_name|by_external|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|\w+ USING (COVERING )?INDEX event_unsequenced)$`)
+)
+
+func slowSQLite(t testing.TB, d store.Driver, st statement, walk bool) string {
+	rows, err := d.Query(context.Background(), "EXPLAIN QUERY PLAN "+st.query, st.args...)
+	must(t, err)
+	defer rows.Close()
+	var plan []string
+	bad := ""
+	for rows.Next() {
+		var id, parent, unused int64
+		var detail string
+		must(t, rows.Scan(&id, &parent, &unused, &detail))
+		plan = append(plan, detail)
+		if strings.Contains(detail, "SCAN") && !ownScan.MatchString(detail) {
+			bad = "a whole table is scanned"
+		}
+		m := searched.FindStringSubmatch(detail)
+		if m == nil || walk {
+			if walk && strings.Contains(detail, "TEMP B-TREE FOR ORDER BY") {
+				bad = "a walk is sorted as a whole"
+			}
+			continue
+		}
+		narrow := strings.Contains(detail, "workspace USING") || strings.Contains(detail, " w USING")
+		for _, column := range strings.Split(m[1], " AND ") {
+			if column != "workspace_id=?" && column != "directory_id=?" {
+				narrow = true
+			}
+		}
+		if !narrow {
+			bad = "a whole workspace or directory is searched"
+		}
+	}
+	must(t, rows.Err())
+	if bad != "" {
+		return bad + ":\n  " + strings.Join(plan, "\n  ")
+	}
+	return ""
+}
+
+var (
+	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
+	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
+	// The tables of settings are small in every workspace.
+	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|link_handle|request_log)\b`)
+)
+
+func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {
+	var plan []string
+	rowsSeen := 0
+	err := d.Write(context.Background(), func(c store.Conn) error {
+		rows, err := c.Query(context.Background(), "EXPLAIN ANALYZE "+st.query, st.args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				return err
+			}
+			plan = append(plan, line)
+			if m := visited.FindStringSubmatch(line); m != nil {
+				n, _ := strconv.Atoi(m[1])
+				loops, _ := strconv.Atoi(m[2])
+				rowsSeen = max(rowsSeen, n*loops)
+			}
+			if m := removed.FindStringSubmatch(line); m != nil {
+				n, _ := strconv.Atoi(m[1])
+				rowsSeen = max(rowsSeen, n)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return errOwn // an EXPLAIN ANALYZE of a change makes it
+	})
+	if err != errOwn {
+		return err.Error()
+	}
+	text := strings.Join(plan, "\n  ")
+	switch {
+	case bigScan.MatchString(text):
+		return "a large table is scanned:\n  " + text
+	case rowsSeen > wide && !counts:
+		return fmt.Sprintf("%d rows are looked at:\n  %s", rowsSeen, text)
+	default:
+		return ""
+	}
+}
