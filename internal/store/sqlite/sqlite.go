@@ -25,8 +25,7 @@ import (
 // Driver is an open SQLite file.
 type Driver struct {
 	path    string
-	readers *sql.DB
-	prepped sync.Map // query -> *sql.Stmt on readers
+	readers *readers
 	writer  *writer
 }
 
@@ -39,15 +38,11 @@ func Open(path string) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	readers, err := sql.Open("sqlite", dsn(path, "query_only(1)"))
+	r, err := openReaders(path)
 	if err != nil {
-		w.close()
-		return nil, fmt.Errorf("open readers: %w", err)
+		return nil, errors.Join(fmt.Errorf("open readers: %w", err), w.close())
 	}
-	n := max(4, 2*runtime.GOMAXPROCS(0))
-	readers.SetMaxOpenConns(n)
-	readers.SetMaxIdleConns(n)
-	return &Driver{path: path, readers: readers, writer: w}, nil
+	return &Driver{path: path, readers: r, writer: w}, nil
 }
 
 func checkPath(path string) error {
@@ -86,44 +81,12 @@ func (d *Driver) Write(ctx context.Context, fn func(store.Conn) error) error {
 
 // Read runs fn on one snapshot.
 func (d *Driver) Read(ctx context.Context, fn func(store.Conn) error) error {
-	c, err := d.readers.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	// BEGIN and ROLLBACK do not carry the request's context: cut short between, they would leave
-	// a connection in the pool that shows the same old snapshot for ever.
-	whole := context.WithoutCancel(ctx)
-	if _, err := c.ExecContext(whole, "BEGIN"); err != nil {
-		return err
-	}
-	defer func() {
-		if _, err := c.ExecContext(whole, "ROLLBACK"); err != nil {
-			_ = c.Raw(func(any) error { return driver.ErrBadConn }) // dropped from the pool
-		}
-	}()
-	view := &conn{c: c}
-	return view.run(fn)
+	return d.readers.read(ctx, fn)
 }
 
 // Query runs one reading statement on its own snapshot.
 func (d *Driver) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
-	stmt, ok := d.prepped.Load(query)
-	if !ok {
-		fresh, err := d.readers.PrepareContext(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		var loaded bool
-		if stmt, loaded = d.prepped.LoadOrStore(query, fresh); loaded {
-			fresh.Close()
-		}
-	}
-	rows, err := stmt.(*sql.Stmt).QueryContext(ctx, args...)
-	if err != nil {
-		return nil, err
-	}
-	return rows, nil
+	return d.readers.query(ctx, query, args)
 }
 
 // Lock does nothing: there is one writer.
@@ -139,7 +102,15 @@ func (d *Driver) Listen(ctx context.Context, _ func(string)) error {
 }
 
 // Ping reports whether the file can be read.
-func (d *Driver) Ping(ctx context.Context) error { return d.readers.PingContext(ctx) }
+func (d *Driver) Ping(ctx context.Context) error {
+	rows, err := d.Query(ctx, "SELECT COUNT(*) FROM sqlite_master")
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
 
 // Classify reads SQLite's result code.
 func (d *Driver) Classify(err error) store.Class { return classify(err) }
@@ -149,7 +120,7 @@ func classify(err error) store.Class {
 	if errors.As(err, &unique) {
 		return store.ClassUnique
 	}
-	if errors.Is(err, errClosed) || errors.Is(err, sql.ErrConnDone) {
+	if errors.Is(err, errClosed) {
 		return store.ClassUnavailable
 	}
 	var e *sqlite.Error
@@ -212,5 +183,5 @@ func (d *Driver) Exclusive(ctx context.Context, name string, try bool, fn func(c
 
 // Close ends readers and the writer; transactions under way are finished first.
 func (d *Driver) Close() error {
-	return errors.Join(d.writer.close(), d.readers.Close())
+	return errors.Join(d.writer.close(), d.readers.close())
 }
