@@ -43,7 +43,7 @@ func TestSoak(t *testing.T) {
 		defer cancel()
 		var wg sync.WaitGroup
 		for i, p := range feeds {
-			wg.Go(func() { disturb(ctx, p, rand.New(rand.NewPCG(uint64(i), 7))) })
+			wg.Go(func() { disturb(t.Context(), ctx.Done(), p, rand.New(rand.NewPCG(uint64(i), 7))) })
 		}
 		kills := 0
 		tick := time.NewTicker(between)
@@ -72,10 +72,15 @@ func TestSoak(t *testing.T) {
 	})
 }
 
-// disturb does what IdP administrators do, until ctx ends. Requests that fail while the server is
-// down are the IdP's to repeat.
-func disturb(ctx context.Context, p *idpsim.IdP, random *rand.Rand) {
-	for ctx.Err() == nil {
+// disturb does what IdP administrators do, until end. Requests that fail while the server is down
+// are the IdP's to repeat.
+func disturb(ctx context.Context, end <-chan struct{}, p *idpsim.IdP, random *rand.Rand) {
+	for {
+		select {
+		case <-end:
+			return
+		default:
+		}
 		state := p.State()
 		x := state.People[random.IntN(len(state.People))]
 		g := state.Groups[random.IntN(len(state.Groups))]
@@ -107,10 +112,10 @@ func (w *world) catchUp(p *idpsim.IdP) {
 	var report idpsim.Report
 	var err error
 	for range 10 {
+		_, _ = p.Retry(w.ctx()) // what fails here shows in the report below
 		if report, err = p.AssignEverybody(w.ctx()); err == nil && len(report.Failed) == 0 && report.Waiting == 0 {
 			break
 		}
-		_, _ = p.Retry(w.ctx())
 	}
 	if err != nil || len(report.Failed) > 0 {
 		w.t.Fatalf("%s does not catch up: %v %s", p.Kind(), err, report)
