@@ -91,7 +91,7 @@ func TestForgedForwardedFor_DoesNotEscapeTheLimit(t *testing.T) {
 		for i := range clientLimit + 1 {
 			// The proxy adds the right-most entry; what stands before it is the client's own.
 			b.header.Set("X-Forwarded-For", fmt.Sprintf("10.0.0.%d, 198.51.100.7", i))
-			last = b.post("/signin", "workspace", "acme", "email", fmt.Sprintf("p%d@acme.test", i), "password", "wrong")
+			last = b.post("/signin", "workspace", "acme", "email", fmt.Sprintf("p%d@acme.test", i), "password", guess)
 		}
 		if last.StatusCode != http.StatusTooManyRequests || last.Header.Get("Retry-After") != "900" || !strings.Contains(last.body, "Try again in 15 minutes.") {
 			t.Errorf("%d %q %s", last.StatusCode, last.Header.Get("Retry-After"), last.body)

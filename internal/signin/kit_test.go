@@ -56,6 +56,9 @@ const (
 	password   = "correct horse battery"
 )
 
+// guess is a wrong password that costs no hashing, for tests that count attempts.
+var guess = strings.Repeat("x", keys.MaxPasswordBytes+1)
+
 var operator = audit.Party{Kind: "operator", Name: "test"}
 
 var hashed = sync.OnceValues(func() (string, error) { return keys.HashPassword(password) })
@@ -196,7 +199,7 @@ func (w *world) live(workspace, member string) int {
 	return len(live)
 }
 
-// events returns the workspace's events of some types as "type reason", in order.
+// events returns the workspace's events of some types, in order.
 func (w *world) events(workspace string, types ...audit.Type) []audit.Event {
 	w.t.Helper()
 	_, err := w.DB.Sequence(context.Background())

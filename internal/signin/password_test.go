@@ -51,6 +51,7 @@ func TestPassword_TellsNobodyWhatWasWrong(t *testing.T) {
 			{"acme", "ann@acme.test\x00", password, "account_unknown"},
 			{"acme", "\xff@acme.test", password, "account_unknown"},
 			{"acme", "", password, "account_unknown"},
+			{"acme", password, "ann@acme.test", "account_unknown"}, // typed into the wrong field
 			{"acme", "ann@acme.test", strings.Repeat("x", 2000), "password_wrong"},
 			{"nowhere", "ann@acme.test", password, ""},
 			{"", "ann@acme.test", password, ""},
@@ -67,6 +68,9 @@ func TestPassword_TellsNobodyWhatWasWrong(t *testing.T) {
 			got := ""
 			if len(refused) > 0 {
 				got = refused[0].Reason
+			}
+			if len(refused) > 0 && strings.Contains(fmt.Sprint(refused[0], string(refused[0].Payload)), password) {
+				t.Errorf("%q: the event holds a password: %+v", c.email, refused[0])
 			}
 			if got != c.reason || len(refused) > 1 {
 				t.Errorf("%q %q: event reason %q, want %q", c.workspace, c.email, got, c.reason)
@@ -146,7 +150,7 @@ func TestEmergencyAccess_IsForTheBreakGlassAdministratorWhileEnforced(t *testing
 func TestLimits_StopGuessingAtAnAccount(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for i := range accountLimit {
-			_, err := w.as("ann@acme.test", "wrong", fmt.Sprintf("192.0.2.%d", i+1))
+			_, err := w.as("ann@acme.test", guess, fmt.Sprintf("192.0.2.%d", i+1))
 			wantCode(t, err, "signin_failed")
 		}
 		_, err := w.as("ANN@acme.test ", password, "198.51.100.1")
@@ -169,7 +173,7 @@ func TestLimits_AreTheSameForUnknownAccounts(t *testing.T) {
 		for _, slug := range []string{"acme", "nowhere"} {
 			var last error
 			for i := range accountLimit + 1 {
-				_, _, last = w.Password(context.Background(), PasswordRequest{Workspace: slug, Email: "nobody@acme.test", Password: "x", Client: from(fmt.Sprintf("192.0.2.%d", i+1))})
+				_, _, last = w.Password(context.Background(), PasswordRequest{Workspace: slug, Email: "nobody@acme.test", Password: guess, Client: from(fmt.Sprintf("192.0.2.%d", i+1))})
 			}
 			wantCode(t, last, "too_many_attempts")
 		}
@@ -180,12 +184,12 @@ func TestLimits_StopOneClientOnManyAccountsAndLeaveOneEvent(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for i := range clientLimit {
 			// One household of IPv6 has many addresses.
-			_, err := w.as(fmt.Sprintf("p%d@acme.test", i), "wrong", fmt.Sprintf("2001:db8:1:2::%x", i+1))
+			_, err := w.as(fmt.Sprintf("p%d@acme.test", i), guess, fmt.Sprintf("2001:db8:1:2::%x", i+1))
 			wantCode(t, err, "signin_failed")
 		}
 		before := len(w.events(acme, audit.SignInRefused))
 		for i := range 3 {
-			_, err := w.as(fmt.Sprintf("q%d@acme.test", i), "wrong", "2001:db8:1:2:ffff::1")
+			_, err := w.as(fmt.Sprintf("q%d@acme.test", i), guess, "2001:db8:1:2:ffff::1")
 			wantCode(t, err, "too_many_attempts")
 		}
 		if after := w.events(acme, audit.SignInRefused)[before:]; reasons(after) != "signin.refused too_many_attempts" {
@@ -205,8 +209,8 @@ func TestLimits_OfStrangersNeverHoldUpEmergencyAccess(t *testing.T) {
 			return err
 		}
 		for i := range accountLimit + 2 {
-			_ = try(false, "wrong", fmt.Sprintf("192.0.2.%d", i+1))
-			_ = try(true, "wrong", "203.0.113.9")
+			_ = try(false, guess, fmt.Sprintf("192.0.2.%d", i+1))
+			_ = try(true, guess, "203.0.113.9")
 		}
 		wantCode(t, try(false, password, "198.51.100.1"), "too_many_attempts")
 		wantCode(t, try(true, password, "203.0.113.9"), "too_many_attempts")
@@ -220,7 +224,7 @@ func TestSuccess_ForgetsTheAccountsFailures(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		for round := range 2 {
 			for range accountLimit - 1 {
-				_, err := w.as("ann@acme.test", "wrong", fmt.Sprintf("192.0.2.%d", round+1))
+				_, err := w.as("ann@acme.test", guess, fmt.Sprintf("192.0.2.%d", round+1))
 				wantCode(t, err, "signin_failed")
 			}
 			_, err := w.as("ann@acme.test", password, "198.51.100.1")

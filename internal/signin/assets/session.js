@@ -14,7 +14,6 @@
     if (sentence) content.querySelector("[data-sentence]").textContent = sentence;
     document.getElementById("main").replaceChildren(content);
     document.title = document.querySelector("#main h1").textContent;
-    document.querySelector("#main h1").focus();
   };
 
   const watch = () => {
