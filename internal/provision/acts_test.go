@@ -208,6 +208,24 @@ func (h *house) withoutSessions() string {
 	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasSuffix(l, " sessions") }), "\n")
 }
 
+func TestAllOwnersInOneRequest_DoNotGo(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		both(t, db, func(t *testing.T, h *house) {
+			a, b, c := h.post(person("a")), h.post(person("b")), h.post(person("c"))
+			group := h.group("Agents", a.ID, b.ID, c.ID)
+			for _, u := range []provision.User{a, b, c} {
+				h.setRole(u.Member, "Owner")
+			}
+			h.deactivate(h.root)
+			h.unchanged(errs.KindForbidden, "protected_member", func() error { return h.tryMembers(group, replace()) })
+			h.unchanged(errs.KindForbidden, "protected_member", func() error { return h.tryMembers(group, remove(a.ID, b.ID, c.ID)) })
+			h.members(group, remove(a.ID, b.ID)) // one stays
+			h.sound()
+		})
+	})
+}
+
 func TestAnOwnerBesideAnother_GoesLikeAnybody(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

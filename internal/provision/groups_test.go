@@ -150,6 +150,11 @@ func TestGroupLoss_NeverHitsBeforeAFirstMappedGroupNorByAnythingButMembership(t 
 			h.members(coffee, remove(u.ID))
 			h.is(u.Member, "active")
 
+			// Nor where the group only becomes a mapped one by the request that takes them from it.
+			h.members(coffee, add(u.ID))
+			h.rename(coffee, "Supervisors", remove(u.ID))
+			h.is(u.Member, "active")
+
 			agents := h.group("Agents", u.ID)
 			h.rename(agents, "Tea")
 			h.is(u.Member, "active")

@@ -64,7 +64,7 @@ func (s *Service) Deactivate(ctx context.Context, scope Scope, find func(*store.
 }
 
 func (s *Service) shield(tx *store.Tx, cfg *directory.Config, scope Scope, m *directory.Member, what string) error {
-	shielded, err := protected(tx, cfg, m)
+	shielded, err := protected(tx, cfg, m, 0)
 	if err != nil || !shielded {
 		return err
 	}

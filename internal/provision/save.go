@@ -133,6 +133,7 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 		return 0, err
 	}
 	mapped := cfg.Workspace.Policy.RoleSource == directory.RoleSourceMapping
+	leaving := 0
 	var turned []change                // who goes out or comes in
 	grants := map[string]*grantGroup{} // who only gets another role
 	for i := range members {
@@ -154,7 +155,7 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 		case !has && ask.lost[m.ID] && policy.LossDeactivates() && m.Sources == 0:
 			m.Sources = m.Sources.With(directory.SourceGroupLoss)
 		}
-		if err := checkTurn(tx, cfg, scope, c, ask.exclusive); err != nil {
+		if err := checkTurn(tx, cfg, scope, c, ask.exclusive, &leaving); err != nil {
 			return 0, err
 		}
 		switch {
@@ -179,7 +180,8 @@ func keepsRole(cfg *directory.Config, m *directory.Member) bool {
 }
 
 // checkTurn refuses what law 7 forbids and an address that somebody else holds by now.
-func checkTurn(tx *store.Tx, cfg *directory.Config, scope Scope, c change, exclusive bool) error {
+// leaving counts the owners whom the same operation takes out or demotes.
+func checkTurn(tx *store.Tx, cfg *directory.Config, scope Scope, c change, exclusive bool, leaving *int) error {
 	m := c.after
 	goesOut := c.before.Sources == 0 && m.Sources != 0
 	demoted := c.before.Role != m.Role && c.before.Role == owner(cfg)
@@ -187,12 +189,15 @@ func checkTurn(tx *store.Tx, cfg *directory.Config, scope Scope, c change, exclu
 		if !exclusive {
 			return errExclusive
 		}
-		shielded, err := protected(tx, cfg, &c.before)
+		shielded, err := protected(tx, cfg, &c.before, *leaving)
 		if err != nil {
 			return err
 		}
 		if shielded {
 			return refuseProtected(scope, &c.before, "taking them out of their last group")
+		}
+		if c.before.In() && c.before.Stage == directory.StageActive && c.before.Role == owner(cfg) {
+			*leaving++
 		}
 	}
 	if c.before.Sources != 0 && m.Sources == 0 {

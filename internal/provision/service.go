@@ -77,8 +77,9 @@ func (f *feed) mayBringIn() error {
 func owner(cfg *directory.Config) string { return cfg.Roles.Owner().ID }
 
 // protected reports whether law 7 holds for m: the break-glass administrator, or an owner beside
-// whom there is no other. The policy must be held exclusively.
-func protected(tx *store.Tx, cfg *directory.Config, m *directory.Member) (bool, error) {
+// whom there is no other, not counting the leaving owners whom the same operation takes out before.
+// The policy must be held exclusively.
+func protected(tx *store.Tx, cfg *directory.Config, m *directory.Member, leaving int) (bool, error) {
 	if m.BreakGlass {
 		return true, nil
 	}
@@ -86,7 +87,7 @@ func protected(tx *store.Tx, cfg *directory.Config, m *directory.Member) (bool, 
 		return false, nil
 	}
 	others, err := tx.OtherOwners(owner(cfg), m.ID)
-	return others == 0, err
+	return others <= leaving, err
 }
 
 // guarded reports whether changing m may concern law 7, so that the policy must be held

@@ -108,7 +108,7 @@ func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory
 		changes = append(changes, audit.Change{Field: "active", From: boolText(was.Active), To: boolText(u.Active)})
 	}
 	if moved || c.before.Sources == 0 && m.Sources != 0 {
-		shielded, err := protected(tx, f.Config, &c.before)
+		shielded, err := protected(tx, f.Config, &c.before, 0)
 		if err != nil {
 			return err
 		}
@@ -235,7 +235,7 @@ func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error 
 			return err
 		}
 		if m.Sources == 0 {
-			shielded, err := protected(tx, f.Config, m)
+			shielded, err := protected(tx, f.Config, m, 0)
 			if err != nil {
 				return err
 			}
