@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 )
 
 // backend is where verbs run: a server behind its socket, or the database opened here.
@@ -52,7 +54,14 @@ func (p *program) openHere(ctx context.Context, cfg config.Config, make bool) (*
 // localBackend runs verbs in this process.
 type localBackend struct{ app *app }
 
+// printsAddresses are the verbs whose answer holds addresses of the server.
+var printsAddresses = []string{"apply", "connection.list", "connection.show", "scim-token.rotate", "session.link", "owner.link"}
+
 func (b *localBackend) perform(ctx context.Context, name string, r request) (json.RawMessage, error) {
+	if b.app.signin.PublicURL == "" && slices.Contains(printsAddresses, name) {
+		return nil, errs.Invalid("public_url_needed",
+			"The server's address, which is to be printed, is not known: no server is running, and it is to listen on any free port. Say it with --public-url.")
+	}
 	return perform(ctx, b.app, name, r)
 }
 

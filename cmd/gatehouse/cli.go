@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ type commandLine struct {
 	Config   string `placeholder:"FILE" help:"Read settings from this YAML file. A flag beats GATEHOUSE_* in the environment, which beats the file."`
 	Database string `placeholder:"ADDRESS" help:"${help_database}"`
 	DataDir  string `placeholder:"DIR" help:"${help_data_dir}"`
-	Output   string `enum:"text,json" default:"text" env:"GATEHOUSE_OUTPUT" help:"text for people, json for programs: one document (text, json)."`
+	Output   string `placeholder:"WORD" help:"text for people, json for programs: one document (default text; also GATEHOUSE_OUTPUT)."`
 
 	Serve serveCommand `cmd:"" help:"Run the server."`
 	demoVerbs
@@ -74,7 +75,10 @@ func run(ctx context.Context, args []string, std streams, environ []string) int 
 	if err != nil {
 		return p.fail(usageOf(parser, err))
 	}
-	p.json = cl.Output == "json"
+	output := cmp.Or(cl.Output, lookup(environ, outputVariable), "text")
+	if output != "text" && output != "json" {
+		return p.fail(usagef("output: expected text or json, got %q", output))
+	}
 	p.flags = settingFlags(parsed)
 	p.configFile = cl.Config
 	parsed.BindTo(ctx, (*context.Context)(nil))
@@ -102,7 +106,7 @@ func settingFlags(parsed *kong.Context) map[string]string {
 	return given
 }
 
-// wantsJSON tells how errors of the command line itself are to be shown.
+// wantsJSON tells how things are to be shown, whether or not the command line can be understood.
 func wantsJSON(args, environ []string) bool {
 	for i, a := range args {
 		switch {
@@ -112,7 +116,7 @@ func wantsJSON(args, environ []string) bool {
 			return a == "--output=json"
 		}
 	}
-	return slices.Contains(environ, outputVariable+"=json")
+	return lookup(environ, outputVariable) == "json"
 }
 
 // usageError is a command line that cannot be understood.

@@ -80,6 +80,9 @@ func (d *localDoor) run(w http.ResponseWriter, r *http.Request) error {
 		return errs.Invalid("request_unreadable", "The request is not readable as JSON of at most %d bytes.", maxRequest).With(err)
 	}
 	out, err := perform(r.Context(), d.app, r.PathValue("verb"), in)
+	if r.Context().Err() != nil {
+		return nil // the command was interrupted: there is nobody to answer, and nothing went wrong
+	}
 	if err != nil {
 		return err
 	}
