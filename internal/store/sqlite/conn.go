@@ -26,6 +26,7 @@ type conn struct {
 	args     []driver.NamedValue // reused: the driver copies what it binds
 	pending  []statement
 	failed   error // of the run under way: nothing more is done in it and nothing is committed
+	open     int   // results that are not closed
 }
 
 type statement struct {
@@ -162,6 +163,7 @@ func (c *conn) query(query string, args []any) (*rows, error) {
 	if err != nil {
 		return nil, errors.Join(wrap(err), s.done())
 	}
+	c.open++
 	return &rows{rows: res, stmt: s, conn: c, values: make([]driver.Value, len(res.Columns()))}, nil
 }
 
@@ -284,6 +286,7 @@ func (r *rows) Close() error {
 		return nil
 	}
 	r.closed = true
+	r.conn.open--
 	err := errors.Join(r.rows.Close(), r.stmt.done())
 	if r.release != nil {
 		r.release()

@@ -108,8 +108,8 @@ func (r *readers) read(ctx context.Context, fn func(store.Conn) error) error {
 		return err
 	}
 	defer func() {
-		// A snapshot that stayed open would be shown for ever.
-		if err := c.plain("ROLLBACK"); err != nil {
+		// A snapshot that stayed open would be shown for ever, and a result that stayed open keeps it.
+		if err := c.plain("ROLLBACK"); err != nil || c.open > 0 {
 			r.drop(c)
 			return
 		}

@@ -127,7 +127,7 @@ func (w *writer) together(taken *[]*request) error {
 		r := (*taken)[i]
 		if err := w.savepoint(r); err != nil {
 			// The savepoint could not be undone: SQLite ended the transaction by itself.
-			w.conn.plain("ROLLBACK")
+			_ = w.conn.plain("ROLLBACK") // an error here means that SQLite has rolled back already
 			markLost(*taken)
 			return err
 		}
@@ -143,7 +143,7 @@ func (w *writer) together(taken *[]*request) error {
 		break
 	}
 	if err := w.conn.plain("COMMIT"); err != nil {
-		w.conn.plain("ROLLBACK")
+		_ = w.conn.plain("ROLLBACK")
 		markLost(*taken)
 		return err
 	}
