@@ -47,7 +47,7 @@ func (c *demoCommand) Run(ctx context.Context, p *program) (err error) {
 		return fmt.Errorf("make the throw-away folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	w, err := openWorld(ctx, dir, listen, p.err)
+	w, err := openWorld(ctx, dir, listen, newTenants(), p.err)
 	if err != nil {
 		return err
 	}
@@ -88,19 +88,18 @@ func (c *demoCommand) listen(p *program) (string, error) {
 
 // runScript plays the story and sums it up.
 func runScript(ctx context.Context, w *world, p *program) error {
-	r := &report{out: p.out, json: p.json, patience: stepTime}
-	if err := w.play(ctx, r); err != nil {
+	r := &report{out: p.out, json: p.json}
+	if err := r.play(ctx, w.script()); err != nil {
 		return err
 	}
-	if !p.json {
-		if _, err := fmt.Fprintf(p.out, "%d of %d steps ok\n", r.played-r.failed, r.played); err != nil {
-			return fmt.Errorf("print: %w", err)
-		}
-	}
 	if r.failed > 0 {
-		return fmt.Errorf("%d of %d steps failed", r.failed, r.played)
+		return fmt.Errorf("%d of %d steps failed, %d were left out after them", r.failed, r.played, r.skipped)
 	}
-	return nil
+	if p.json {
+		return nil
+	}
+	_, err := fmt.Fprintf(p.out, "%d steps ok\n", r.played)
+	return err
 }
 
 // card is one workspace of the demonstration as it is shown.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,6 +25,10 @@ type person struct {
 	byGroup          string // the group that gave the role, "" for none
 	groups           []string
 	outBy            []string
+}
+
+func personOf(m memberView) person {
+	return person{id: m.ID, status: string(m.Status), role: m.Role, byGroup: m.RoleReason.Group, groups: m.Groups, outBy: m.DeactivatedBy}
 }
 
 func (p person) String() string {
@@ -66,29 +71,30 @@ func expected(s idpsim.State) map[string]person {
 }
 
 // agree holds a workspace against its IdP: the same people are in, each with the role that their
-// groups give, and everybody else whom the directory brought is out. It returns how many are in.
-func (w *world) agree(ctx context.Context, t *tenant) (in int, err error) {
+// groups give, and everybody else whom the directory brought is out. It returns all of them by
+// address.
+func (w *world) agree(ctx context.Context, t *tenant) (map[string]person, error) {
 	have, err := w.people(ctx, t)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	want := expected(t.idp.State())
-	for address, p := range want {
+	for _, address := range slices.Sorted(maps.Keys(want)) {
+		p := want[address]
 		got, ok := have[address]
-		p.id = got.id
 		if !ok {
-			return 0, differs(fmt.Sprintf("%s as %s", address, p), "nobody of that address")
+			return nil, differs(fmt.Sprintf("%s as %s", address, p), "nobody of that address")
 		}
 		if got.String() != p.String() {
-			return 0, differs(fmt.Sprintf("%s as %s", address, p), got)
+			return nil, differs(fmt.Sprintf("%s as %s", address, p), got)
 		}
 	}
-	for address, p := range have {
-		if _, ok := want[address]; !ok && p.status != "deactivated" {
-			return 0, differs(address+" not to be a member in", p)
+	for _, address := range slices.Sorted(maps.Keys(have)) {
+		if _, ok := want[address]; !ok && have[address].status != "deactivated" {
+			return nil, differs(address+" to be out", have[address])
 		}
 	}
-	return len(want), nil
+	return have, nil
 }
 
 // census counts who is in by role, highest role first: "2 Admin, 3 Supervisor".

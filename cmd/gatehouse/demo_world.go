@@ -32,6 +32,7 @@ type world struct {
 	tenants   []*tenant // one for each client
 	neighbour *tenant   // must see nothing of the others
 	operator  *program
+	browsers  []*browser
 	end       context.CancelFunc
 	servers   int        // that have not ended
 	ended     chan error // gets a value from each that ends
@@ -46,6 +47,7 @@ type tenant struct {
 	token      string
 }
 
+// newTenants are the workspaces of the four clients.
 func newTenants() []*tenant {
 	return []*tenant{
 		{slug: "acme", name: "Acme Inc", kind: idpsim.Okta},
@@ -55,10 +57,10 @@ func newTenants() []*tenant {
 	}
 }
 
-// openWorld starts everything in dir and connects the IdPs. Gatehouse listens on listen, the IdPs
-// on the next port, or on a free one where that is taken or the port is 0.
-func openWorld(ctx context.Context, dir, listen string, log io.Writer) (*world, error) {
-	w := &world{dir: dir, wire: newWire(), tenants: newTenants(), neighbour: &tenant{slug: "hooli", name: "Hooli"},
+// openWorld starts everything in dir and connects the IdPs of tenants. Gatehouse listens on listen,
+// the IdPs on the next port, or on a free one where that is taken or the port is 0.
+func openWorld(ctx context.Context, dir, listen string, tenants []*tenant, log io.Writer) (*world, error) {
+	w := &world{dir: dir, wire: newWire(), tenants: tenants, neighbour: &tenant{slug: "hooli", name: "Hooli"},
 		ended: make(chan error, 2)}
 	ctx, w.end = context.WithCancel(ctx)
 	if err := w.open(ctx, listen, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError}))); err != nil {
@@ -162,6 +164,9 @@ func (w *world) close() error {
 	if w.idps != nil {
 		w.idps.Close()
 	}
+	for _, b := range w.browsers {
+		b.close()
+	}
 	for ; w.servers > 0; w.servers-- {
 		all = append(all, <-w.ended)
 	}
@@ -184,7 +189,7 @@ func (w *world) people(ctx context.Context, t *tenant) (map[string]person, error
 				return nil, err
 			}
 			if m.Directory == t.directory {
-				out[strings.ToLower(m.Email)] = person{id: m.ID, status: string(m.Status), role: m.Role, byGroup: m.RoleReason.Group, groups: m.Groups, outBy: m.DeactivatedBy}
+				out[strings.ToLower(m.Email)] = personOf(m)
 			}
 		}
 		if len(page) < memberPage {
