@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -73,7 +72,7 @@ func mayHaveLink(cfg *directory.Config, m *directory.Member, ownerOnly bool) err
 // errs.KindForbidden, code "link_invalid".
 func (s *Service) UseLink(ctx context.Context, link string, c Client) (token string, started *session.Session, err error) {
 	hash := keys.HashToken(link)
-	workspace, err := s.DB.System().WorkspaceOfLink(ctx, hash)
+	workspace, member, err := s.DB.System().LinkByHash(ctx, hash)
 	if errs.Is(err, errs.KindForbidden) {
 		s.DB.System().RecordStranger(c.Bucket, "signin."+errs.CodeOf(err), nil)
 	}
@@ -90,10 +89,6 @@ func (s *Service) UseLink(ctx context.Context, link string, c Client) (token str
 		s.DB.System().RecordStranger(c.Bucket, "signin.too_many_attempts", nil)
 		return "", nil, limited(wait)
 	}
-	member, err := s.memberOfLink(ctx, workspace, hash, c)
-	if err != nil {
-		return "", nil, err
-	}
 	err = s.DB.Write(ctx, workspace, func(tx *store.Tx) error {
 		var err error
 		token, started, err = enterByLink(tx, member, hash, c)
@@ -105,27 +100,9 @@ func (s *Service) UseLink(ctx context.Context, link string, c Client) (token str
 	return token, started, nil
 }
 
-// errOnlyLooking rolls a transaction back that was for looking only.
-var errOnlyLooking = errors.New("only looking")
-
-// memberOfLink returns whose link it is without consuming it. The member's lock must be taken
+// enterByLink is the part of a sign-in by link that holds the member's lock. The lock is taken
 // before the link's row is touched: a deactivation holds the one and then ends the other, and
 // each would wait for the other.
-func (s *Service) memberOfLink(ctx context.Context, workspace, hash string, c Client) (member string, err error) {
-	err = s.DB.Write(ctx, workspace, func(tx *store.Tx) error {
-		var err error
-		if member, err = tx.UseLink(hash); err != nil {
-			return refuseLink(err, c.stranger(), audit.Party{Kind: "stranger"}, c)
-		}
-		return errOnlyLooking
-	})
-	if errors.Is(err, errOnlyLooking) {
-		return member, nil
-	}
-	return "", fmt.Errorf("sign in by link: %w", err)
-}
-
-// enterByLink is the part of a sign-in by link that holds the member's lock.
 func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *session.Session, err error) {
 	if err := tx.LockPeople([]string{member}, false); err != nil {
 		return "", nil, err

@@ -103,7 +103,7 @@ func TestLink_IsRefusedForPeopleWhoAreOut(t *testing.T) {
 		_, token := w.makeLink(bob)
 		w.deactivate(bob)
 		_, _, err = w.UseLink(context.Background(), token, from("192.0.2.1"))
-		wantCode(t, err, "link_invalid") // the deactivation ended it
+		wantCode(t, err, "account_deactivated") // the deactivation ended it
 		if w.live(acme, bob) != 0 {
 			t.Error("a session was started")
 		}

@@ -220,11 +220,13 @@ const useLink = `
 	UPDATE link_handle SET used_at = $3
 	WHERE  hash = $1 AND workspace_id = $2 AND used_at IS NULL AND expires_at > $3 RETURNING member_id`
 
+var errLinkInvalid = errs.Forbidden("link_invalid", "This sign-in link was used already, has expired or was never made. Ask for a new one.")
+
 // UseLink consumes a link and returns its member. Of many who try at once one succeeds.
 func (tx *Tx) UseLink(hash string) (member string, err error) {
 	found, err := tx.one([]any{&member}, useLink, hash, tx.workspace, micros(tx.now))
 	if err == nil && !found {
-		err = errs.Forbidden("link_invalid", "This sign-in link was used already, has expired or was never made. Ask for a new one.")
+		err = errLinkInvalid
 	}
 	return member, err
 }

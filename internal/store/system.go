@@ -104,16 +104,16 @@ func (s System) WorkspacesOfDomain(ctx context.Context, domain string) ([]string
 	return out, s.db.translate(err)
 }
 
-const linkByHash = `SELECT workspace_id FROM link_handle WHERE hash = $1`
+const linkByHash = `SELECT workspace_id, member_id FROM link_handle WHERE hash = $1`
 
-// WorkspaceOfLink returns the workspace of a one-time link.
-func (s System) WorkspaceOfLink(ctx context.Context, hash string) (string, error) {
-	var id string
-	found, err := s.one(ctx, []any{&id}, linkByHash, hash)
+// LinkByHash returns whose a one-time link is, used and expired ones included: whether it still
+// opens anything is asked under the member's lock.
+func (s System) LinkByHash(ctx context.Context, hash string) (workspace, member string, err error) {
+	found, err := s.one(ctx, []any{&workspace, &member}, linkByHash, hash)
 	if err == nil && !found {
-		err = errs.Forbidden("link_invalid", "This sign-in link was used already, has expired or was never made. Ask for a new one.")
+		err = errLinkInvalid
 	}
-	return id, err
+	return workspace, member, err
 }
 
 const countAttempt = `

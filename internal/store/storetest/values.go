@@ -499,10 +499,11 @@ func testSystemValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	spaces, err := sys.WorkspacesOfDomain(ctx, "a.test")
 	must(t, err)
 	same(t, "workspaces of a domain", spaces, []string{a.Workspace, b.Workspace})
-	id, err = sys.WorkspaceOfLink(ctx, a.LinkHash)
+	id, whose, err := sys.LinkByHash(ctx, a.LinkHash)
 	must(t, err)
 	same(t, "the workspace of a link", id, a.Workspace)
-	_, err = sys.WorkspaceOfLink(ctx, "unknown")
+	same(t, "the member of a link", whose, a.Member)
+	_, _, err = sys.LinkByHash(ctx, "unknown")
 	wantCode(t, err, errs.KindForbidden, "link_invalid")
 	read(t, db, a.Workspace, func(tx *store.Tx) error {
 		_, foreign, err := tx.Address("x@b.test")
