@@ -72,15 +72,16 @@ func (c spyConn) Defer(query string, args ...any) {
 	c.Conn.Defer(query, args...)
 }
 
-// population is how many people each of two workspaces gets.
-const population = 10_000
-
 // populate fills a furnished workspace with people, all in one large group but for the last
 // hundred, each with a session and two events, of which the last few have no number yet.
 func populate(t testing.TB, d store.Driver, h house) {
 	t.Helper()
 	ctx := context.Background()
-	const n = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) `
+	people := 10_000
+	if d.Name() == "sqlite" {
+		people = 100 // it plans without statistics: few rows give the plan of many
+	}
+	n := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, people)
 	for _, table := range []string{
 		`INSERT INTO member SELECT CAST($1 AS TEXT), 'm' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', '', '', '', '{}', 'active', 0, TRUE, CAST($3 AS TEXT), '', '{}', CAST($2 AS TEXT), FALSE, '', i, i FROM n`,
 		`INSERT INTO scim_user SELECT CAST($1 AS TEXT), 'u' || i, CAST($2 AS TEXT), 'm' || i, 'p' || i, 'p' || i, 'x' || i, i % 20 <> 0, CASE WHEN CAST($3 AS TEXT) = '' THEN '' END, '{}', i, i, CASE WHEN i % 10 = 0 THEN i END FROM n`,
@@ -210,7 +211,7 @@ func findGroup(where store.Cond) func(tx *store.Tx, h house) error {
 	}
 }
 
-// testPlans asks the database how it runs each hot statement on workspaces of 10,000 people.
+// testPlans asks the database how it runs each hot statement on two large workspaces.
 func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	ctx := context.Background()
 	s := &spy{Driver: open(t)}

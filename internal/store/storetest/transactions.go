@@ -222,6 +222,26 @@ func testTransactions(t *testing.T, open func(t testing.TB) store.Driver) {
 			}
 		}
 	})
+	t.Run("a result that is left open leaves no old view behind", func(t *testing.T) {
+		for range 40 { // more than there are connections
+			_ = d.Read(ctx, func(c store.Conn) error {
+				rows, err := c.Query(ctx, `SELECT id FROM member`)
+				if err == nil {
+					rows.Next()
+				}
+				return err
+			})
+		}
+		must(t, changed(db, h.Workspace, func(tx *store.Tx) error { newMember(tx, "mem_open"); return nil }))
+		for range 40 {
+			if !isThere(t, db, h.Workspace, "mem_open") {
+				t.Fatal("an old view")
+			}
+			if n := number(t, d, `SELECT COUNT(*) FROM member WHERE id = 'mem_open'`); n != 1 {
+				t.Fatal("an old view")
+			}
+		}
+	})
 	t.Run("after a statement that failed nothing commits, even when the closure goes on", func(t *testing.T) {
 		const insert = `INSERT INTO attempt (bucket, window_start, count) VALUES ($1, 1, 1)`
 		for what, fail := range map[string]func(c store.Conn){
