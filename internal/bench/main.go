@@ -17,6 +17,7 @@ type plan struct {
 	each        time.Duration // length of one round of one measure
 	people      int           // created one by one over SCIM in the long run
 	crowd       int           // people there in all while the rest is measured
+	large       int           // members of a large group
 	ends        int           // deprovisionings
 	starts      int           // starts per figure
 	concurrency []int
@@ -52,9 +53,9 @@ func run(ctx context.Context, args []string) error {
 	if *serveAt != "" {
 		return serve(ctx, *serveAt)
 	}
-	p := plan{rounds: 5, each: 600 * time.Millisecond, people: 20_000, crowd: 100_000, ends: 200, starts: 5, concurrency: []int{1, 8, 32}}
+	p := plan{rounds: 5, each: 600 * time.Millisecond, people: 20_000, crowd: 100_000, large: 10_000, ends: 200, starts: 5, concurrency: []int{1, 8, 32}}
 	if *quick {
-		p = plan{rounds: 2, each: 250 * time.Millisecond, people: 4000, crowd: 20_000, ends: 50, starts: 2, concurrency: []int{1, 8, 32}}
+		p = plan{rounds: 2, each: 250 * time.Millisecond, people: 4000, crowd: 20_000, large: 10_000, ends: 50, starts: 2, concurrency: []int{1, 8, 32}}
 	}
 	if *people > 0 {
 		p.people = *people
@@ -76,16 +77,14 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(p.dir)
+	// What was measured before an error is printed all the same.
 	r, err := measure(ctx, p)
-	if err != nil {
-		return err
-	}
 	if *markdown {
 		r.markdown(os.Stdout)
-		return nil
+	} else {
+		r.text(os.Stdout)
 	}
-	r.text(os.Stdout)
-	return nil
+	return err
 }
 
 // tmpfsMagic is the type of a file system that is memory (statfs(2)).
@@ -106,9 +105,6 @@ func workFolder(wish string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make folder: %w", err)
 	}
-	// PostgreSQL runs as another user when we are root; its folder is made in here.
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make folder: %w", err)
-	}
-	return dir, os.Setenv("TMPDIR", dir)
+	// PostgreSQL's folder is made beside it: as root we run the server as another user.
+	return dir, os.Setenv("TMPDIR", parent)
 }

@@ -64,6 +64,10 @@ func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err
 		return err
 	}
 	for _, c := range p.concurrency {
+		progress("%s: %d at once", name, c)
+		if err := h.connect(ctx); err != nil {
+			return err
+		}
 		list := h.chosen()
 		samples, err := h.rounds(ctx, list, c)
 		if err != nil {
@@ -141,13 +145,6 @@ func (h *house) furnish(ctx context.Context, r *report) error {
 		return err
 	}
 	h.child.auth = "Authorization: Bearer " + t.Token + "\r\n"
-	for i := range slices.Max(append(h.plan.concurrency, 8)) {
-		w, err := dial(ctx, h.child.address)
-		if err != nil {
-			return err
-		}
-		h.slots = append(h.slots, &slot{wire: w, worker: i})
-	}
 	var rest usage
 	if err := control.ask(&rest, "POST", "/control/usage?settle=1", "", ""); err != nil {
 		return err
@@ -157,23 +154,18 @@ func (h *house) furnish(ctx context.Context, r *report) error {
 			return err
 		}
 	}
-	h.crowd = max(h.plan.crowd-h.plan.people, 12_000)
+	h.crowd = max(h.plan.crowd-h.plan.people, maxConcurrency*reserved+h.plan.large+100*outsideBatches+sessions)
 	progress("%s: bringing in %d people", h.name, h.crowd)
 	if err := control.ask(&h.ids, "POST", fmt.Sprintf("/control/crowd?from=0&to=%d", h.crowd), "", ""); err != nil {
 		return err
 	}
-	var err error
-	named := func(kind string) func(int) string { return func(n int) string { return fmt.Sprintf("%s %d", kind, n) } }
-	if h.small, err = h.makeGroups(control, named("Small"), groupsEach, smallGroup); err != nil {
-		return err
+	if slices.ContainsFunc(h.measures(), func(m measured) bool { return h.wants(m.name) && strings.Contains(m.name, "member") }) {
+		progress("%s: making groups", h.name)
+		if err := h.groups(control); err != nil {
+			return err
+		}
 	}
-	if h.large, err = h.makeGroups(control, named("Large"), groupsEach, largeGroup); err != nil {
-		return err
-	}
-	if h.mapped, err = h.makeGroups(control, func(int) string { return mappedGroup }, 1, smallGroup); err != nil {
-		return err
-	}
-	for i := range 64 {
+	for i := range sessions {
 		var s tenant
 		// People behind all those who are changed.
 		if err := control.ask(&s, "POST", "/control/session?email="+userName("crowd", h.crowd-1-i), "", ""); err != nil {
@@ -184,11 +176,46 @@ func (h *house) furnish(ctx context.Context, r *report) error {
 	return nil
 }
 
+// connect gives every worker a fresh connection: the server closes those that stay silent.
+func (h *house) connect(ctx context.Context) error {
+	for i := range slices.Max(append(h.plan.concurrency, 8)) {
+		w, err := dial(ctx, h.child.address)
+		if err != nil {
+			return err
+		}
+		if i == len(h.slots) {
+			h.slots = append(h.slots, &slot{worker: i})
+		} else {
+			h.slots[i].close()
+		}
+		h.slots[i].wire = w
+	}
+	return nil
+}
+
+func (h *house) groups(control *wire) (err error) {
+	named := func(kind string) func(int) string { return func(n int) string { return fmt.Sprintf("%s %d", kind, n) } }
+	if h.small, err = h.makeGroups(control, named("Small"), groupsEach, smallGroup); err != nil {
+		return err
+	}
+	if h.large, err = h.makeGroups(control, named("Large"), groupsEach, h.plan.large); err != nil {
+		return err
+	}
+	h.mapped, err = h.makeGroups(control, func(int) string { return mappedGroup }, 1, smallGroup)
+	return err
+}
+
+// sessions is how many sessions are open while the rest is measured.
+const sessions = 64
+
 // longRun creates many people one by one and compares the last tenth with the first.
 func (h *house) longRun(ctx context.Context, r *report, rest usage) error {
 	const workers = 8
 	n := h.plan.people
 	progress("%s: %d people one by one", h.name, n)
+	if err := h.connect(ctx); err != nil {
+		return err
+	}
 	before, err := h.child.used(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,17 +29,20 @@ var readyLine = regexp.MustCompile(`ready on http://(\S+)`)
 // startTimeout bounds how long a start is waited for.
 const startTimeout = 2 * time.Minute
 
+// logFile is where the server's log goes: nowhere, unless GATEHOUSE_BENCH_LOG names a file.
+func logFile() string { return cmp.Or(os.Getenv("GATEHOUSE_BENCH_LOG"), os.DevNull) }
+
 // start runs a program and waits for the line that says where it listens. Its log is written as
-// in production, and goes nowhere.
+// in production.
 func start(ctx context.Context, name string, args ...string) (*process, error) {
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	log, err := os.OpenFile(logFile(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	defer null.Close()
+	defer log.Close()
 	cmd := exec.CommandContext(ctx, name, args...)
 	var complaint strings.Builder
-	cmd.Stderr = null
+	cmd.Stderr = log
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -90,6 +90,14 @@ func (x row) cells() []string {
 	return cells
 }
 
+// thousands writes a number with a comma before its last three digits.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}
+
 func milliseconds(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {

@@ -60,9 +60,9 @@ func (h *house) measures() []measured {
 			return h.patchUser(s, 1, fmt.Sprintf(`{"op":"replace","value":{"active":%t}}`, s.done%2 == 1))
 		}},
 		{name: "member change, group of 100", against: limitCommit, inverse: true, op: h.memberOf(&h.small)},
-		{name: "member change, group of 10,000", against: limitCommit, inverse: true, op: h.memberOf(&h.large)},
+		{name: "member change, group of " + thousands(h.plan.large), against: limitCommit, inverse: true, op: h.memberOf(&h.large)},
 		{name: "member change, mapped group", against: limitCommit, inverse: true, op: h.memberOf(&h.mapped)},
-		{name: "batch of 100 members, group of 10,000", against: limitCommit, inverse: true, op: h.batch},
+		{name: "batch of 100 members, group of " + thousands(h.plan.large), against: limitCommit, inverse: true, op: h.batch},
 		{name: "session check", against: limitEmpty, op: func(_ context.Context, s *slot) error {
 			_, err := s.want(200, "GET", "/auth/session", h.cookies[s.worker%len(h.cookies)], "")
 			return err
@@ -136,7 +136,7 @@ func (h *house) batch(_ context.Context, s *slot) error {
 	if s.done%2 == 1 {
 		op = `{"op":"Remove","path":"members","value":[`
 	}
-	first := maxConcurrency*reserved + largeGroup + 100*(s.worker%outsideBatches)
+	first := maxConcurrency*reserved + h.plan.large + 100*(s.worker%outsideBatches)
 	for i, id := range h.ids[first : first+100] {
 		if i > 0 {
 			op += ","
@@ -147,10 +147,9 @@ func (h *house) batch(_ context.Context, s *slot) error {
 	return err
 }
 
-// sizes of the groups that are measured, and how many of each there are.
 const (
 	smallGroup = 100
-	largeGroup = 10_000
+	// groupsEach is how many groups there are of each size.
 	groupsEach = 8
 	// outsideBatches is how many lots of 100 people are in no large group at first.
 	outsideBatches = 8
