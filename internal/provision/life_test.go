@@ -502,3 +502,43 @@ func TestADirectoryThatIsOff_ChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestALeaver_GoesWhateverElseIsWrongInTheRequest(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		build(t, db, plan{preset: "omniflow", domains: []string{"theirs.test"}})
+		both(t, db, func(t *testing.T, h *house) {
+			boss := h.post(person("boss"))
+			wrongs := map[string]struct {
+				code string // what it is refused with where somebody stays
+				edit func(*provision.Person)
+			}{
+				"nothing":   {"required_missing", func(p *provision.Person) { *p = provision.Person{Document: "{}"} }},
+				"noaddress": {"required_missing", func(p *provision.Person) { p.Email, p.UserName = "", "no-address" }},
+				"notone":    {"address_invalid", func(p *provision.Person) { p.Email = "not an address" }},
+				"foreign":   {"address_domain_foreign", func(p *provision.Person) { p.Email = "x@theirs.test" }},
+				"taken":     {"address_taken", func(p *provision.Person) { p.Email = "root@root.test" }},
+				"nomanager": {"manager_unknown", func(p *provision.Person) { p.Manager = "no-such-id" }},
+			}
+			for name, wrong := range wrongs {
+				u := h.post(with(person(name), func(p *provision.Person) { p.Manager = boss.ID }))
+				session := h.session(u.Member, directory.MethodSAML)
+				before := h.picture()
+				if _, err := h.tryPut(u.ID, wrong.edit, active(true)); errs.CodeOf(err) != wrong.code || h.picture() != before {
+					t.Errorf("%s: somebody who stays: %v", name, err)
+				}
+				h.put(u.ID, wrong.edit, active(false))
+				h.is(u.Member, "deactivated idp")
+				h.told(u.ID, false, u.Member)
+				if h.lives(session) {
+					t.Errorf("%s: the session lives", name)
+				}
+				r, err := h.svc.GetUser(bg, h.okta, u.ID, false)
+				h.ok(err)
+				if m := h.member(u.Member); !directory.IsAddress(m.Email) || r.UserName == "" || r.Manager != boss.ID && r.Manager != "" {
+					t.Errorf("%s: kept %q, %q, %q", name, m.Email, r.UserName, r.Manager)
+				}
+			}
+		})
+	})
+}

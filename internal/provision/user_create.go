@@ -20,6 +20,7 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		if err := tx.LockPeople(nil, false); err != nil {
 			return err
 		}
+		tx.AskCreate(scope.Directory, p.UserName, p.ExternalID, p.address())
 		f, err := open(tx, scope)
 		if err != nil {
 			return err

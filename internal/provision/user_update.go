@@ -59,14 +59,20 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 		if err != nil {
 			return err
 		}
-		// Nothing that is missing from a person may keep them inside: what the policy requires is
-		// asked of people who shall have access.
+		// What the policy requires is asked of people who shall have access.
+		var changes []audit.Change
 		if p.Active == nil || *p.Active {
-			if err := p.check(f.policy); err != nil {
-				return err
+			err = p.check(f.policy)
+			if err == nil && p.Manager != u.Manager {
+				err = checkManager(tx, f.dir.ID, p.Manager, u.ID)
 			}
+		} else {
+			changes, err = f.spare(tx, u, m, &p)
 		}
-		if err := f.update(tx, scope, u, m, p); err != nil {
+		if err != nil {
+			return err
+		}
+		if err := f.update(tx, scope, u, m, p, changes); err != nil {
 			return err
 		}
 		done = User{SCIMUser: *u, Groups: shown.Groups}
@@ -75,21 +81,41 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 	return done, err
 }
 
-// update writes p over u and m.
-func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.Member, p Person) error {
-	var changes []audit.Change
+// spare takes out of what a directory says of a leaver all that would refuse the request, and keeps
+// what was: nothing that is missing or wrong in a whole object may keep somebody inside. It
+// returns what was ignored.
+func (f *feed) spare(tx *store.Tx, u *store.SCIMUser, m *directory.Member, p *Person) (ignored []audit.Change, err error) {
+	ignore := func(field, value string) {
+		ignored = append(ignored, audit.Change{Field: field + "_ignored", To: value})
+	}
+	if p.UserName == "" {
+		p.UserName = u.UserName
+	}
+	if address := p.address(); directory.Fold(address) != directory.Fold(m.Email) {
+		err := checkAddress(tx, address, m.ID, false)
+		switch {
+		case errs.Is(err, errs.KindForbidden) || !directory.IsAddress(address):
+			ignore("email", address)
+			p.Email = m.Email
+		case err != nil:
+			return nil, err
+		}
+	}
 	if p.Manager != u.Manager {
 		err := checkManager(tx, f.dir.ID, p.Manager, u.ID)
 		switch {
-		case errs.Is(err, errs.KindInvalid) && p.Active != nil && !*p.Active:
-			// An IdP that sends whole objects may name a manager who is gone; the leaver goes out
-			// all the same, with the manager they had.
-			changes = append(changes, audit.Change{Field: "manager_ignored", To: p.Manager})
+		case errs.Is(err, errs.KindInvalid):
+			ignore("manager", p.Manager)
 			p.Manager = u.Manager
 		case err != nil:
-			return err
+			return nil, err
 		}
 	}
+	return ignored, nil
+}
+
+// update writes p over u and m; changes are told beside its own.
+func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.Member, p Person, changes []audit.Change) error {
 	was := *u
 	c := edit(m, "scim_update")
 	changes = append(changes, p.fill(m)...)
