@@ -49,18 +49,6 @@ Passwords that the file names by environment variable or by file are read here a
 server. Paths are taken from the file's folder.`
 }
 
-// secrets are the values that an apply file names and does not hold. They are read where the
-// command runs, and travel on the local socket at the most.
-type secrets struct {
-	Env   map[string]string     `json:"env,omitempty"`
-	Files map[string]secretFile `json:"files,omitempty"` // by absolute path
-}
-
-type secretFile struct {
-	Text  []byte `json:"text,omitempty"`
-	Error string `json:"error,omitempty"`
-}
-
 type applyArgs struct {
 	Text    string  `json:"text"`
 	Dir     string  `json:"dir"` // absolute, of the file
@@ -179,38 +167,6 @@ func (p *program) readApplyFile(name string) (text, dir string, err error) {
 	return string(body), dir, nil
 }
 
-// maxSecret bounds a password file, in bytes.
-const maxSecret = 64 << 10
-
-func readSecrets(environ []string, wanted applied) secrets {
-	s := secrets{Env: map[string]string{}, Files: map[string]secretFile{}}
-	for _, name := range wanted.NeedsEnv {
-		s.Env[name] = lookup(environ, name)
-	}
-	for _, path := range wanted.NeedsFiles {
-		text, err := readSecret(path)
-		if err != nil {
-			s.Files[path] = secretFile{Error: err.Error()}
-			continue
-		}
-		s.Files[path] = secretFile{Text: text}
-	}
-	return s
-}
-
-func readSecret(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err == nil && len(text) > maxSecret {
-		err = fmt.Errorf("read %s: more than %d bytes", path, maxSecret)
-	}
-	return text, err
-}
-
 // showResults prints what was done: the result of one file, or a list of several.
 func (p *program) showResults(c *applyCommand, results []settings.Result) error {
 	if len(results) == 0 {
@@ -250,44 +206,4 @@ func showResult(w io.Writer, r settings.Result, dry bool) {
 		fmt.Fprintf(w, "directory %s\n", d.Name)
 		fmt.Fprint(w, cells("  SCIM base URL", d.BaseURL))
 	}
-}
-
-type exportCommand struct {
-	Workspace string `arg:"" help:"The workspace."`
-}
-
-func (exportCommand) Help() string {
-	return `Prints the file that would change nothing when applied. Secrets, and people other than owners, are
-not in it. With --output json the file's text is the field yaml.
-
-Example:
-
-  gatehouse export acme > acme.yaml`
-}
-
-type exportArgs struct {
-	Workspace string `json:"workspace"` // slug
-}
-
-// exported is a workspace as an apply file.
-type exported struct {
-	Workspace string `json:"workspace"`
-	YAML      string `json:"yaml"`
-}
-
-func exportWorkspace(ctx context.Context, a *app, _ audit.Party, args exportArgs) (exported, error) {
-	text, err := a.settings.Export(ctx, args.Workspace)
-	return exported{args.Workspace, string(text)}, a.nearestWorkspace(ctx, args.Workspace, err)
-}
-
-func (c *exportCommand) Run(ctx context.Context, p *program) error {
-	e, err := call[exported](ctx, p, "export", exportArgs{c.Workspace})
-	if err != nil {
-		return err
-	}
-	if p.json {
-		return writeJSON(p.out, e)
-	}
-	_, err = io.WriteString(p.out, e.YAML)
-	return err
 }
