@@ -187,23 +187,7 @@ func (c *chapter) deactivation(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	type check struct {
-		answered, refused time.Time
-		status            int
-		err               error
-	}
-	checked, answers := make(chan check, 1), c.wire.nextWrite(c.t.kind)
-	go func() {
-		var k check
-		select {
-		case k.answered = <-answers:
-			k.status, _, k.err = c.page.session(ctx)
-			k.refused = time.Now()
-		case <-ctx.Done():
-			k.err = fmt.Errorf("wait for the SCIM answer: %w", ctx.Err())
-		}
-		checked <- k
-	}()
+	checked := c.checkAfterAnswer(ctx)
 	if err := c.t.idp.Deactivate(ctx, c.address(fired)); err != nil {
 		return "", err
 	}
@@ -226,6 +210,30 @@ func (c *chapter) deactivation(ctx context.Context) (string, error) {
 	}
 	return fmt.Sprintf("first check refused %s the SCIM answer, open page told %s it: %s",
 		fromAnswer(k.refused.Sub(k.answered)), fromAnswer(n.at.Sub(k.answered)), n.reason), nil
+}
+
+// check is the first question after a SCIM answer whether the session lives.
+type check struct {
+	answered, refused time.Time // when the SCIM answer came, and that of the check
+	status            int
+	err               error
+}
+
+// checkAfterAnswer asks at the moment at which the client's next write is answered.
+func (c *chapter) checkAfterAnswer(ctx context.Context) <-chan check {
+	checked, answers := make(chan check, 1), c.wire.nextWrite(c.t.kind)
+	go func() {
+		var k check
+		select {
+		case k.answered = <-answers:
+			k.status, _, k.err = c.page.session(ctx)
+			k.refused = time.Now()
+		case <-ctx.Done():
+			k.err = fmt.Errorf("wait for the SCIM answer: %w", ctx.Err())
+		}
+		checked <- k
+	}()
+	return checked
 }
 
 // tellTime is how long the word may take to an open page; that it takes milliseconds is printed.
