@@ -155,7 +155,7 @@ func (d *Door) session(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	groups := []string{}
-	if err := d.service.DB.Read(r.Context(), live.Workspace, func(tx *store.Tx) error {
+	if err := d.service.DB.Peek(r.Context(), live.Workspace, func(tx *store.Tx) error {
 		names, err := tx.GroupNames(live.Member.ID)
 		groups = append([]string{}, names...)
 		return err

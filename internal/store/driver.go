@@ -51,6 +51,9 @@ type Conn interface {
 	// Defer queues a statement whose result nobody needs. It runs before the next Exec or
 	// Query, or at commit, in one round trip with its neighbours; its error comes up there.
 	Defer(query string, args ...any)
+	// Ask queues a reading statement beside those of Defer. When it runs, rows goes over its
+	// result; the error of rows is the statement's.
+	Ask(rows func(Rows) error, query string, args ...any)
 }
 
 // Rows is the result of a query. Callers close it.

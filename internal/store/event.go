@@ -257,6 +257,10 @@ func (db *DB) RunSequencer(ctx context.Context, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
+		// What was signalled so far is numbered now.
+		for range len(signals) {
+			<-signals
+		}
 		if _, err := db.Sequence(ctx); err != nil && ctx.Err() == nil {
 			db.log.ErrorContext(ctx, "events could not be numbered", "error", err)
 		}
@@ -268,13 +272,23 @@ func (db *DB) RunSequencer(ctx context.Context, interval time.Duration) error {
 			case <-tick.C:
 				break wait
 			case s := <-signals:
-				if s.Topic == topicUnsequenced || s.Topic == "" {
-					break wait
+				if s.Topic != topicUnsequenced && s.Topic != "" {
+					continue
 				}
+				// The commits of the next moment get their numbers together with this one.
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-time.After(sequenceTogether):
+				}
+				break wait
 			}
 		}
 	}
 }
+
+// sequenceTogether is how long the sequencer waits for further commits to number with the first.
+const sequenceTogether = 20 * time.Millisecond
 
 const sweepPayloads = `DELETE FROM event_payload WHERE workspace_id = $1 AND time < $2`
 const sweepEvents = `DELETE FROM event WHERE workspace_id = $1 AND time < $2 AND seq IS NOT NULL`

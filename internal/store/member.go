@@ -179,9 +179,23 @@ const addressFacts = `
 // Address says who in this workspace holds an address without being deactivated ("" for nobody),
 // and whether its domain is proven by another workspace and not by this one.
 func (tx *Tx) Address(address string) (holder string, foreign bool, err error) {
+	if a, ok := use(&tx.ahead.address, address); ok {
+		return a.holder, a.foreign, nil
+	}
+	var a addressAnswer
+	err = tx.each(a.scan, addressFacts, addressArgs(tx, address)...)
+	return a.holder, a.foreign, err
+}
+
+func addressArgs(tx *Tx, address string) []any {
+	return []any{tx.workspace, directory.Fold(address), directory.Domain(address)}
+}
+
+func (a *addressAnswer) scan(r Rows) error {
 	var others, own int64
-	_, err = tx.one([]any{&holder, &others, &own}, addressFacts, tx.workspace, directory.Fold(address), directory.Domain(address))
-	return holder, others > 0 && own == 0, err
+	err := r.Scan(&a.holder, &others, &own)
+	a.foreign = others > 0 && own == 0
+	return err
 }
 
 // RoleGrant gives one role for one reason to many members.

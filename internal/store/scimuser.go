@@ -165,15 +165,19 @@ func (tx *Tx) SCIMUsersOfMember(member string) ([]SCIMUser, error) {
 
 func (tx *Tx) scimUsers(query string, args ...any) ([]SCIMUser, error) {
 	var out []SCIMUser
-	err := tx.each(func(r Rows) error {
+	err := tx.each(scanSCIMUsers(&out), query, args...)
+	return out, err
+}
+
+func scanSCIMUsers(out *[]SCIMUser) func(Rows) error {
+	return func(r Rows) error {
 		var row scimUserRow
 		if err := r.Scan(row.dest()...); err != nil {
 			return err
 		}
-		out = append(out, row.user())
+		*out = append(*out, row.user())
 		return nil
-	}, query, args...)
-	return out, err
+	}
 }
 
 const scimUserClaims = `
@@ -195,7 +199,15 @@ const scimUserClaims = `
 // SCIMUserClaims returns the resources of a directory, live and the newest retired ones, that have or had
 // that userName or externalId, newest first.
 func (tx *Tx) SCIMUserClaims(directoryID, userName, externalID string) ([]SCIMUser, error) {
-	return tx.scimUsers(scimUserClaims, tx.workspace, directoryID, directory.Fold(userName), maybe(externalID))
+	key := claimsKey{directoryID, userName, externalID}
+	if claims, ok := use(&tx.ahead.claims, key); ok {
+		return claims, nil
+	}
+	return tx.scimUsers(scimUserClaims, claimsArgs(tx, key)...)
+}
+
+func claimsArgs(tx *Tx, key claimsKey) []any {
+	return []any{tx.workspace, key.directory, directory.Fold(key.userName), maybe(key.externalID)}
 }
 
 const retireSCIMUser = `

@@ -32,6 +32,7 @@ type Tx struct {
 	config    *directory.Config // read here; others may have it after the commit
 	recorded  int
 	signals   []Signal
+	ahead     ahead
 	onUnique  map[string]error // what a deferred unique violation means, by index name
 }
 
@@ -69,7 +70,7 @@ const maxReruns = 20
 
 func (db *DB) write(ctx context.Context, workspace string, fn func(*Tx) error) error {
 	if workspace == "" {
-		return errors.New("store: a transaction needs a workspace")
+		return errNoWorkspace
 	}
 	for range maxReruns {
 		var tx *Tx
@@ -122,7 +123,7 @@ func (tx *Tx) meaning(db *DB, err error) error {
 // Read runs fn on one consistent view of workspace. A change in it is an error.
 func (db *DB) Read(ctx context.Context, workspace string, fn func(*Tx) error) error {
 	if workspace == "" {
-		return errors.New("store: a transaction needs a workspace")
+		return errNoWorkspace
 	}
 	err := db.driver.Read(ctx, func(c Conn) error {
 		tx := &Tx{db: db, ctx: ctx, conn: c, workspace: workspace, now: db.Now().Truncate(time.Microsecond), readonly: true}
@@ -248,6 +249,7 @@ func (tx *Tx) LockGroup(id string, shared bool) error { return tx.lock("group "+
 func (tx *Tx) LockPolicy() error { return tx.lock("policy", false) }
 
 func (tx *Tx) lock(key string, shared bool) error {
+	tx.ahead = ahead{}
 	return tx.db.driver.Lock(tx.ctx, tx.conn, lockKey(tx.workspace, key), shared)
 }
 
@@ -306,6 +308,7 @@ func (tx *Tx) mayChange(args []any) error {
 	case !storable(args):
 		return errBadText
 	default:
+		tx.ahead = ahead{}
 		return nil
 	}
 }

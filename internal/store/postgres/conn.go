@@ -33,11 +33,17 @@ func (c *conn) fail(err error) error {
 type statement struct {
 	query string
 	args  []any
+	rows  func(store.Rows) error // nil where nobody needs the result
 }
 
 // Defer queues a statement.
 func (c *conn) Defer(query string, args ...any) {
-	c.pending = append(c.pending, statement{query, args})
+	c.pending = append(c.pending, statement{query: query, args: args})
+}
+
+// Ask queues a reading statement.
+func (c *conn) Ask(rows func(store.Rows) error, query string, args ...any) {
+	c.pending = append(c.pending, statement{query, args, rows})
 }
 
 // maxPipeline bounds how many statements go out in one round trip.
@@ -90,7 +96,7 @@ func (c *conn) send(ctx context.Context) (last pgconn.CommandTag, err error) {
 		part := c.pending[:n]
 		c.pending = c.pending[n:]
 		c.begun = true
-		if n == 1 {
+		if n == 1 && part[0].rows == nil {
 			if last, err = c.c.Exec(ctx, part[0].query, part[0].args...); err != nil {
 				return last, c.fail(wrap(err))
 			}
@@ -100,21 +106,36 @@ func (c *conn) send(ctx context.Context) (last pgconn.CommandTag, err error) {
 		for _, s := range part {
 			b.Queue(s.query, s.args...)
 		}
-		if last, err = finish(c.c.SendBatch(ctx, &b), n); err != nil {
+		if last, err = finish(c.c.SendBatch(ctx, &b), part); err != nil {
 			return last, c.fail(err)
 		}
 	}
 	return last, nil
 }
 
-func finish(res pgx.BatchResults, n int) (last pgconn.CommandTag, err error) {
-	for range n {
-		if last, err = res.Exec(); err != nil {
+// finish reads all answers and returns what the last statement did.
+func finish(res pgx.BatchResults, part []statement) (last pgconn.CommandTag, err error) {
+	for _, s := range part {
+		if last, err = s.answer(res); err != nil {
 			_ = res.Close()
 			return last, wrap(err)
 		}
 	}
 	return last, wrap(res.Close())
+}
+
+// answer reads the next answer of a round trip, which is that to s.
+func (s statement) answer(res pgx.BatchResults) (pgconn.CommandTag, error) {
+	if s.rows == nil {
+		return res.Exec()
+	}
+	rows, err := res.Query()
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	err = s.rows(&pgRows{Rows: rows})
+	rows.Close()
+	return rows.CommandTag(), errors.Join(err, rows.Err())
 }
 
 // Exec runs a statement after those that were queued.
@@ -188,10 +209,10 @@ func (c *conn) sendWith(ctx context.Context, query string, args []any) pgx.Batch
 
 // drain reads the answers of what was queued.
 func (c *conn) drain(res pgx.BatchResults) error {
-	n := len(c.pending)
-	c.pending = c.pending[:0]
-	for range n {
-		if _, err := res.Exec(); err != nil {
+	batch := c.pending
+	c.pending = nil
+	for _, s := range batch {
+		if _, err := s.answer(res); err != nil {
 			return c.fail(wrap(err))
 		}
 	}

@@ -32,6 +32,7 @@ type conn struct {
 type statement struct {
 	query string
 	args  []any
+	rows  func(store.Rows) error // nil where nobody needs the result
 }
 
 // prepared is a statement that stays. One at work (its rows are being read) cannot be used again.
@@ -93,7 +94,7 @@ func (c *conn) flush() error {
 		batch := c.pending
 		c.pending = nil
 		for _, s := range batch {
-			if _, err := c.exec(s.query, s.args); err != nil {
+			if err := c.do(s); err != nil {
 				return c.fail(err)
 			}
 		}
@@ -101,9 +102,26 @@ func (c *conn) flush() error {
 	return nil
 }
 
+func (c *conn) do(s statement) error {
+	if s.rows == nil {
+		_, err := c.exec(s.query, s.args)
+		return err
+	}
+	r, err := c.query(s.query, s.args)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.rows(r), r.Close())
+}
+
 // Defer queues a statement.
 func (c *conn) Defer(query string, args ...any) {
-	c.pending = append(c.pending, statement{query, args})
+	c.pending = append(c.pending, statement{query: query, args: args})
+}
+
+// Ask queues a reading statement.
+func (c *conn) Ask(rows func(store.Rows) error, query string, args ...any) {
+	c.pending = append(c.pending, statement{query, args, rows})
 }
 
 // Exec runs a statement after those that were queued.

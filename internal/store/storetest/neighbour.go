@@ -73,6 +73,18 @@ var probes = map[string]probe{
 	"SCIMUserClaims": func(tx *store.Tx, h house) (any, error) {
 		return tx.SCIMUserClaims(h.Directory, h.UserName, h.ExternalID)
 	},
+	"AskCreate": func(tx *store.Tx, h house) (any, error) {
+		tx.AskCreate(h.Directory, h.UserName, h.ExternalID, h.Address)
+		if _, err := tx.LastSeq(); err != nil { // sends the questions
+			return nil, err
+		}
+		holder, _, err := tx.Address(h.Address)
+		if err != nil {
+			return nil, err
+		}
+		claims, err := tx.SCIMUserClaims(h.Directory, h.UserName, h.ExternalID)
+		return []any{holder, claims}, err
+	},
 	"KnownSCIMUsers": func(tx *store.Tx, h house) (any, error) { return tx.KnownSCIMUsers(h.Directory, []string{h.User}) },
 	"SelectSCIMUsers": func(tx *store.Tx, h house) (any, error) {
 		where := store.Or(store.Eq(store.FieldID, h.User), store.EmailEq(directory.Fold(h.Address), ""), store.Eq(store.FieldUserName, directory.Fold(h.UserName)), store.All())

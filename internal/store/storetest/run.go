@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"races", testRaces},
 		{"schema", testSchema},
 		{"plans", testPlans},
+		{"what was asked ahead is fresh", testAhead},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()

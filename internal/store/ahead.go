@@ -1,0 +1,63 @@
+package store
+
+// ahead is what was asked before it is needed, so that several questions travel in one round trip.
+// Any lock or change behind them makes the answers stale, and they are forgotten.
+type ahead struct {
+	claims  *asked[claimsKey, []SCIMUser]
+	address *asked[string, addressAnswer]
+}
+
+type claimsKey struct{ directory, userName, externalID string }
+
+type addressAnswer struct {
+	holder  string
+	foreign bool
+}
+
+// asked is one question; the answer is there once the queue was sent, which done tells.
+type asked[K comparable, A any] struct {
+	key    K
+	answer A
+	done   bool
+}
+
+// AskCreate asks what a create is going to ask by SCIMUserClaims and Address, and sends it along
+// with the next statement. Each answer is used once, for the same arguments, and not after a lock
+// or a change. It is called behind the locks of a create.
+func (tx *Tx) AskCreate(directoryID, userName, externalID, address string) {
+	claims := &asked[claimsKey, []SCIMUser]{key: claimsKey{directoryID, userName, externalID}}
+	if args := claimsArgs(tx, claims.key); storable(args) {
+		tx.ahead.claims = claims
+		tx.conn.Ask(func(r Rows) error {
+			claims.done = true
+			return eachRow(r, scanSCIMUsers(&claims.answer))
+		}, scimUserClaims, args...)
+	}
+	facts := &asked[string, addressAnswer]{key: address}
+	if args := addressArgs(tx, address); address != "" && storable(args) {
+		tx.ahead.address = facts
+		tx.conn.Ask(func(r Rows) error {
+			facts.done = true
+			return eachRow(r, func(r Rows) error { return facts.answer.scan(r) })
+		}, addressFacts, args...)
+	}
+}
+
+// use returns the answer to a question that was asked ahead, once.
+func use[K comparable, A any](at **asked[K, A], key K) (answer A, ok bool) {
+	a := *at
+	*at = nil
+	if a == nil || !a.done || a.key != key {
+		return answer, false
+	}
+	return a.answer, true
+}
+
+func eachRow(rows Rows, scan func(Rows) error) error {
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
