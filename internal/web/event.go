@@ -71,7 +71,7 @@ func (s Site) observe(next http.Handler) http.Handler {
 				slog.Int("status", rec.code()),
 				slog.Int64("bytes", rec.bytes),
 				slog.Int64("duration_us", s.Now().Sub(began).Microseconds()),
-				slog.String("client_ip", e.client.String()),
+				slog.String("client_ip", clientText(e.client)),
 			}
 			e.mu.Lock()
 			defer e.mu.Unlock()
@@ -149,3 +149,11 @@ func (w *recorder) code() int {
 }
 
 func (w *recorder) started() bool { return w.status != 0 }
+
+// clientText is the client's address, or "local" for a request over a local socket, which has none.
+func clientText(a netip.Addr) string {
+	if !a.IsValid() {
+		return "local"
+	}
+	return a.String()
+}
