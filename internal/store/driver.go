@@ -39,6 +39,9 @@ type Driver interface {
 	// process does nothing.
 	Notify(ctx context.Context, c Conn, signal string) error
 	Listen(ctx context.Context, fn func(signal string)) error
+	// Tend does what the database needs now and then to plan statements well. It is called every
+	// few seconds and is cheap where there is nothing to do.
+	Tend(ctx context.Context) error
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	Close() error

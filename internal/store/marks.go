@@ -208,12 +208,15 @@ func newest[K comparable](before, later map[K]time.Time) map[K]time.Time {
 	return before
 }
 
+// tendEvery is after how many turns of RunMarks the database is tended.
+const tendEvery = 3
+
 // RunMarks writes the request log and the marks of use every interval until ctx ends, and once
-// more then.
+// more then. Every few turns it tends the database.
 func (db *DB) RunMarks(ctx context.Context, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	for {
+	for turn := 1; ; turn++ {
 		select {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -222,6 +225,12 @@ func (db *DB) RunMarks(ctx context.Context, interval time.Duration) error {
 		case <-tick.C:
 			if err := db.FlushMarks(ctx); err != nil && ctx.Err() == nil {
 				db.log.ErrorContext(ctx, "the request log could not be written", "error", err)
+			}
+			if turn%tendEvery != 0 {
+				continue
+			}
+			if err := db.driver.Tend(ctx); err != nil && ctx.Err() == nil {
+				db.log.ErrorContext(ctx, "the database could not be tended", "error", err)
 			}
 		}
 	}

@@ -92,6 +92,9 @@ func (d *Driver) Lock(context.Context, store.Conn, int64, bool) error { return n
 // Notify does nothing: one process has the listeners.
 func (d *Driver) Notify(context.Context, store.Conn, string) error { return nil }
 
+// Tend does nothing: statements are written so that SQLite needs no statistics.
+func (d *Driver) Tend(context.Context) error { return nil }
+
 // Listen waits for the end of ctx.
 func (d *Driver) Listen(ctx context.Context, _ func(string)) error {
 	<-ctx.Done()
