@@ -278,6 +278,17 @@ func (s *Service) DeleteGroup(ctx context.Context, scope Scope, id string) error
 // membership is the net effect of membership operations: SCIM ids to add and to remove.
 type membership struct{ add, remove []string }
 
+// lastWhole is where the last whole list stands, 0 where there is none. Nothing before it matters,
+// and a thousand whole lists of a large group must not be walked one by one.
+func lastWhole(ops []scim.MemberOp) int {
+	for i := len(ops) - 1; i >= 0; i-- {
+		if ops[i].Kind == scim.MemberReplace {
+			return i
+		}
+	}
+	return 0
+}
+
 // plan turns operations into their net effect. Only a whole list makes it read the present one.
 func plan(tx *store.Tx, group string, ops []scim.MemberOp) (membership, error) {
 	var current map[string]bool // whom the group has, known after a whole list
@@ -289,7 +300,7 @@ func plan(tx *store.Tx, group string, ops []scim.MemberOp) (membership, error) {
 		}
 		wanted[id] = in
 	}
-	for _, op := range ops {
+	for _, op := range ops[lastWhole(ops):] {
 		switch op.Kind {
 		case scim.MemberReplace:
 			if current == nil {

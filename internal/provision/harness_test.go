@@ -23,7 +23,7 @@ var (
 	operator = audit.Party{Kind: "operator", ID: "test"}
 )
 
-// testing is what house needs of *testing.T and of *rapid.T.
+// fataler is what house needs of *testing.T and of *rapid.T.
 type fataler interface {
 	Helper()
 	Fatalf(format string, args ...any)
