@@ -256,14 +256,14 @@ func (db *DB) RunSequencer(ctx context.Context, interval time.Duration) error {
 	defer cancel()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	trouble := onChange{log: db.log, failed: "events could not be numbered", mended: "events are numbered again"}
 	for {
 		// What was signalled so far is numbered now.
 		for range len(signals) {
 			<-signals
 		}
-		if _, err := db.Sequence(ctx); err != nil && ctx.Err() == nil {
-			db.log.ErrorContext(ctx, "events could not be numbered", "error", err)
-		}
+		_, err := db.Sequence(ctx)
+		trouble.tell(ctx, err)
 	wait:
 		for {
 			select {

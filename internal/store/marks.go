@@ -214,6 +214,7 @@ const tendEvery = 3
 // RunMarks writes the request log and the marks of use every interval until ctx ends, and once
 // more then. Every few turns it tends the database.
 func (db *DB) RunMarks(ctx context.Context, interval time.Duration) error {
+	trouble := onChange{log: db.log, failed: "the request log could not be written", mended: "the request log is written again"}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for turn := 1; ; turn++ {
@@ -223,9 +224,7 @@ func (db *DB) RunMarks(ctx context.Context, interval time.Duration) error {
 			defer cancel()
 			return db.FlushMarks(last)
 		case <-tick.C:
-			if err := db.FlushMarks(ctx); err != nil && ctx.Err() == nil {
-				db.log.ErrorContext(ctx, "the request log could not be written", "error", err)
-			}
+			trouble.tell(ctx, db.FlushMarks(ctx))
 			if turn%tendEvery != 0 {
 				continue
 			}

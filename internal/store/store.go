@@ -180,3 +180,23 @@ func (c *configCache) put(cfg *directory.Config) {
 	}
 	c.entries[cfg.Workspace.ID] = cfg
 }
+
+// onChange logs a repeated task's trouble once when it begins and once when it is over, and not at
+// each try in between.
+type onChange struct {
+	log            *slog.Logger
+	failed, mended string
+	failing        bool
+}
+
+func (o *onChange) tell(ctx context.Context, err error) {
+	switch {
+	case err != nil && ctx.Err() != nil:
+	case err != nil && !o.failing:
+		o.failing = true
+		o.log.ErrorContext(ctx, o.failed, "error", err)
+	case err == nil && o.failing:
+		o.failing = false
+		o.log.InfoContext(ctx, o.mended)
+	}
+}
