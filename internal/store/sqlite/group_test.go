@@ -306,8 +306,22 @@ func TestGroup_AConfigurationThatWasLostIsNeverServed(t *testing.T) {
 		}
 	})
 	wait(1)
-	all.Go(func() { // reads it in the same group
-		must(t, db.Write(ctx, "ws", func(tx *store.Tx) error { _, err := name(tx); return err }))
+	read := false
+	all.Go(func() { // reads it in the same group, and not again: nothing overwrites what it had read
+		err := db.Write(ctx, "ws", func(tx *store.Tx) error {
+			if read {
+				return nil
+			}
+			read = true
+			got, err := name(tx)
+			if got != "lost" {
+				t.Errorf("the neighbour in the group reads %q", got)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	})
 	wait(2)
 	d.lose.Store(true)
