@@ -238,8 +238,8 @@ func (tx *Tx) LockPeople(members []string, exclusive bool) error {
 	return nil
 }
 
-// LockMember locks one more member exclusively. It may be called once, in a transaction that
-// locked no other member: there is then no order to keep.
+// LockMember locks one more member exclusively, in a transaction that locked none by LockPeople.
+// Several are locked in id order.
 func (tx *Tx) LockMember(id string) error { return tx.lock("member "+id, false) }
 
 // LockGroup locks a group, before LockPeople. Row by row changes of its membership share it.
