@@ -150,11 +150,11 @@ func (d *decoder) word(w string) error {
 
 func (d *decoder) object(depth int) (any, error) {
 	d.at++
-	o := make(object, 0, 8)
 	if d.peek() == '}' {
 		d.at++
-		return o, nil
+		return object{}, nil // hundreds of thousands of these fit a body, so they must take no room
 	}
+	o := make(object, 0, 4)
 	var seen map[string]bool
 	for {
 		if d.peek() != '"' {

@@ -3,8 +3,26 @@ package scim
 import "net/http"
 
 // maxPatchVisits bounds how many filter terms one PATCH evaluates on elements, so that a
-// thousand operations on a long list stay cheap.
+// thousand operations on a long list, or on a short one of long texts, stay cheap.
 const maxPatchVisits = 2_000_000
+
+// weigh returns what looking at every element of list costs, in visits: one for each element and
+// one for each 64 bytes of text in it, which a comparison folds and searches.
+func weigh(list []any) int {
+	size := 0
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			size += len(s)
+		}
+		m, _ := e.(map[string]any)
+		for _, v := range m {
+			if s, ok := v.(string); ok {
+				size += len(s)
+			}
+		}
+	}
+	return len(list) + size/64
+}
 
 // Apply performs the attribute operations in order on a copy of r and returns the copy, and
 // whether it differs from r. Members are not its business. r is not changed.
@@ -149,7 +167,7 @@ func (ap *applier) multi(m map[string]any, a *Attribute, op Op) error {
 		list, _ = cloneValue(op.Value).([]any)
 	default:
 		const perIdentity = 4 // a hash costs about as much as four terms
-		if ap.visits -= perIdentity * len(list); ap.visits >= 0 {
+		if ap.visits -= perIdentity * weigh(list); ap.visits >= 0 {
 			list = appendDistinct(list, a, op.Value)
 		}
 	}
@@ -194,7 +212,7 @@ func dropVoid(list []any, a *Attribute) []any {
 
 // filtered applies attr[filter] and attr[filter].sub.
 func (ap *applier) filtered(list []any, a *Attribute, op Op) ([]any, error) {
-	ap.visits -= len(list) * countTerms(op.Path.Filter)
+	ap.visits -= weigh(list) * countTerms(op.Path.Filter)
 	if ap.visits < 0 {
 		return list, nil
 	}
@@ -311,7 +329,7 @@ func leadPrimary(list []any, lead int, op Op) {
 // without removes the elements that values point at. A value selects by what it says; its value
 // and type suffice where it has them.
 func (ap *applier) without(list, values []any) []any {
-	ap.visits -= len(list) * len(values)
+	ap.visits -= weigh(list) * len(values)
 	if ap.visits < 0 {
 		return list
 	}

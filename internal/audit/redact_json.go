@@ -213,11 +213,19 @@ func maskText(body []byte) []byte {
 	lower := bytes.ToLower(body)
 	out := make([]byte, 0, len(body))
 	at := 0
+	ends := make([]int, len(secretWords)) // behind the next find of each word, -1 for no more
 	for at < len(body) {
 		next := -1
-		for _, word := range secretWords {
-			if i := bytes.Index(lower[at:], []byte(word)); i >= 0 && (next < 0 || at+i+len(word) < next) {
-				next = at + i + len(word)
+		for i, word := range secretWords {
+			// A find that lies ahead still stands: looking again for each would cost the square of the size.
+			if ends[i] >= 0 && ends[i]-len(word) < at {
+				ends[i] = -1
+				if found := bytes.Index(lower[at:], []byte(word)); found >= 0 {
+					ends[i] = at + found + len(word)
+				}
+			}
+			if ends[i] >= 0 && (next < 0 || ends[i] < next) {
+				next = ends[i]
 			}
 		}
 		if next < 0 || next > len(body) {

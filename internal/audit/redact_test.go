@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRedact_NoSecretSurvives(t *testing.T) {
@@ -53,6 +54,16 @@ func TestRedact_StaysWithinItsLimit(t *testing.T) {
 		if len(out) > 1000 || !json.Valid(out) || note == "" {
 			t.Errorf("%d bytes, valid %v, note %q", len(out), json.Valid(out), note)
 		}
+	}
+}
+
+func TestRedact_CostsNoMoreThanTheSizeOfABrokenBody(t *testing.T) {
+	body := []byte(strings.Repeat("token\n", 170_000)) // 1 MB, each line a find of its own
+	began := time.Now()
+	Redact(body, MaxPayload)
+	// Some milliseconds; the square of the size took 19 s.
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("%s for a body of 1 MB", took)
 	}
 }
 
