@@ -215,6 +215,7 @@ const tendEvery = 3
 // more then. Every few turns it tends the database.
 func (db *DB) RunMarks(ctx context.Context, interval time.Duration) error {
 	trouble := onChange{log: db.log, failed: "the request log could not be written", mended: "the request log is written again"}
+	untended := onChange{log: db.log, failed: "the database could not be tended", mended: "the database is tended again"}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for turn := 1; ; turn++ {
@@ -228,9 +229,7 @@ func (db *DB) RunMarks(ctx context.Context, interval time.Duration) error {
 			if turn%tendEvery != 0 {
 				continue
 			}
-			if err := db.driver.Tend(ctx); err != nil && ctx.Err() == nil {
-				db.log.ErrorContext(ctx, "the database could not be tended", "error", err)
-			}
+			untended.tell(ctx, db.driver.Tend(ctx))
 		}
 	}
 }
