@@ -7,7 +7,7 @@ import "net/http"
 const maxPatchVisits = 2_000_000
 
 // weigh returns what looking at every element of list costs, in visits: one for each element and
-// one for each 64 bytes of text in it, which a comparison folds and searches.
+// one for each 8 bytes of text in it, which a comparison folds and searches.
 func weigh(list []any) int {
 	size := 0
 	for _, e := range list {
@@ -21,7 +21,7 @@ func weigh(list []any) int {
 			}
 		}
 	}
-	return len(list) + size/64
+	return len(list) + size/8
 }
 
 // Apply performs the attribute operations in order on a copy of r and returns the copy, and
