@@ -233,6 +233,37 @@ func TestEmergencySession_IsMarkedOnThePage(t *testing.T) {
 	})
 }
 
+func TestOwners_AreToldOfEmergencyAccessAndOfAttemptsOnProtectedMembers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+			return tx.Record(audit.Event{Type: audit.ProtectedAttempt, Outcome: audit.Refused, Actor: audit.Party{Kind: "directory", Name: "okta"},
+				Subject: audit.Party{Kind: "member", ID: root, Name: "root@acme.test"}})
+		}))
+		member, owner := w.browser(), w.browser()
+		member.signIn("acme", "bob@acme.test")
+		owner.post("/signin", "workspace", "acme", "email", "root@acme.test", "password", password)
+		const told = "The directory okta tried to take out or change root@acme.test"
+		if a := owner.get("/w/acme"); !strings.Contains(a.body, told) {
+			t.Errorf("the owner is not told: %s", a.body)
+		}
+		if a := member.get("/w/acme"); strings.Contains(a.body, told) {
+			t.Error("a member who is no owner is told")
+		}
+		w.enforce()
+		again := w.browser()
+		again.post("/signin", "workspace", "acme", "email", "root@acme.test", "password", password, "emergency", "1")
+		if a := again.get("/w/acme"); !strings.Contains(a.body, "root@acme.test signed in by emergency access.") {
+			t.Errorf("the owners are not told of emergency access: %s", a.body)
+		}
+		w.turn(31 * 24 * time.Hour)
+		later := w.browser()
+		later.post("/signin", "workspace", "acme", "email", "root@acme.test", "password", password, "emergency", "1")
+		if a := later.get("/w/acme"); strings.Contains(a.body, told) {
+			t.Error("after 31 days the banner is still there")
+		}
+	})
+}
+
 func TestOwnSessions_CanBeEndedAndNobodyElses(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		here, there, far, neighbour := w.browser(), w.browser(), w.browser(), w.browser()

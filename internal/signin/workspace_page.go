@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -23,6 +24,7 @@ type workspaceData struct {
 	Done              string
 	SigninURL         string
 	Script            string
+	Warnings          []warning
 }
 
 // shownSession is one line of the list of sessions.
@@ -51,6 +53,7 @@ type own struct {
 	workspace string // name
 	groups    []string
 	sessions  []session.Session
+	warnings  []audit.Event // of which every owner is told
 }
 
 func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err error) {
@@ -63,13 +66,38 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		if o.groups, err = tx.GroupNames(live.Member.ID); err != nil {
 			return err
 		}
-		o.sessions, err = tx.Sessions(live.Member.ID)
+		if o.sessions, err = tx.Sessions(live.Member.ID); err != nil {
+			return err
+		}
+		if live.Member.Role == cfg.Roles.Owner().ID {
+			o.warnings, err = tx.EventsForOwners(tx.Now().Add(-ownersTold), maxWarnings)
+		}
 		return err
 	})
 	if err != nil {
 		return own{}, fmt.Errorf("read own page: %w", err)
 	}
 	return o, nil
+}
+
+// Owners are told for 30 days, of the newest ten at the most, what concerns all of them.
+const (
+	ownersTold  = 30 * 24 * time.Hour
+	maxWarnings = 10
+)
+
+// warning is an event of which every owner is told.
+type warning struct {
+	At   time.Time
+	Text string
+}
+
+func warningText(e audit.Event) string {
+	if e.Type == audit.BreakGlassUsed {
+		return e.Subject.Name + " signed in by emergency access."
+	}
+	return fmt.Sprintf("The directory %s tried to take out or change %s, who is protected. It was refused; sessions that came through single sign-on were ended. Name another owner, or correct the directory.",
+		e.Actor.Name, e.Subject.Name)
 }
 
 // slug returns the slug of a workspace by its id.
@@ -101,6 +129,9 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 		}
 		data.Sessions = append(data.Sessions, shown)
 		data.Others++
+	}
+	for _, e := range o.warnings {
+		data.Warnings = append(data.Warnings, warning{At: e.Time, Text: warningText(e)})
 	}
 	page := web.Page{Title: "Your account", Workspace: o.workspace, Wide: true, Data: data}
 	if live.BreakGlass {

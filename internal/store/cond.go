@@ -185,4 +185,7 @@ type Select struct {
 	Where Cond
 	// Start is the first row, from 1; Count how many at the most, 0 for the total alone.
 	Start, Count int
+	// MaxBytes is how many bytes of people's documents may be read, 0 for any: past it the list is
+	// refused as errs.KindInvalid, code "too_many".
+	MaxBytes int
 }

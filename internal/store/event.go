@@ -102,7 +102,7 @@ func unpack(packed []byte) (json.RawMessage, error) {
 	return json.RawMessage(out), err
 }
 
-const eventColumns = `e.seq, e.id, e.time, w.slug, e.type, e.outcome, e.reason, e.actor, e.subject_kind, e.subject_id, e.subject_name,
+const eventColumns = `COALESCE(e.seq, 0), e.id, e.time, w.slug, e.type, e.outcome, e.reason, e.actor, e.subject_kind, e.subject_id, e.subject_name,
 	e.connection_id, e.directory_id, e.changes, p.body`
 
 const eventsAfter = `
@@ -120,6 +120,20 @@ const eventsOfSubject = `
 	LEFT   JOIN event_payload p ON p.workspace_id = e.workspace_id AND p.event_id = e.id
 	WHERE  e.workspace_id = $1 AND e.subject_id = $2 AND e.seq IS NOT NULL
 	ORDER  BY e.seq DESC LIMIT $3`
+
+const eventsForOwners = `
+	SELECT ` + eventColumns + `
+	FROM   event e
+	JOIN   workspace w ON w.id = e.workspace_id
+	LEFT   JOIN event_payload p ON p.workspace_id = e.workspace_id AND p.event_id = e.id
+	WHERE  e.workspace_id = $1 AND e.time >= $2 AND e.type IN ('protected_member.attempt', 'signin.break_glass_used')
+	ORDER  BY e.time DESC, e.id DESC LIMIT $3`
+
+// EventsForOwners returns the newest events since an instant of which every owner is told, newest
+// first: attempts to take a protected member out, uses of emergency access.
+func (tx *Tx) EventsForOwners(since time.Time, limit int) ([]audit.Event, error) {
+	return tx.events(eventsForOwners, tx.workspace, micros(since), limit)
+}
 
 // EventsAfter returns numbered events behind the number after, in order. Workspace holds the slug.
 func (tx *Tx) EventsAfter(after int64, limit int) ([]audit.Event, error) {

@@ -251,10 +251,14 @@ func (tx *Tx) KnownSCIMUsers(directoryID string, ids []string) (map[string]strin
 func (tx *Tx) SelectSCIMUsers(directoryID string, sel Select) (page []SCIMUser, total int, err error) {
 	a := sqlArgs{args: []any{tx.workspace, directoryID}}
 	where := `FROM scim_user r WHERE r.workspace_id = $1 AND ` + sel.Where.ofDirectory() + ` AND ` + live("scim_user") + sel.Where.where(&a, "scim_user")
+	size := 0
 	total, err = tx.page(sel, where, a, scimUserColumns, func(r Rows) error {
 		var row scimUserRow
 		if err := r.Scan(row.dest()...); err != nil {
 			return err
+		}
+		if size += len(row.u.Document); sel.MaxBytes > 0 && size > sel.MaxBytes {
+			return errs.Invalid("too_many", "The filter would have to search more than %d bytes of resources one by one. Filter by userName, externalId, id or emails, or with fewer terms.", sel.MaxBytes)
 		}
 		page = append(page, row.user())
 		return nil

@@ -203,6 +203,8 @@ CREATE UNIQUE INDEX event_seq ON event (workspace_id, seq) WHERE seq IS NOT NULL
 CREATE INDEX event_unsequenced ON event (workspace_id, id) WHERE seq IS NULL;
 CREATE INDEX event_subject ON event (workspace_id, subject_id, seq);
 CREATE INDEX event_time ON event (workspace_id, time);
+-- What every owner is shown: few rows, asked at each view of an owner's page.
+CREATE INDEX event_for_owners ON event (workspace_id, time) WHERE type IN ('protected_member.attempt', 'signin.break_glass_used');
 
 CREATE TABLE event_payload (
 	workspace_id TEXT NOT NULL,

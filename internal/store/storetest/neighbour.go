@@ -166,8 +166,12 @@ var probes = map[string]probe{
 	"RevokeTokens": func(tx *store.Tx, h house) (any, error) { return tx.RevokeTokens(h.Directory, "", "taken") },
 	"Tokens":       func(tx *store.Tx, h house) (any, error) { return tx.Tokens(h.Directory) },
 	"EventsAfter":  nil, // binds the workspace alone
-	"EventsOf":     func(tx *store.Tx, h house) (any, error) { return tx.EventsOf(h.Member, 10) },
-	"Reads":        func(tx *store.Tx, h house) (any, error) { return tx.Reads(h.Directory, 10) },
+	"EventsForOwners": func(tx *store.Tx, h house) (any, error) {
+		list, err := tx.EventsForOwners(tx.Now().Add(-time.Hour), 10)
+		return len(list), err
+	},
+	"EventsOf": func(tx *store.Tx, h house) (any, error) { return tx.EventsOf(h.Member, 10) },
+	"Reads":    func(tx *store.Tx, h house) (any, error) { return tx.Reads(h.Directory, 10) },
 }
 
 // testNeighbour is law 1 at its root: in workspace a, every method that takes an id gives for an

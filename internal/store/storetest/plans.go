@@ -171,6 +171,7 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 	},
 	"the end of a session": func(tx *store.Tx, h house) error { return tx.EndSession("s10", "x") },
 	"links":                func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"events for owners":    func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
 	"events of a subject":  func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
 	"events by number":     func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
 }
