@@ -39,7 +39,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	serveAt := flags.String("serve", "", "be the server on this `database` (sqlite:PATH or postgres://...); used by the program itself")
-	quick := flags.Bool("quick", false, "about a minute and a half instead of five: fewer and shorter rounds, fewer people")
+	quick := flags.Bool("quick", false, "about a minute and a half instead of four: fewer and shorter rounds, fewer people")
 	people := flags.Int("n", 0, "`people` created one by one in the long run (default 20000, quick 4000)")
 	only := flags.String("only", "", "measure only what has this `name` in it, and its limit")
 	databases := flags.String("database", "sqlite,postgres", "which `databases`")
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 	if *serveAt != "" {
 		return serve(ctx, *serveAt)
 	}
-	p := plan{rounds: 5, each: 600 * time.Millisecond, people: 20_000, crowd: 100_000, large: 10_000, ends: 200, starts: 5, concurrency: []int{1, 8, 32}}
+	p := plan{rounds: 3, each: 500 * time.Millisecond, people: 20_000, crowd: 100_000, large: 10_000, ends: 200, starts: 5, concurrency: []int{1, 8, 32}}
 	if *quick {
 		p = plan{rounds: 2, each: 250 * time.Millisecond, people: 4000, crowd: 20_000, large: 10_000, ends: 50, starts: 2, concurrency: []int{1, 8, 32}}
 	}
