@@ -25,6 +25,15 @@ func (g GroupForm) check() error {
 	if g.DisplayName == "" {
 		return errs.Invalid("required_missing", "displayName is required and was not given.")
 	}
+	if err := keyFits("displayName", g.DisplayName); err != nil {
+		return err
+	}
+	if err := keyFits("externalId", g.ExternalID); err != nil {
+		return err
+	}
+	if len(g.Document) > maxDocument {
+		return errs.Invalid("too_large", "The group has %d bytes of attributes; at most %d are kept.", len(g.Document), maxDocument)
+	}
 	return nil
 }
 

@@ -15,7 +15,19 @@ type List struct {
 	Where store.Cond
 	// Start is the first resource, from 1; Count how many at the most, 0 for the total alone.
 	Start, Count int
+	// Terms is how many comparisons match makes on each candidate.
+	Terms int
 }
+
+// Limits of what a filter that no index serves may cost, in bytes of documents: read at once, and
+// searched, once for each term.
+const (
+	maxRead     = 32 << 20
+	maxSearched = 128 << 20
+)
+
+// maxBytes is how many bytes of candidates may be read.
+func (q List) maxBytes() int { return min(maxRead, maxSearched/max(q.Terms, 1)) }
 
 // reading is how a list is read: one that an index serves needs no common view of its one or two
 // statements, and a transaction would cost more than they do.
@@ -70,7 +82,7 @@ func (s *Service) ListUsers(ctx context.Context, scope Scope, q List, withGroups
 	err := s.reading(match == nil)(ctx, scope.Workspace, func(tx *store.Tx) error {
 		sel := store.Select{Where: q.Where, Start: q.Start, Count: q.Count}
 		if match != nil {
-			sel.Start, sel.Count = 1, store.MaxCandidates
+			sel.Start, sel.Count, sel.MaxBytes = 1, store.MaxCandidates, q.maxBytes()
 		}
 		rows, n, err := tx.SelectSCIMUsers(scope.Directory, sel)
 		if err != nil {
@@ -91,7 +103,7 @@ func (s *Service) ListUsers(ctx context.Context, scope Scope, q List, withGroups
 		if err := addGroups(tx, users, true); err != nil {
 			return err
 		}
-		users, total, err = window(users, q, match)
+		users, total, err = window(ctx, users, q, match)
 		return err
 	})
 	return users, total, err
@@ -106,8 +118,11 @@ func tooMany(total int) error {
 }
 
 // window keeps what matches, and of that the page that was asked for.
-func window[T any](all []T, q List, match func(T) (bool, error)) (page []T, total int, err error) {
+func window[T any](ctx context.Context, all []T, q List, match func(T) (bool, error)) (page []T, total int, err error) {
 	for _, x := range all {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err // nobody waits for the answer any more
+		}
 		ok, err := match(x)
 		if err != nil {
 			return nil, 0, err
@@ -191,7 +206,7 @@ func (s *Service) ListGroups(ctx context.Context, scope Scope, q List, withMembe
 		if err := addMembers(tx, groups, matchMembers); err != nil {
 			return err
 		}
-		if groups, total, err = window(groups, q, match); err != nil || matchMembers {
+		if groups, total, err = window(ctx, groups, q, match); err != nil || matchMembers {
 			return err
 		}
 		return addMembers(tx, groups, withMembers)

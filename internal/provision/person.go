@@ -56,6 +56,52 @@ func (p *Person) name() string {
 	}
 }
 
+// Limits of what a directory can say of one person or group. Lists read many of them at once, and
+// PostgreSQL indexes no value of more than some 2,700 bytes.
+const (
+	maxDocument = 64 << 10 // bytes of a resource's JSON
+	maxKey      = 1024     // bytes of a value that is looked up
+)
+
+// fits refuses a person who is too large to be kept.
+func (p *Person) fits() error {
+	if len(p.Document) > maxDocument {
+		return errs.Invalid("too_large", "The user has %d bytes of attributes; at most %d are kept. Leave photos and certificates out of the mapping.", len(p.Document), maxDocument)
+	}
+	if err := keyFits("userName", p.UserName); err != nil {
+		return err
+	}
+	if err := keyFits("externalId", p.ExternalID); err != nil {
+		return err
+	}
+	if err := keyFits("manager", p.Manager); err != nil {
+		return err
+	}
+	for _, e := range p.Emails {
+		if err := keyFits("emails.value", e.Value); err != nil {
+			return err
+		}
+		if err := keyFits("emails.type", e.Type); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keyFits(name, value string) error {
+	if len(value) > maxKey {
+		return errs.Invalid("too_large", "%s has %d bytes; at most %d are accepted.", name, len(value), maxKey)
+	}
+	return nil
+}
+
+// keepTooLarge lets somebody go out whose other attributes are too large to be kept: those stay as
+// they were.
+func (p *Person) keepTooLarge(u *store.SCIMUser, m *directory.Member) {
+	p.UserName, p.ExternalID, p.Document, p.Manager = u.UserName, u.ExternalID, u.Document, u.Manager
+	p.Email, p.DisplayName, p.GivenName, p.FamilyName, p.Attributes = m.Email, m.Name, m.GivenName, m.FamilyName, m.Attributes
+}
+
 // check refuses a person who lacks what the policy requires or whose address cannot be one.
 func (p *Person) check(policy directory.Policy) error {
 	if p.UserName == "" {

@@ -28,6 +28,9 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		if err := f.mayBringIn(); err != nil {
 			return err
 		}
+		if err := p.fits(); err != nil {
+			return err
+		}
 		if err := p.check(f.policy); err != nil {
 			return err
 		}

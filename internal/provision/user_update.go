@@ -62,7 +62,9 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 		// What the policy requires is asked of people who shall have access.
 		var changes []audit.Change
 		if p.Active == nil || *p.Active {
-			err = p.check(f.policy)
+			if err = p.fits(); err == nil {
+				err = p.check(f.policy)
+			}
 			if err == nil && p.Manager != u.Manager {
 				err = checkManager(tx, f.dir.ID, p.Manager, u.ID)
 			}
@@ -87,6 +89,10 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 func (f *feed) spare(tx *store.Tx, u *store.SCIMUser, m *directory.Member, p *Person) (ignored []audit.Change, err error) {
 	ignore := func(field, value string) {
 		ignored = append(ignored, audit.Change{Field: field + "_ignored", To: value})
+	}
+	if err := p.fits(); err != nil {
+		ignore("attributes", err.Error())
+		p.keepTooLarge(u, m)
 	}
 	if p.UserName == "" {
 		p.UserName = u.UserName

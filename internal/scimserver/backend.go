@@ -76,7 +76,7 @@ func (b *backend) List(ctx context.Context, t *scim.ResourceType, q scim.Query) 
 
 func (b *backend) list(ctx context.Context, t *scim.ResourceType, q scim.Query) (scim.Page, error) {
 	where, exact := compile(t, q.Filter)
-	list := provision.List{Where: where, Start: q.StartIndex, Count: q.Count}
+	list := provision.List{Where: where, Start: q.StartIndex, Count: q.Count, Terms: terms(q.Filter)}
 	if t == b.s.groups {
 		var match func(provision.Group) (bool, error)
 		if !exact {

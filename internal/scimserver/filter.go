@@ -125,6 +125,29 @@ func partial(attribute string, found map[string]string) store.Cond {
 	return store.All()
 }
 
+// terms is how many comparisons a filter makes on one resource.
+func terms(f scim.Filter) int {
+	n := 0
+	switch f := f.(type) {
+	case nil:
+	case scim.And:
+		for _, t := range f.Terms {
+			n += terms(t)
+		}
+	case scim.Or:
+		for _, t := range f.Terms {
+			n += terms(t)
+		}
+	case scim.Not:
+		return terms(f.Term)
+	case scim.ValuePath:
+		return terms(f.Filter)
+	default:
+		return 1
+	}
+	return n
+}
+
 // mentions reports whether a filter looks at a top-level attribute.
 func mentions(f scim.Filter, name string) bool {
 	switch f := f.(type) {

@@ -107,7 +107,7 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 	switch {
 	case !holder.RevokedAt.IsZero():
 		// The administrator's log says when the token was replaced; the caller is told nothing.
-		if err := b.recordReplaced(r.Context(), holder); err != nil {
+		if err := b.noteReplaced(r.Context(), holder); err != nil {
 			return nil, wire(err)
 		}
 		return nil, scim.Unauthorized()
@@ -119,6 +119,24 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		return nil, wire(err)
 	}
 	return b, nil
+}
+
+// A token that was replaced because it leaked is in strangers' hands: were each use of it an event,
+// it could still fill the workspace's log.
+const (
+	replacedWindow = time.Hour
+	replacedLimit  = 20 // events of one token in a window
+)
+
+// noteReplaced counts a use of a replaced token in the sum of strangers, and makes the first ones of
+// a window events of the workspace.
+func (b *backend) noteReplaced(ctx context.Context, holder *store.TokenHolder) error {
+	b.s.stranger(b.r, "token_"+holder.Why)
+	wait, err := b.s.db.System().Attempt(ctx, replacedWindow, []string{"scim replaced " + holder.Token}, []int{replacedLimit})
+	if err != nil || wait > 0 {
+		return err
+	}
+	return b.recordReplaced(ctx, holder)
 }
 
 func (b *backend) recordReplaced(ctx context.Context, holder *store.TokenHolder) error {
