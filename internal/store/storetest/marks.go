@@ -417,3 +417,27 @@ func testRetention(t *testing.T, open func(t testing.TB) store.Driver) {
 	left := log(t, db, a.Workspace)
 	same(t, "the number after the sweep", left[len(left)-1].Seq, events[2].Seq+1)
 }
+
+// testReadsAreBounded holds the request log to its newest lines, whatever their age.
+func testReadsAreBounded(t *testing.T, open func(testing.TB) store.Driver) {
+	ctx, d := context.Background(), open(t)
+	db := Open(t, d, nil)
+	a, b := furnish(t, db, "a"), furnish(t, db, "b")
+	const many = 100_003
+	must(t, d.Write(ctx, func(c store.Conn) error {
+		_, err := c.Exec(ctx, `
+			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $3)
+			INSERT INTO request_log (workspace_id, directory_id, id, time, method, path, status, micros, results)
+			SELECT $1, $2, 'req_' || CAST(1000000 + i AS TEXT), $4, 'GET', '/Users', 200, 1, 0 FROM n`,
+			a.Workspace, a.Directory, many, db.Now().UnixMicro())
+		return err
+	}))
+	must(t, db.LogRead(ctx, store.ReadLogEntry{Workspace: b.Workspace, Directory: b.Directory, Time: db.Now(), Method: "GET", Path: "/Users", Status: 200}))
+	must(t, db.FlushMarks(ctx))
+	must(t, db.Sweep(ctx, time.Hour, time.Hour))
+	same(t, "lines kept", number(t, d, "SELECT COUNT(*) FROM request_log WHERE workspace_id = $1", a.Workspace), 100_000)
+	same(t, "the oldest line kept", number(t, d, "SELECT COUNT(*) FROM request_log WHERE workspace_id = $1 AND id = 'req_1000004'", a.Workspace), 1)
+	if n := number(t, d, "SELECT COUNT(*) FROM request_log WHERE workspace_id = $1", b.Workspace); n == 0 {
+		t.Error("the neighbour's lines are gone")
+	}
+}

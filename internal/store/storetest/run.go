@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"marks", testMarks},
 		{"attempts, links and tokens", testHandles},
 		{"retention", testRetention},
+		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},
 		{"schema", testSchema},
 		{"plans", testPlans},

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+const sweepPayloads = `DELETE FROM event_payload WHERE workspace_id = $1 AND time < $2`
+const sweepEvents = `DELETE FROM event WHERE workspace_id = $1 AND time < $2 AND seq IS NOT NULL`
+
+// Sweep deletes payloads and events that are older than their retention, and what no longer
+// matters of the rest: request log, counters, ended sessions.
+func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
+	now := db.Now()
+	spaces, err := db.System().Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range spaces {
+		if err := db.driver.Write(ctx, func(c Conn) error {
+			c.Defer(sweepPayloads, w.ID, micros(now.Add(-payloads)))
+			// The newest event stays whatever its age: the next number is counted from it.
+			c.Defer(sweepEvents+` AND seq < (SELECT MAX(seq) FROM event WHERE workspace_id = $1)`, w.ID, micros(now.Add(-events)))
+			c.Defer(`DELETE FROM request_log WHERE workspace_id = $1 AND time < $2`, w.ID, micros(now.Add(-requestLogAge)))
+			if err := boundReads(ctx, c, w.ID); err != nil {
+				return err
+			}
+			c.Defer(`DELETE FROM session_handle WHERE workspace_id = $1 AND session_id IN
+				(SELECT id FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2))`, w.ID, micros(now.Add(-sessionAge)))
+			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
+			return nil
+		}); err != nil {
+			return db.translate(err)
+		}
+	}
+	return db.translate(db.driver.Write(ctx, func(c Conn) error {
+		c.Defer(`DELETE FROM attempt WHERE window_start < $1`, micros(now.Add(-24*time.Hour)))
+		c.Defer(`DELETE FROM stranger WHERE hour < $1`, micros(now.Add(-payloads)))
+		c.Defer(`DELETE FROM link_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
+		return nil
+	}))
+}
+
+const (
+	requestLogAge = 7 * 24 * time.Hour
+	// requestLogRows is how many reads of one directory are kept, whatever their age.
+	requestLogRows = 100_000
+	sessionAge     = 30 * 24 * time.Hour
+)
+
+const oldestReadKept = `
+	SELECT d.id, (SELECT r.id FROM request_log r WHERE r.workspace_id = $1 AND r.directory_id = d.id ORDER BY r.id DESC LIMIT 1 OFFSET $2)
+	FROM   directory d WHERE d.workspace_id = $1`
+
+// boundReads deletes what is behind the newest reads of each directory: an IdP that imports every
+// hour must not fill the disk within a week.
+func boundReads(ctx context.Context, c Conn, workspace string) error {
+	return each(ctx, c, func(r Rows) error {
+		var directory string
+		var last *string
+		if err := r.Scan(&directory, &last); err != nil || last == nil {
+			return err
+		}
+		c.Defer(`DELETE FROM request_log WHERE workspace_id = $1 AND directory_id = $2 AND id <= $3`, workspace, directory, *last)
+		return nil
+	}, oldestReadKept, workspace, requestLogRows)
+}
