@@ -8,8 +8,8 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
-// readers are the connections that read, each with its prepared statements. They are opened when
-// they are first needed.
+// readers are the connections that read, each with its prepared statements and 4 MB of pages. They
+// are opened when they are first needed.
 type readers struct {
 	dsn  string
 	free chan *conn // nil stands for a connection that is yet to be opened
@@ -20,7 +20,7 @@ type readers struct {
 
 func openReaders(path string) (*readers, error) {
 	n := max(4, 2*runtime.GOMAXPROCS(0))
-	r := &readers{dsn: dsn(path, "query_only(1)"), free: make(chan *conn, n), size: n, quit: make(chan struct{})}
+	r := &readers{dsn: dsn(path, "query_only(1)", "cache_size(-4000)"), free: make(chan *conn, n), size: n, quit: make(chan struct{})}
 	first, err := openConn(r.dsn)
 	if err != nil {
 		return nil, err
