@@ -62,7 +62,12 @@ func (r PasswordRequest) buckets() (account, client string) {
 // accounts alike.
 func (s *Service) admit(ctx context.Context, r PasswordRequest) error {
 	account, client := r.buckets()
-	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{account, client}, []int{accountLimit, clientLimit})
+	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{client}, []int{clientLimit})
+	if err == nil && wait == 0 {
+		// Only then: every name that somebody makes up is a counter in the database, and a client that
+		// was refused counts against nobody's account.
+		wait, err = s.DB.System().Attempt(ctx, limitWindow, []string{account}, []int{accountLimit})
+	}
 	if err != nil {
 		return fmt.Errorf("count attempt: %w", err)
 	}

@@ -201,6 +201,22 @@ func TestLimits_StopOneClientOnManyAccountsAndLeaveOneEvent(t *testing.T) {
 	})
 }
 
+func TestLimits_AClientThatWasRefusedCountsAgainstNobodysAccount(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for i := range clientLimit {
+			_, err := w.as(fmt.Sprintf("p%d@acme.test", i), guess, "192.0.2.1")
+			wantCode(t, err, "signin_failed")
+		}
+		for range accountLimit + 1 {
+			_, err := w.as("ann@acme.test", guess, "192.0.2.1")
+			wantCode(t, err, "too_many_attempts")
+		}
+		if _, err := w.as("ann@acme.test", password, "198.51.100.1"); err != nil {
+			t.Errorf("the account is held up by attempts that were never made: %v", err)
+		}
+	})
+}
+
 func TestLimits_OfStrangersNeverHoldUpEmergencyAccess(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.enforce()
