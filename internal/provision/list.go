@@ -100,13 +100,14 @@ func (s *Service) ListUsers(ctx context.Context, scope Scope, q List, withGroups
 			return err
 		}
 		// The filter may ask for groups even where the answer does not show them.
-		if err := addGroups(tx, users, true); err != nil {
-			return err
-		}
-		users, total, err = window(ctx, users, q, match)
-		return err
+		return addGroups(tx, users, true)
 	})
-	return users, total, err
+	if err != nil || match == nil {
+		return users, total, err
+	}
+	// Outside the transaction: there are few connections for reading, and a long search must not
+	// keep one from those who ask whether a session lives.
+	return window(ctx, users, q, match)
 }
 
 func tooMany(total int) error {
