@@ -56,7 +56,8 @@ func lockServer(cfg config.Config) (release func() error, err error) {
 }
 
 func lockFile(path string, holder lockHolder) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	// A link would have us empty the file that it leads to.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, errs.Invalid("data_dir_unusable", "The lock %s cannot be made: %s.", path, innermost(err)).With(err)
 	}

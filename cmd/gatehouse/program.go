@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -109,8 +110,24 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// cells joins what stands in one line of a table.
-func cells(words ...string) string { return strings.Join(words, "\t") + "\n" }
+// cells joins what stands in one line of a table. Names come from directories and browsers: in none
+// of them may a control character reach the operator's terminal, which would obey it, or a line
+// break, which would make a line that is not there.
+func cells(words ...string) string {
+	for i, w := range words {
+		words[i] = strings.Map(visible, w)
+	}
+	return strings.Join(words, "\t") + "\n"
+}
+
+// visible puts U+FFFD in the place of control characters and of those that turn the direction of
+// writing (Unicode standard annex 9), by which one address can look like another.
+func visible(r rune) rune {
+	if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+		return unicode.ReplacementChar
+	}
+	return r
+}
 
 // operatorName is who the event log names for acts of the command line.
 func operatorName() string {

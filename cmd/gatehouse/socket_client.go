@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
@@ -31,6 +33,9 @@ func dialServer(ctx context.Context, cfg config.Config) (*serverBackend, bool) {
 		}
 	}
 	for _, path := range paths {
+		if !trustedSocket(path, cfg.DataDir) {
+			continue
+		}
 		if b, err := dialSocket(ctx, path); err == nil {
 			if b.hello.Database == databaseName(cfg) {
 				return b, true
@@ -39,6 +44,30 @@ func dialServer(ctx context.Context, cfg config.Config) (*serverBackend, bool) {
 		}
 	}
 	return nil, false
+}
+
+// trustedSocket reports whether a socket is offered by whom we may hand passwords to. In a folder
+// like /tmp, or through a lock file there, anybody can offer one.
+func trustedSocket(path, dataDir string) bool {
+	socket, err := os.Lstat(path)
+	if err != nil || socket.Mode()&os.ModeSocket == 0 {
+		return false
+	}
+	dir, err := os.Stat(dataDir)
+	return err == nil && trustedOwner(ownerOf(socket), os.Geteuid(), ownerOf(dir))
+}
+
+// trustedOwner is the rule: our own sockets and root's. Root also asks the server of the user to whom
+// the data dir belongs.
+func trustedOwner(owner, we, ofDataDir int) bool {
+	return owner == we || owner == 0 || we == 0 && owner == ofDataDir
+}
+
+func ownerOf(info os.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid)
+	}
+	return -1
 }
 
 // helloTimeout is how long a server may take to introduce itself.
