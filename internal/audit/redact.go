@@ -11,7 +11,7 @@ const Masked = "[redacted]"
 
 // secretWords mark a key whose value is never stored. A key matches when its last name, folded
 // and without "-" and "_", contains one of them.
-var secretWords = []string{"password", "passwd", "secret", "token", "authorization", "cookie", "apikey", "privatekey", "assertion", "credential"}
+var secretWords = []string{"password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "authorization", "cookie", "apikey", "privatekey", "assertion", "credential"}
 
 // secretKey reports whether key, which may be a SCIM path ("urn:...:User:password") or hold
 // escapes, names a secret.

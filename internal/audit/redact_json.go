@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // redactJSON appends valid JSON doc to dst with the values of secret keys masked. It works on
@@ -55,7 +56,7 @@ func (s *scanner) value(dst []byte, secret bool) []byte {
 	case '[':
 		return s.array(dst)
 	case '"':
-		return append(dst, s.str()...)
+		return s.text(dst)
 	default:
 		return append(dst, s.literal()...)
 	}
@@ -85,8 +86,47 @@ func (s *scanner) object(dst []byte) []byte {
 		dst = append(dst, ':')
 		s.at++
 		key := unquote(raw)
+		if masksValue && bytes.EqualFold([]byte(key), []byte("path")) {
+			dst = s.secretPath(dst)
+			continue
+		}
 		dst = s.value(dst, secretKey(key) || masksValue && bytes.EqualFold([]byte(key), []byte("value")))
 	}
+}
+
+// secretPath copies the path of an operation on a secret, masked where it holds a filter, and with it
+// perhaps the secret: password[value eq "..."].
+func (s *scanner) secretPath(dst []byte) []byte {
+	dst = s.space(dst)
+	if s.at < len(s.doc) && s.doc[s.at] == '"' {
+		if raw := s.str(); !strings.Contains(unquote(raw), "[") {
+			return append(dst, raw...)
+		}
+		return append(dst, `"`+Masked+`"`...)
+	}
+	return s.value(dst, true)
+}
+
+// text copies a string. One that holds a JSON document, as Entra's app roles do, is redacted as such.
+func (s *scanner) text(dst []byte) []byte {
+	raw := s.str()
+	if len(raw) < 4 || raw[1] != '{' && raw[1] != '[' && raw[1] != '\\' && raw[1] != ' ' {
+		return append(dst, raw...)
+	}
+	inner := []byte(strings.TrimSpace(unquote(raw)))
+	if len(inner) == 0 || inner[0] != '{' && inner[0] != '[' || !json.Valid(inner) {
+		return append(dst, raw...)
+	}
+	in := scanner{doc: inner, depth: s.depth}
+	redacted := in.value(nil, false)
+	if !bytes.Contains(redacted, []byte(Masked)) {
+		return append(dst, raw...)
+	}
+	quoted, err := json.Marshal(string(redacted))
+	if err != nil {
+		return append(dst, `"`+Masked+`"`...)
+	}
+	return append(dst, quoted...)
 }
 
 func (s *scanner) array(dst []byte) []byte {

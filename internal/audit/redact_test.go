@@ -20,6 +20,11 @@ func TestRedact_NoSecretSurvives(t *testing.T) {
 		"a path-less PATCH":                      `{"Operations":[{"op":"replace","value":{"password":"hunter2-hunter2"}}]}`,
 		"a body that is not JSON":                `{"password":"hunter2-hunter2"`,
 		"a form":                                 `user=a&password=hunter2-hunter2`,
+		"a filter in a PATCH path":               `{"path":"password[value eq \"hunter2-hunter2\"]","value":"x"}`,
+		"JSON inside a string":                   `{"roles":[{"value":"{\"client_secret\":\"hunter2-hunter2\"}"}]}`,
+		"JSON inside a string inside a string":   `{"a":" [\"{\\\"password\\\":\\\"hunter2-hunter2\\\"}\"]"}`,
+		"JSON inside an escaped string":          `{"a":"\u007b\"password\":\"hunter2-hunter2\"}"}`,
+		"a passphrase":                           `{"passphrase":"hunter2-hunter2","pwd":"hunter2-hunter2"}`,
 		"a Kelvin sign in the key":               `{"to` + "\u212a" + `en":"hunter2-hunter2"}`,
 	}
 	for name, body := range cases {
