@@ -47,6 +47,34 @@ func TestToken_ThatWasReplacedCannotFillTheLog(t *testing.T) {
 	})
 }
 
+func TestAddress_LeavesNoSecretBehind(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		w := h.workspace("acme", "default", nil)
+		for _, path := range []string{"/" + w.token + "/Users", "/Users?x=" + w.token, "/Nothing?p%61ssword=" + w.token[10:], "/Nothing?token=" + w.token[10:]} {
+			w.do("GET", path, "")
+		}
+		if err := h.db.FlushMarks(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		var kept strings.Builder
+		for _, e := range w.events() {
+			kept.Write(e.Payload)
+		}
+		if err := h.db.Read(context.Background(), w.id, func(tx *store.Tx) error {
+			reads, err := tx.Reads(w.directory, 100)
+			for _, r := range reads {
+				kept.WriteString(r.Path)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(kept.String(), w.token[10:]) || !strings.Contains(kept.String(), "[redacted]") {
+			t.Errorf("kept: %s", kept.String())
+		}
+	})
+}
+
 func TestResource_TooLargeIsRefusedAndNotAnErrorOfOurs(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		w := h.workspace("acme", "default", nil)

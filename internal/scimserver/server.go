@@ -1,12 +1,15 @@
 package scimserver
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -316,6 +319,9 @@ func limitNotes(notes []string) []string {
 	return notes
 }
 
+// ourTokens are credentials of ours that somebody put into an address.
+var ourTokens = regexp.MustCompile(`(g(?:scim|ses|link|k)_)[0-9A-Za-z]{16,}`)
+
 // requestPath is path and query, at most 500 bytes, without a query that may hold a secret.
 func requestPath(r *http.Request) string {
 	path := r.URL.EscapedPath()
@@ -328,7 +334,13 @@ func requestPath(r *http.Request) string {
 				path += "?" + strings.TrimSpace(plain)
 			}
 		}
+		// A name may be hidden behind percent signs: p%61ssword.
+		decoded, err := url.QueryUnescape(q)
+		if hidden, _ := audit.Redact([]byte(decoded+" "), len(q)*6+64); err == nil && bytes.Contains(hidden, []byte(audit.Masked)) && !strings.Contains(path, audit.Masked) {
+			path = r.URL.EscapedPath() + "?" + audit.Masked
+		}
 	}
+	path = ourTokens.ReplaceAllString(path, "${1}"+audit.Masked)
 	if len(path) > 500 {
 		path = strings.ToValidUTF8(path[:500], "")
 	}
