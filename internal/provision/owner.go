@@ -15,7 +15,7 @@ import (
 type Owner struct {
 	Email        string
 	Name         string
-	PasswordHash string // set at creation only; "" for none
+	PasswordHash string // set where there is none yet; "" for none
 	// PasswordProven is when the password was last proven; zero is never.
 	PasswordProven time.Time
 	BreakGlass     bool
@@ -56,6 +56,16 @@ func EnsureOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party, o Owner
 		m.Stage = directory.StageActive
 		changes = append(changes, "owners."+o.Email+": made a member in full")
 	}
+	if o.PasswordHash != "" {
+		has, _, err := tx.Credential(m.ID)
+		if err != nil {
+			return "", nil, err
+		}
+		if has == "" {
+			tx.SaveCredential(m.ID, o.PasswordHash, o.PasswordProven)
+			changes = append(changes, "owners."+o.Email+": password set")
+		}
+	}
 	if len(changes) == 0 {
 		return m.ID, nil, nil
 	}
@@ -63,6 +73,29 @@ func EnsureOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party, o Owner
 		return "", nil, err
 	}
 	return m.ID, changes, save(tx, cfg, scope, c)
+}
+
+// DropOwner takes the owner role, and the break-glass designation, from somebody who stays a member:
+// their role follows groups and mappings again. The transaction holds the policy exclusively, and
+// the caller sees to it that another owner stays. It says what it changed in words for people.
+func DropOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party, id string) (changes []string, err error) {
+	m, err := tx.Member(id)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := tx.MappedGroups([]string{id})
+	if err != nil {
+		return nil, err
+	}
+	c := edit(m, "operator")
+	role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, "", groups[id], tx.Now())
+	m.ManualRole, m.BreakGlass, m.Role, m.RoleReason = "", false, role.ID, reason
+	changes = []string{"owners." + m.Email + ": no longer an owner, now " + role.Name}
+	scope := Scope{Workspace: tx.Workspace(), Actor: actor}
+	if err := tx.Record(scope.event(audit.SettingsChanged, memberParty(m), asChanges(changes)...)); err != nil {
+		return nil, err
+	}
+	return changes, save(tx, cfg, scope, c)
 }
 
 func asChanges(words []string) []audit.Change {

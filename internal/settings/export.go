@@ -18,7 +18,7 @@ type exported struct {
 	Preset       string               `yaml:"preset"`
 	Policy       *yaml.Node           `yaml:"policy"`
 	Domains      []string             `yaml:"domains,flow"`
-	Owners       []exportedOwner      `yaml:"owners"`
+	Owners       []exportedOwner      `yaml:"owners,omitempty"`
 	RoleMappings []exportedMapping    `yaml:"role_mappings"`
 	Connections  []exportedConnection `yaml:"connections"`
 	Directories  []exportedDirectory  `yaml:"directories"`

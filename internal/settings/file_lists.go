@@ -7,7 +7,10 @@ import (
 )
 
 func (r *reader) owners(n *yaml.Node) []ownerPart {
-	nodes, _ := r.list(n, "owners", maxItems)
+	nodes, ok := r.list(n, "owners", maxItems)
+	if ok && len(nodes) == 0 {
+		r.add(n.Line, "owners: expected one owner at least, found none; leave the key out to keep those that are there")
+	}
 	var out []ownerPart
 	first := map[string]int{}
 	glass := 0 // line of the break-glass administrator

@@ -18,15 +18,15 @@ import (
 // transaction because it takes long.
 type preparedOwner struct {
 	ownerPart
-	hash string // "" where there is no password or the owner exists
+	hash string // "" where the file names no password or the owner has one already
 }
 
 // noHash stands for a hash in a dry run. It is never stored and no password matches it.
 const noHash = "dry run"
 
-// owners reads and hashes the passwords of the owners who do not exist yet.
+// owners reads and hashes the passwords of the owners who have none yet.
 func (s *Service) owners(ctx context.Context, id string, fresh bool, f *File, dry bool) ([]preparedOwner, error) {
-	there := map[string]bool{}
+	there := map[string]bool{} // who has a password
 	if !fresh && len(f.owners) > 0 {
 		err := s.DB.Read(ctx, id, func(tx *store.Tx) error {
 			for _, o := range f.owners {
@@ -34,7 +34,9 @@ func (s *Service) owners(ctx context.Context, id string, fresh bool, f *File, dr
 				if err != nil {
 					return err
 				}
-				there[o.email] = m != nil
+				if there[o.email], err = hasPassword(tx, m); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
@@ -72,6 +74,15 @@ func memberIn(tx *store.Tx, address string) (*directory.Member, error) {
 		return nil, nil
 	}
 	return m, err
+}
+
+// hasPassword reports whether m, who may be nil, has a password.
+func hasPassword(tx *store.Tx, m *directory.Member) (bool, error) {
+	if m == nil {
+		return false, nil
+	}
+	hash, _, err := tx.Credential(m.ID)
+	return hash != "", err
 }
 
 // password returns the password of an owner, "" where the file names none. No error repeats it.
@@ -112,8 +123,8 @@ func (s *Service) password(dir string, o ownerPart, wrong *mistakes) string {
 	return password
 }
 
-// ensureOwners makes the listed addresses owners. Others who are owners stay: an apply takes
-// nobody's access.
+// ensureOwners makes the listed addresses owners and, as the list is exact, takes the role from
+// owners who are not in it. They stay members.
 func (a *apply) ensureOwners() error {
 	designated := slices.ContainsFunc(a.people, func(p preparedOwner) bool { return p.breakGlass != nil && *p.breakGlass })
 	listed := map[string]bool{}
@@ -123,8 +134,18 @@ func (a *apply) ensureOwners() error {
 		if err != nil {
 			return err
 		}
-		if m == nil && p.hash == "" && (p.passwordEnv != "" || p.passwordFile != "") {
-			return errStale // they were there when passwords were read
+		has, err := hasPassword(a.tx, m)
+		if err != nil {
+			return err
+		}
+		named := p.passwordEnv != "" || p.passwordFile != ""
+		if !has && p.hash == "" && named {
+			return errStale // they had one when passwords were read
+		}
+		if !has && !named && p.breakGlass != nil && *p.breakGlass {
+			var wrong mistakes
+			wrong.add(p.line, "%s.break_glass: emergency access is by password and %s has none; give password_env or password_file", p.path, p.email)
+			return wrong.err()
 		}
 		o := provision.Owner{Email: p.email, Name: p.name, PasswordHash: p.hash}
 		if p.hash != "" {
@@ -142,11 +163,12 @@ func (a *apply) ensureOwners() error {
 		}
 		a.changes = append(a.changes, changes...)
 	}
-	return a.noteOwners(listed)
+	return a.settleOwners(listed)
 }
 
-// noteOwners tells of owners whom the file does not list, and of a workspace without any.
-func (a *apply) noteOwners(listed map[string]bool) error {
+// settleOwners takes the role from owners, as far as they are in, whom a list that is present does not name, and tells of a
+// workspace without any.
+func (a *apply) settleOwners(listed map[string]bool) error {
 	members, err := a.tx.MembersByRole(a.after.Roles.Owner().ID, maxItems)
 	if err != nil {
 		return err
@@ -155,9 +177,14 @@ func (a *apply) noteOwners(listed map[string]bool) error {
 		a.notes = append(a.notes, "owners: the workspace has no owner yet")
 	}
 	for _, m := range members {
-		if len(listed) > 0 && m.In() && !listed[directory.Fold(m.Email)] {
-			a.notes = append(a.notes, "owners: "+m.Email+" is an owner, is not in the file and was kept")
+		if len(listed) == 0 || listed[directory.Fold(m.Email)] || !m.In() {
+			continue
 		}
+		changes, err := provision.DropOwner(a.tx, a.after, a.options.Actor, m.ID)
+		if err != nil {
+			return err
+		}
+		a.changes = append(a.changes, changes...)
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func TestEnforcement_NeedsAConnectionAndABreakGlassAdministratorWithAPassword(t 
 		s.mustApply(t, "workspace: acme\nowners: [{email: root@acme.test}]\n", ApplyOptions{})
 		s.wantRefusal(t, enforced, ApplyOptions{}, errs.KindForbidden, "verified connection", "break-glass administrator with a password")
 		s.wantRefusal(t, enforced+"owners: [{email: root@acme.test, break_glass: true}]\n"+
-			"connections: [{name: okta, provider: okta, protocol: saml, status: active}]\n", ApplyOptions{}, errs.KindForbidden, "break-glass")
+			"connections: [{name: okta, provider: okta, protocol: saml, status: active}]\n", ApplyOptions{}, errs.KindInvalid, "root@acme.test has none; give password_env")
 		// All at once, in one file, is fine.
 		s.mustApply(t, enforced+"owners: [{email: glass@acme.test, break_glass: true, password_file: root.txt}]\n"+
 			"connections: [{name: okta, provider: okta, protocol: saml, status: active}]\n", ApplyOptions{})
@@ -253,7 +253,7 @@ func TestEnforcement_StaysOnWhatItStandsOn(t *testing.T) {
 		s.wantRefusal(t, "workspace: acme\nconnections: []\ndirectories: []\n", ApplyOptions{Prune: true}, errs.KindForbidden, "last verified connection")
 		s.wantRefusal(t, "workspace: acme\nowners: [{email: root@acme.test, break_glass: false}]\n", ApplyOptions{}, errs.KindForbidden, "break-glass administrator")
 		// Somebody without a password cannot take the designation over.
-		s.wantRefusal(t, "workspace: acme\nowners: [{email: second@acme.test, break_glass: true}]\n", ApplyOptions{}, errs.KindForbidden, "break-glass administrator")
+		s.wantRefusal(t, "workspace: acme\nowners: [{email: second@acme.test, break_glass: true}]\n", ApplyOptions{}, errs.KindInvalid, "emergency access is by password and second@acme.test has none")
 		s.mustApply(t, "workspace: acme\nowners: [{email: root@acme.test}, {email: third@acme.test, break_glass: true, password_env: ROOT_PASSWORD}]\n", ApplyOptions{})
 		if s.member(t, "root@acme.test").BreakGlass || !s.member(t, "third@acme.test").BreakGlass {
 			t.Error("the designation did not move")
@@ -301,7 +301,7 @@ func TestEnforcement_EndsThePasswordSessionsThatItCovers(t *testing.T) {
 	})
 }
 
-func TestOwners_KeepTheirPasswordAndAreNeverRemoved(t *testing.T) {
+func TestOwners_KeepTheirPasswordAndAListThatIsPresentIsExact(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		s.mustApply(t, acme, ApplyOptions{})
 		hash := func() (hash string) {
@@ -312,15 +312,40 @@ func TestOwners_KeepTheirPasswordAndAreNeverRemoved(t *testing.T) {
 		before := hash()
 		// The variable is not even read for somebody who is there.
 		r := s.mustApply(t, "workspace: acme\nowners: [{email: ROOT@acme.test, password_env: UNSET}]\n", ApplyOptions{})
-		if hash() != before || len(r.Changes) != 0 || !s.member(t, "root@acme.test").BreakGlass {
+		if hash() != before || !s.member(t, "root@acme.test").BreakGlass {
 			t.Errorf("%v", r.Changes)
 		}
-		if !slices.Contains(r.Notes, "owners: second@acme.test is an owner, is not in the file and was kept") {
-			t.Errorf("%v", r.Notes)
+		if !slices.Equal(r.Changes, []string{"owners.second@acme.test: no longer an owner, now Trainee"}) || s.member(t, "second@acme.test").ManualRole != "" {
+			t.Errorf("%v", r.Changes)
+		}
+		if _, err := ParseFile([]byte("workspace: acme\nowners: []\n"), ""); !errs.Is(err, errs.KindInvalid) || !strings.Contains(err.Error(), "line 2: owners: expected one owner at least") {
+			t.Errorf("an empty list: %v", err)
 		}
 		s.wantRefusal(t, "workspace: acme\nowners:\n- {email: n@acme.test, password_env: UNSET}\n- {email: m@acme.test, password_env: SHORT}\n- {email: o@acme.test, password_file: gone.txt}\n",
 			ApplyOptions{DryRun: true}, errs.KindInvalid, "line 3: owners[0].password_env: the environment variable UNSET is empty or not set",
 			"line 4: owners[1].password_env: The password is too short", "line 5: owners[2].password_file: file does not exist")
+	})
+}
+
+func TestOwners_SomebodyWhoIsThereGetsTheirFirstPassword(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		s.mustApply(t, acme, ApplyOptions{})
+		id := s.addMember(t, "a@acme.test", "Agent", true)
+		file := "workspace: acme\nowners:\n- {email: root@acme.test}\n- {email: a@acme.test, break_glass: true, password_env: ROOT_PASSWORD}\n"
+		r := s.mustApply(t, file, ApplyOptions{})
+		if !slices.Contains(r.Changes, "owners.a@acme.test: password set") {
+			t.Errorf("%v", r.Changes)
+		}
+		s.in(t, func(tx *store.Tx) error {
+			hash, proven, err := tx.Credential(id)
+			if hash == "" || proven.IsZero() {
+				t.Errorf("credential %q, proven %s", hash, proven)
+			}
+			return err
+		})
+		if again := s.mustApply(t, file, ApplyOptions{}); len(again.Changes) != 0 {
+			t.Errorf("applied again: %v", again.Changes)
+		}
 	})
 }
 
