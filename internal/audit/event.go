@@ -86,15 +86,15 @@ type Event struct {
 	Type      Type      `json:"type"`
 	Outcome   Outcome   `json:"outcome"`
 	// Reason is the coded cause of a refusal, or what brought a change about.
-	Reason     string `json:"reason,omitempty"`
+	Reason     string `json:"reason"`
 	Actor      Party  `json:"actor"`
 	Subject    Party  `json:"subject"`
-	Connection string `json:"connection,omitempty"`
-	Directory  string `json:"directory,omitempty"`
+	Connection string `json:"connection"`
+	Directory  string `json:"directory"`
 	// Changes are at most MaxChanges fields.
-	Changes []Change `json:"changes,omitempty"`
+	Changes []Change `json:"changes"`
 	// Payload is what the caller sent, redacted, as JSON of at most MaxPayload bytes.
-	Payload json.RawMessage `json:"payload,omitempty"`
+	Payload json.RawMessage `json:"payload"`
 }
 
 // Limits of one event.

@@ -180,6 +180,54 @@ func addMembers(tx *store.Tx, groups []Group, wanted bool) error {
 	return err
 }
 
+// Limits of what a list of groups loads.
+const (
+	// maxPageMembers is how many members the groups of one page have together; a page is cut
+	// before it goes over, and never below one group. The client asks on behind what it got.
+	maxPageMembers = 50_000
+	// maxSearchMembers is over how many members a filter looks that no index serves.
+	maxSearchMembers = 200_000
+)
+
+// fitting cuts a page of groups to those whose members fit one answer.
+func fitting(tx *store.Tx, groups []Group) ([]Group, error) {
+	sizes, err := sizesOf(tx, groups)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for i, g := range groups {
+		if total += sizes[g.ID]; total > maxPageMembers && i > 0 {
+			return groups[:i], nil
+		}
+	}
+	return groups, nil
+}
+
+func sizesOf(tx *store.Tx, groups []Group) (map[string]int, error) {
+	ids := make([]string, len(groups))
+	for i, g := range groups {
+		ids[i] = g.ID
+	}
+	return tx.GroupSizes(ids)
+}
+
+// searchable refuses a search over more members than one request may look at.
+func searchable(tx *store.Tx, groups []Group) error {
+	sizes, err := sizesOf(tx, groups)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, n := range sizes {
+		total += n
+	}
+	if total > maxSearchMembers {
+		return errs.Invalid("too_many", "The filter would have to look at %d members one by one, at most %d are. Filter by members.value, displayName, externalId or id.", total, maxSearchMembers)
+	}
+	return nil
+}
+
 // ListGroups is ListUsers for groups. matchMembers says that match looks at members.
 func (s *Service) ListGroups(ctx context.Context, scope Scope, q List, withMembers bool, match func(Group) (bool, error), matchMembers bool) ([]Group, int, error) {
 	var groups []Group
@@ -199,16 +247,31 @@ func (s *Service) ListGroups(ctx context.Context, scope Scope, q List, withMembe
 			groups[i].Group = g
 		}
 		if match == nil {
+			if withMembers {
+				if groups, err = fitting(tx, groups); err != nil {
+					return err
+				}
+			}
 			return addMembers(tx, groups, withMembers)
 		}
 		if err := tooMany(total); err != nil {
 			return err
+		}
+		if matchMembers {
+			if err := searchable(tx, groups); err != nil {
+				return err
+			}
 		}
 		if err := addMembers(tx, groups, matchMembers); err != nil {
 			return err
 		}
 		if groups, total, err = window(ctx, groups, q, match); err != nil || matchMembers {
 			return err
+		}
+		if withMembers {
+			if groups, err = fitting(tx, groups); err != nil {
+				return err
+			}
 		}
 		return addMembers(tx, groups, withMembers)
 	})

@@ -33,7 +33,6 @@ type condKind int
 
 const (
 	condAll condKind = iota
-	condNone
 	condAnd
 	condOr
 	condEq
@@ -41,9 +40,6 @@ const (
 
 // All holds for everything.
 func All() Cond { return Cond{} }
-
-// None holds for nothing.
-func None() Cond { return Cond{kind: condNone} }
 
 // And holds where all of kids hold.
 func And(kids ...Cond) Cond { return Cond{kind: condAnd, kids: kids} }
@@ -75,8 +71,6 @@ func (a *sqlArgs) bind(v any) string {
 // selective reports whether an index finds the few rows for which c can hold.
 func (c Cond) selective() bool {
 	switch c.kind {
-	case condNone:
-		return true
 	case condAnd:
 		return slices.ContainsFunc(c.kids, Cond.selective)
 	case condOr:
@@ -121,8 +115,6 @@ func (c Cond) where(a *sqlArgs, table string) string {
 	switch c.kind {
 	case condAll:
 		return "1 = 1"
-	case condNone:
-		return "1 = 0"
 	case condAnd, condOr:
 		word, empty := " AND ", "1 = 1"
 		if c.kind == condOr {

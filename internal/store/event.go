@@ -182,7 +182,7 @@ func (tx *Tx) LastSeq() (seq int64, err error) {
 // sequenceBatch is how many events get their number in one transaction.
 const sequenceBatch = 1000
 
-const unsequenced = `SELECT workspace_id, id FROM event WHERE seq IS NULL ORDER BY workspace_id, id LIMIT $1`
+const unsequenced = `SELECT workspace_id, id FROM event WHERE seq IS NULL ORDER BY workspace_id, time, id LIMIT $1`
 
 // Sequence numbers committed events, workspace by workspace, and returns how many it numbered.
 // Numbers are given after commit, so whoever reads by number never skips a late commit. One

@@ -206,6 +206,23 @@ func (tx *Tx) MembersOfGroups(groups []string) ([]GroupMember, error) {
 	}), err
 }
 
+// GroupSizes returns how many members each of groups has.
+func (tx *Tx) GroupSizes(groups []string) (map[string]int, error) {
+	sizes := make(map[string]int, len(groups))
+	err := eachChunk(groups, func(part []string) error {
+		list, args := in(2, part)
+		return tx.each(func(r Rows) error {
+			var group string
+			var n int64
+			err := r.Scan(&group, &n)
+			sizes[group] = int(n)
+			return err
+		}, `SELECT group_id, COUNT(*) FROM group_member WHERE workspace_id = $1 AND group_id IN (`+list+`) GROUP BY group_id`,
+			append([]any{tx.workspace}, args...)...)
+	})
+	return sizes, err
+}
+
 // GroupsOfUsers returns the groups of each of users (SCIM ids), in user and group order.
 func (tx *Tx) GroupsOfUsers(users []string) ([]GroupMember, error) {
 	list, err := tx.memberships(users, `

@@ -58,7 +58,7 @@ func (l *requestLog) stranger(key strangerKey, now time.Time, sample []byte) {
 		l.strangers = map[strangerKey]*strangerSum{}
 	}
 	if l.strangers[key] == nil && len(l.strangers) >= maxStrangers {
-		key.source = "(many)"
+		key.source = manySources
 	}
 	sum := l.strangers[key]
 	if sum == nil {
@@ -163,8 +163,15 @@ func (db *DB) FlushMarks(ctx context.Context) error {
 		for _, key := range bySession {
 			c.Defer(touchSession, key.workspace, key.id, micros(sessions[key]))
 		}
+		full, err := strangersFull(ctx, c, bySource)
+		if err != nil {
+			return err
+		}
 		for _, key := range bySource {
 			sum := strangers[key]
+			if full {
+				key.source = manySources
+			}
 			c.Defer(countStranger, key.source, key.reason, micros(key.hour), micros(sum.first), micros(sum.last), pack(sum.sample), sum.count)
 		}
 		return nil
@@ -173,6 +180,25 @@ func (db *DB) FlushMarks(ctx context.Context) error {
 		l.putBack(entries, tokens, sessions, strangers)
 	}
 	return db.translate(err)
+}
+
+// manySources is the source of refusals that are summed up together, once there are too many to
+// keep apart.
+const manySources = "(many)"
+
+// maxStrangerRows bounds the sources that are kept apart in one hour: whoever owns a large IPv6
+// network has more sources than a disk has room.
+const maxStrangerRows = 10_000
+
+// strangersFull reports whether the hour of the newest of keys has all the sources it may have.
+func strangersFull(ctx context.Context, c Conn, keys []strangerKey) (bool, error) {
+	if len(keys) == 0 {
+		return false, nil
+	}
+	newest := slices.MaxFunc(keys, func(a, b strangerKey) int { return a.hour.Compare(b.hour) }).hour
+	var rows int64
+	err := each(ctx, c, func(r Rows) error { return r.Scan(&rows) }, `SELECT COUNT(*) FROM stranger WHERE hour = $1`, micros(newest))
+	return rows >= maxStrangerRows, err
 }
 
 // putBack keeps what could not be written for the next time: the newest reads up to the bound,

@@ -200,7 +200,7 @@ CREATE TABLE event (
 	PRIMARY KEY (workspace_id, id)
 );
 CREATE UNIQUE INDEX event_seq ON event (workspace_id, seq) WHERE seq IS NOT NULL;
-CREATE INDEX event_unsequenced ON event (workspace_id, id) WHERE seq IS NULL;
+CREATE INDEX event_unsequenced ON event (workspace_id, time, id) WHERE seq IS NULL;
 CREATE INDEX event_subject ON event (workspace_id, subject_id, seq);
 CREATE INDEX event_time ON event (workspace_id, time);
 -- What every owner is shown: few rows, asked at each view of an owner's page.

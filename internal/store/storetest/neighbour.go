@@ -110,6 +110,7 @@ var probes = map[string]probe{
 	},
 	"GroupMemberIDs":  func(tx *store.Tx, h house) (any, error) { return tx.GroupMemberIDs(h.Group) },
 	"MembersOfGroups": func(tx *store.Tx, h house) (any, error) { return tx.MembersOfGroups([]string{h.Group}) },
+	"GroupSizes":      func(tx *store.Tx, h house) (any, error) { return tx.GroupSizes([]string{h.Group}) },
 	"GroupsOfUsers":   func(tx *store.Tx, h house) (any, error) { return tx.GroupsOfUsers([]string{h.User}) },
 	"MappedGroups":    func(tx *store.Tx, h house) (any, error) { return tx.MappedGroups([]string{h.Member}) },
 	"MembersInGroup":  func(tx *store.Tx, h house) (any, error) { return tx.MembersInGroup(h.Group) },
