@@ -91,6 +91,14 @@ func makeDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return errs.Invalid("data_dir_unusable", "The data dir %s cannot be made: %s.", dir, innermost(err)).With(err)
 	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return errs.Invalid("data_dir_unusable", "The data dir %s cannot be read: %s.", dir, innermost(err)).With(err)
+	}
+	// Who may write there can put another database in the place of ours.
+	if info.Mode().Perm()&0o002 != 0 {
+		return errs.Invalid("data_dir_unsafe", "Everybody may write to the data dir %s (%s). Take that away (chmod o-w), or name another with --data-dir.", dir, info.Mode().Perm())
+	}
 	return nil
 }
 

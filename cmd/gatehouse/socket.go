@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/web"
@@ -110,21 +109,27 @@ func reply(w http.ResponseWriter, status int, v any) error {
 // was left behind by a server that was killed.
 func listenSocket(dir string) (net.Listener, error) {
 	path := filepath.Join(dir, socketName)
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("replace the local socket: %w", err)
+	// It is made in a folder that is ours alone and moved when others cannot use it: there is no
+	// moment in which they could.
+	private, err := os.MkdirTemp(dir, ".sock")
+	if err != nil {
+		return nil, fmt.Errorf("make the local socket: %w", err)
 	}
-	address, done, err := socketAddress(path)
+	defer os.RemoveAll(private)
+	fresh := filepath.Join(private, "s")
+	address, done, err := socketAddress(fresh)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	before := syscall.Umask(0o177) // the socket is never there for others, not even for a moment
 	l, err := net.Listen("unix", address)
-	syscall.Umask(before)
 	if err != nil {
 		return nil, fmt.Errorf("make the local socket: %w", err)
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // address may be short-lived; the path is removed below
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // its name here is short-lived; path is removed by Close
+	if err := errors.Join(os.Chmod(fresh, 0o600), os.Rename(fresh, path)); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the local socket: %w", err), l.Close())
+	}
 	return &socketListener{l, path}, nil
 }
 

@@ -188,10 +188,7 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	if err != nil {
 		return before, err
 	}
-	if !rewritten && len(added)+len(removed) > 0 {
-		g.UpdatedAt = tx.Now()
-		tx.TouchGroup(g.ID)
-	}
+	touched := !rewritten && len(added)+len(removed) > 0
 	changes = append(changes, counted("members_added", len(added))...)
 	changes = append(changes, counted("members_removed", len(removed))...)
 	e := scope.event(audit.SCIMGroupUpdated, groupParty(g), changes...)
@@ -201,7 +198,16 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	if err := tx.Record(e); err != nil {
 		return before, err
 	}
-	return *g, f.rolesAfter(tx, scope, g, before, added, removed, known, exclusive)
+	if err := f.rolesAfter(tx, scope, g, before, added, removed, known, exclusive); err != nil {
+		return before, err
+	}
+	if touched {
+		// Last, so that changes of one group wait for each other's commit alone: the row is
+		// locked from here on.
+		g.UpdatedAt = tx.Now()
+		tx.TouchGroup(g.ID)
+	}
+	return *g, nil
 }
 
 // rolesAfter resolves the roles of those whom a change of a group concerns. Where the name or the

@@ -143,9 +143,9 @@ func (a *apply) ensureOwners() error {
 			return errStale // they had one when passwords were read
 		}
 		if !has && !named && p.breakGlass != nil && *p.breakGlass {
-			var wrong mistakes
-			wrong.add(p.line, "%s.break_glass: emergency access is by password and %s has none; give password_env or password_file", p.path, p.email)
-			return wrong.err()
+			if err := a.mayGoWithoutPassword(p); err != nil {
+				return err
+			}
 		}
 		o := provision.Owner{Email: p.email, Name: p.name, PasswordHash: p.hash}
 		if p.hash != "" {
@@ -164,6 +164,22 @@ func (a *apply) ensureOwners() error {
 		a.changes = append(a.changes, changes...)
 	}
 	return a.settleOwners(listed)
+}
+
+// mayGoWithoutPassword refuses to move the break-glass designation from somebody who can sign in by
+// password to somebody who cannot. Where there is nobody to lose, it is noted.
+func (a *apply) mayGoWithoutPassword(p preparedOwner) error {
+	now, err := a.tx.BreakGlass(a.after.Roles.Owner().ID)
+	if err != nil {
+		return err
+	}
+	if can, err := hasPassword(a.tx, now); err != nil || !can {
+		a.notes = append(a.notes, p.path+".break_glass: "+p.email+" has no password yet, and emergency access is by password")
+		return err
+	}
+	var wrong mistakes
+	wrong.add(p.line, "%s.break_glass: emergency access is by password and %s has none; give password_env or password_file", p.path, p.email)
+	return wrong.err()
 }
 
 // settleOwners takes the role from owners, as far as they are in, whom a list that is present does not name, and tells of a
