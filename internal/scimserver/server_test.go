@@ -467,3 +467,15 @@ func TestRoundTrip_APutOfWhatGetReturnedChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestPeopleWithoutAnAddress_MayBeMany(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		w := h.workspace("acme", "default", func(p *directory.Policy) { p.RequiredAttributes = nil })
+		for _, name := range []string{"ann", "bob"} {
+			w.do("POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"`+name+`"}`).want(201)
+		}
+		id := w.do("POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"cy"}`).want(201).str("id")
+		w.do("PATCH", "/Users/"+id, patch(`{"op":"replace","value":{"active":false}}`)).want(200)
+		w.do("PATCH", "/Users/"+id, patch(`{"op":"replace","value":{"active":true}}`)).want(200)
+	})
+}

@@ -97,6 +97,9 @@ const memberByEmail = `
 
 // MemberByEmail returns the member with that address who is not deactivated, else the newest.
 func (tx *Tx) MemberByEmail(address string) (*directory.Member, error) {
+	if address == "" {
+		return nil, ErrNoMember(address) // many have none
+	}
 	return tx.memberBy(ErrNoMember(address), memberByEmail, tx.workspace, directory.Fold(address))
 }
 

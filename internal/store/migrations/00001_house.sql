@@ -91,8 +91,8 @@ CREATE TABLE member (
 	updated_at   BIGINT NOT NULL,
 	PRIMARY KEY (workspace_id, id)
 );
--- Two members may share an address only when all but one are out.
-CREATE UNIQUE INDEX member_address ON member (workspace_id, email_folded) WHERE sources = 0 AND stage <> 'erased';
+-- Two members may share an address only when all but one are out. Somebody may have none.
+CREATE UNIQUE INDEX member_address ON member (workspace_id, email_folded) WHERE sources = 0 AND stage <> 'erased' AND email_folded <> '';
 CREATE INDEX member_by_email ON member (workspace_id, email_folded, created_at);
 CREATE INDEX member_by_role ON member (workspace_id, role_id, id);
 
