@@ -5,6 +5,9 @@ import "strings"
 // Decode reads the body of a POST or PUT: canonical names, declared types, password and
 // read-only attributes dropped. What was dropped is told in warnings.
 //
+// In lenient mode data under an unknown URN is kept as it is: at most 10 such extensions of at most
+// 100 simple values of at most 8 KiB. What is beyond that is dropped.
+//
 // null, "", [] and {} mean that there is no value. An explicit empty list of a row-level attribute
 // stays as such. Extension data counts whether or not "schemas" lists the URN, which Entra does not. An
 // attribute that is not in the body has no key in the Resource, "active" and "members" included:
@@ -55,6 +58,9 @@ func (rd *reader) checkSchemas(o object) error {
 		}
 		switch s := rd.t.space(urn); {
 		case s == nil:
+			if _, used := o.get(urn); used {
+				continue // what becomes of its data is told where that is read
+			}
 			rd.warn("The schema %s was ignored: it is not known for %s.", quote(urn), rd.t.Name)
 		case s.ext == "":
 			found = true
@@ -86,7 +92,7 @@ func (rd *reader) attribute(r Resource, f field) error {
 func (rd *reader) extension(r Resource, f field) error {
 	s := rd.t.space(f.name)
 	if s == nil {
-		rd.warn("%s was dropped: it is not a schema of %s.", quote(f.name), rd.t.Name)
+		rd.openExtension(r, f)
 		return nil
 	}
 	if f.value == nil {

@@ -19,12 +19,15 @@ const (
 // an attribute that is never returned is 403 sensitive. Longer than 8 KiB, deeper than 20 or
 // with more than 100 terms is 400 invalidFilter.
 //
-// Unquoted words as strings are accepted, since Microsoft's documents print externalId eq jyoung.
-func ParseFilter(t *ResourceType, s string) (Filter, error) {
+// Unquoted words as strings are accepted, since Microsoft's documents print externalId eq jyoung. So
+// are eq and pr on an attribute of an unknown extension, whose values compare as text.
+func ParseFilter(t *ResourceType, s string) (Filter, error) { return parseFilter(t, Lenient, s) }
+
+func parseFilter(t *ResourceType, mode Mode, s string) (Filter, error) {
 	if len(s) > maxFilterBytes {
 		return nil, bad(TypeInvalidFilter, "The filter has %d bytes; at most %d are accepted.", len(s), maxFilterBytes)
 	}
-	p := filterParser{text: s, scope: scope{t: t}, depth: maxFilterDepth, terms: maxFilterTerms}
+	p := filterParser{text: s, scope: scope{t: t, mode: mode}, depth: maxFilterDepth, terms: maxFilterTerms}
 	return p.whole()
 }
 
@@ -261,6 +264,9 @@ func (p *filterParser) compare(s scanned, op CompareOp) (Filter, error) {
 			return Present{s.path}, nil
 		}
 		return nil, bad(TypeInvalidFilter, "The filter is not valid: null can be compared with eq and ne only.")
+	}
+	if s.open && op != EqualTo {
+		return nil, bad(TypeInvalidFilter, "The filter is not valid: %s is of no known type and takes eq and pr only.", quote(s.path.String()))
 	}
 	leaf, path := s.leaf(), s.path
 	if leaf.isComplex() {

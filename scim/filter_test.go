@@ -109,7 +109,7 @@ func TestParseFilter_RefusesAndNeverGuesses(t *testing.T) {
 		`name[familyName eq "x"]`, `name eq "x"`, `emails[value pr].foo eq "x"`, `emails[value pr]. eq "x"`, `emails[phoneNumbers[type eq "x"]]`,
 		`userName.foo eq "x"`, `emails.value.x eq "y"`, `active co "t"`, `active eq "yes"`, `active eq 1`, `title gt null`, `title co null`,
 		`x509Certificates.value gt "a"`, `meta.created gt "yesterday"`, `meta.created co "2026"`, `userName gt abc`, `userName eq a"b`,
-		`urn:foo:bar:userName eq "x"`, `urn:ietf:params:scim:schemas:core:2.0:Group:displayName eq "x"`, URNEnterpriseUser + ` eq "x"`, URNUser + ` pr`,
+		`urn:foo:bar:userName co "x"`, `urn:foo:bar eq "x"`, `urn:f:userName eq "x"`, `urn:ietf:params:scim:schemas:core:2.0:Usr:userName eq "x"`, `urn:ietf:params:scim:schemas:core:2.0:Group:displayName eq "x"`, URNEnterpriseUser + ` eq "x"`, URNUser + ` pr`,
 		URNEnterpriseUser + `:nope eq "x"`, `userName eq "\u0000"`, "userName eq \"\x01\"", "userName eq \"\xff\"", "userName\teq \"a\"", `userName eq"a"`,
 		`userName eq a b`, `title pr and(`, `1 eq 1`, `"userName" eq "x"`, nested, `userName eq "` + strings.Repeat("x", 10<<10) + `"`,
 		urnAcme + `:level eq "7"`, urnAcme + `:level co 7`, urnAcme + `:tags[type eq "x"]`, strings.Repeat(`title pr or `, 100) + `title pr`,
@@ -322,6 +322,7 @@ func FuzzFilter(f *testing.F) {
 		`userName eq "a" or active eq true and not (title pr)`, `emails[type eq "work"].value eq "a@x"`, `emails[type eq "work" and (value co "x" or primary eq "True")]`,
 		URNEnterpriseUser + `:manager.value eq "7"`, `externalId eq jyoung`, `meta.created gt "2026-01-02T03:04:05Z"`, urnAcme + `:level gt 1e5`, `((title pr))`,
 		`userName eq "a\" or 1=1"`, `x509Certificates.value eq "AA=="`, `title ne null`, `members eq "x"`, `urn:`, `emails[`,
+		urnOpen + `:badge eq "7" or ` + urnOpen + `:n eq 7`, urnOpen + `:badge pr`, urnOpen + `:b eq null`, `urn:scim:custom:1.0 pr`,
 	} {
 		f.Add(s)
 	}

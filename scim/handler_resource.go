@@ -128,7 +128,7 @@ func (e *exchange) show(status int, r Resource, p Projection) answer {
 // list performs a query (RFC 7644 section 3.4.2). itemsPerPage is what is on this page: Okta
 // refuses anything else.
 func (e *exchange) list() (answer, error) {
-	q, err := queryFrom(e.t, e.query)
+	q, err := queryFrom(e.t, e.h.Mode, e.query)
 	if err != nil {
 		return answer{}, err
 	}

@@ -80,6 +80,9 @@ func (m matcher) find(p AttrPath) (any, *Attribute) {
 	}
 	a := m.t.top(p.URN, p.Name)
 	if a == nil {
+		if p.URN != "" && m.t.space(p.URN) == nil {
+			return openText(m.r.openData(p)), &Attribute{Name: p.Name}
+		}
 		return nil, nil
 	}
 	container := map[string]any(m.r)

@@ -79,7 +79,7 @@ type Patch struct {
 // Touches reports whether an attribute operation changes the attribute or something inside.
 func (p Patch) Touches(path AttrPath) bool {
 	for _, op := range p.Ops {
-		if op.Path.URN == path.URN && (op.Path.Name == path.Name || op.Path.Name == "") {
+		if equalFoldASCII(op.Path.URN, path.URN) && (equalFoldASCII(op.Path.Name, path.Name) || op.Path.Name == "") {
 			return true
 		}
 	}
@@ -118,7 +118,7 @@ func ApplyMembers(current []string, ops []MemberOp) []string {
 
 // parsePath reads the path of an operation: an attribute path, attr[filter], attr[filter].sub, or
 // the URN of an extension.
-func parsePath(t *ResourceType, text string) (Path, scanned, error) {
+func parsePath(t *ResourceType, mode Mode, text string) (Path, scanned, error) {
 	invalid := func(why string) (Path, scanned, error) {
 		return Path{}, scanned{}, bad(TypeInvalidPath, "The path %s is not valid: %s.", quote(text), why)
 	}
@@ -128,7 +128,7 @@ func parsePath(t *ResourceType, text string) (Path, scanned, error) {
 	if !utf8.ValidString(text) {
 		return invalid("it is not UTF-8")
 	}
-	s, why := scope{t: t}.scan(text)
+	s, why := scope{t: t, mode: mode}.scan(text)
 	if why != "" {
 		return invalid(why)
 	}

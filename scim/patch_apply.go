@@ -51,6 +51,9 @@ type applier struct {
 
 func (ap *applier) apply(r Resource, op Op) error {
 	urn, name := op.Path.URN, op.Path.Name
+	if urn != "" && ap.t.space(urn) == nil {
+		return ap.open(r, op)
+	}
 	if name == "" {
 		delete(r, urn)
 		return nil

@@ -11,7 +11,8 @@ const maxPatchOps = 1000
 //
 // In lenient mode it accepts capitalised operations, values without a path whose keys are paths
 // (Entra with aadOptscim062020), booleans as words, values wrapped in arrays, a remove with a list
-// of values, and no operations at all. A password is dropped with a warning.
+// of values, and no operations at all. A password is dropped with a warning. A path under the URN of
+// an unknown extension sets or unsets a simple value there, with the limits of Decode.
 //
 // Errors: 400 invalidSyntax, invalidPath, invalidValue, noTarget, mutability; 413 above 1,000
 // operations.
@@ -151,7 +152,7 @@ func (pr *patchReader) key(kind OpKind, f field) error {
 
 // target resolves a path and hands the operation on.
 func (pr *patchReader) target(kind OpKind, text string, value any, given, keyed bool) error {
-	path, at, err := parsePath(pr.t, text)
+	path, at, err := parsePath(pr.t, pr.mode, text)
 	if err != nil {
 		return err
 	}
@@ -160,6 +161,9 @@ func (pr *patchReader) target(kind OpKind, text string, value any, given, keyed 
 
 func (pr *patchReader) perform(q request) error {
 	a, sub := q.at.attr, q.at.sub
+	if q.at.open {
+		return pr.open(q)
+	}
 	if a == nil {
 		return pr.wholeExtension(q)
 	}

@@ -422,7 +422,7 @@ func patchOps() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		op := rapid.SampledFrom([]string{"replace", "Replace", "remove"}).Draw(t, "op")
 		path := rapid.SampledFrom([]string{"title", "name", "name.givenName", "emails", `emails[type eq \"work\"]`, `emails[type eq \"work\"].value`, `emails[value eq \"x\"].display`,
-			`emails[primary eq true].value`, `emails[not (type eq \"work\")].primary`, ent + ":manager", ent + ":department", ent}).Draw(t, "path")
+			`emails[primary eq true].value`, `emails[not (type eq \"work\")].primary`, ent + ":manager", ent + ":department", ent, urnOpen + ":badge", strings.ToUpper(urnOpen), "urn:ietf:params:scim:schemas:extension:Acme:2.0:User:User"}).Draw(t, "path")
 		value := rapid.SampledFrom([]string{`"x"`, `"y"`, `""`, `null`, `[]`, `{}`, `true`, `[{"value":"x","type":"work","primary":true},{"value":"y"}]`, `{"value":"y","type":"home"}`, `{"givenName":"g"}`, `{"department":"d"}`}).Draw(t, "value")
 		return `[{"op":"` + op + `","path":"` + path + `","value":` + value + `}]`
 	})
@@ -498,18 +498,19 @@ func FuzzPatchPath(f *testing.F) {
 	for _, s := range []string{
 		"title", "name.familyName", `emails[type eq "work"].value`, `emails[type eq "work" and value co "]"]`, ent, ent + ":manager.value", URNUser + ":active",
 		`members[value eq "a:b.c d\"e]"]`, "emails[", "urn:", "urn:ietf:params:scim:schemas:core:2.0:User:", "$ref", urnAcme + `:tags[value eq "x"]`, "a.b.c",
+		urnOpen, urnOpen + ":badge", "urn:scim:custom:1.0", "urn:scim:custom:1.0:a", "urn:ab:c", "urn:ab::c", URNGroup + ":displayName",
 	} {
 		f.Add(s)
 	}
 	user, group := testUser(), NewGroupType()
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, rt := range []*ResourceType{user, group} {
-			p, _, err := parsePath(rt, s)
+			p, _, err := parsePath(rt, Lenient, s)
 			if err != nil {
 				wantError(t, err, 400, TypeInvalidPath)
 				continue
 			}
-			again, _, err := parsePath(rt, p.String())
+			again, _, err := parsePath(rt, Lenient, p.String())
 			if err != nil && len(p.String()) < maxPathBytes && !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "deeper than") || err == nil && !reflect.DeepEqual(again, p) {
 				t.Fatalf("%q printed as %q parses as %#v, %v", s, p, again, err)
 			}
@@ -523,6 +524,8 @@ func FuzzPatchBody(f *testing.F) {
 		`[{"op":"remove","path":"members[value eq \"u\"]"},{"op":"Add","path":"members","value":[{"$ref":null,"value":"77"}]}]`, `[]`,
 		`[{"op":"replace","value":{"name.givenName":"K","` + ent + `:manager":""}}]`, `[{"op":"Add","path":"roles","value":[{"value":"{\"value\":\"x\"}"}]}]`,
 		`[{"op":"remove","path":"emails","value":[{"type":"work"}]}]`, `[{"op":"add","path":"` + ent + `","value":{"department":["d"]}}]`,
+		`[{"op":"Replace","path":"active","value":"False"},{"op":"Add","path":"` + urnOpen + `:badge","value":"7"}]`, `[{"op":"replace","value":{"` + urnOpen + `:a":1,"` + urnOpen + `":{"b":null}}}]`,
+		`[{"op":"add","path":"urn:scim:custom:1.0","value":[{"value":1}]}]`, `[{"op":"add","path":"urn:ab:c:d","value":"x"},{"op":"add","path":"urn:ab:c:d","value":{"e":1}},{"op":"remove","path":"urn:ab:c"}]`,
 	} {
 		f.Add([]byte(patchHead + s + "}"))
 	}

@@ -30,6 +30,7 @@ func (p AttrPath) String() string {
 type scope struct {
 	t      *ResourceType
 	parent *Attribute // nil outside value paths
+	mode   Mode       // Lenient also finds open extensions
 }
 
 // scanned is an attribute path found at the start of a text.
@@ -38,6 +39,7 @@ type scanned struct {
 	attr *Attribute // the top-level attribute, nil for a bare extension URN
 	sub  *Attribute // the sub-attribute, or nil
 	n    int        // bytes taken
+	open bool       // of an extension that the type does not know; attr is nil for its bare URN
 }
 
 // leaf is the attribute that holds the value.
@@ -61,7 +63,7 @@ func (c scope) scan(text string) (s scanned, why string) {
 		if isURN(text) {
 			sp, n := c.t.prefix(text)
 			if sp == nil {
-				return s, quote(untilDelimiter(text)) + " names no schema of " + c.t.Name
+				return c.scanOpen(text)
 			}
 			s.path.URN, s.n, attrs = sp.ext, n, sp.attrs
 			if n == len(text) || text[n] != ':' {

@@ -42,6 +42,10 @@ func keysFor(t *ResourceType, names []string) map[attrKey]subset {
 		if rest := name[s.n:]; why != "" || rest != "" && rest[0] != '[' {
 			continue
 		}
+		if s.open {
+			keys[openKey(s.path.String())] = nil
+			continue
+		}
 		key := attrKey{s.path.URN, s.path.Name}
 		subs, there := keys[key]
 		switch {
@@ -92,6 +96,9 @@ func (p Projection) Wants(path string) bool {
 	s, why := scope{t: p.t}.scan(path)
 	if why != "" {
 		return false
+	}
+	if s.open {
+		return p.wantsOpen(s.path.String())
 	}
 	if s.attr == nil {
 		return p.wantsExtension(s.path.URN)
@@ -146,4 +153,40 @@ func (p Projection) showsSub(subs subset, sub *Attribute) bool {
 		return false
 	}
 	return !subs[sub.Name]
+}
+
+// openKey stands for an open extension, or for an attribute of one: which of them a path means is
+// only seen on the resource.
+func openKey(path string) attrKey { return attrKey{urn: lowerASCII(path)} }
+
+// showsOpen is shows for an attribute of an open extension.
+func (p Projection) showsOpen(urn, name string) bool {
+	if !p.Explicit() {
+		return true
+	}
+	_, all := p.named()[openKey(urn)]
+	_, one := p.named()[openKey(urn+":"+name)]
+	return (all || one) == (p.include != nil)
+}
+
+// wantsOpen reports whether any part of an open extension, or its attribute at that path, will be
+// shown.
+func (p Projection) wantsOpen(path string) bool {
+	for key := range p.named() {
+		if within(path, key.urn) && key.urn != "" && key.name == "" {
+			return p.include != nil
+		}
+		if p.include != nil && within(key.urn, path) {
+			return true
+		}
+	}
+	return p.include == nil
+}
+
+// named returns the attributes that the client named, to show or to leave out.
+func (p Projection) named() map[attrKey]subset {
+	if p.include != nil {
+		return p.include
+	}
+	return p.exclude
 }

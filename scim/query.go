@@ -61,14 +61,14 @@ func parameter(q url.Values, name, scimType string) (value string, given bool, e
 
 // queryFrom reads the parameters of a list. Unknown ones are ignored, as are sortBy and
 // sortOrder, which discovery does not offer.
-func queryFrom(t *ResourceType, v url.Values) (Query, error) {
+func queryFrom(t *ResourceType, mode Mode, v url.Values) (Query, error) {
 	q := Query{StartIndex: 1, Count: DefaultCount}
 	text, given, err := parameter(v, "filter", TypeInvalidFilter)
 	if err != nil {
 		return q, err
 	}
 	if given {
-		if q.Filter, err = ParseFilter(t, text); err != nil {
+		if q.Filter, err = parseFilter(t, mode, text); err != nil {
 			return q, err
 		}
 	}

@@ -22,8 +22,9 @@ func (w renderer) location(t *ResourceType, id string) string {
 func (w renderer) resource(b []byte, t *ResourceType, r Resource, p Projection) []byte {
 	t.index()
 	p.t = t
+	open := t.openURNs(r)
 	b = append(b, `{"schemas":[`...)
-	for i, urn := range t.SchemasOf(r) {
+	for i, urn := range t.schemasOf(r, open) {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -37,6 +38,9 @@ func (w renderer) resource(b []byte, t *ResourceType, r Resource, p Projection) 
 	}
 	for _, e := range t.Extensions {
 		b = w.extension(b, p, e.Schema, r)
+	}
+	for _, urn := range open {
+		b = openExtension(b, p, urn, r.Extension(urn))
 	}
 	b = w.attribute(b, p, "", t.core["meta"], w.meta(t, r))
 	return append(b, '}')
@@ -61,6 +65,23 @@ func (w renderer) extension(b []byte, p Projection, s *Schema, r Resource) []byt
 	}
 	b = append(b[:open], b[open+1:]...) // the first attribute's comma
 	return append(b, '}')
+}
+
+// openExtension writes the data of an extension that the type does not know, names sorted.
+func openExtension(b []byte, p Projection, urn string, data map[string]any) []byte {
+	shown := make(map[string]any, len(data))
+	for name, v := range data {
+		if p.showsOpen(urn, name) {
+			shown[name] = v
+		}
+	}
+	if len(shown) == 0 {
+		return b
+	}
+	b = append(b, ',')
+	b = appendString(b, urn)
+	b = append(b, ':')
+	return appendPlain(b, shown)
 }
 
 func (w renderer) meta(t *ResourceType, r Resource) map[string]any {

@@ -4,7 +4,7 @@ package scim
 // a PUT cannot change or, by its absence, does not mean to. Kept are id, meta and every
 // read-only attribute; "active" and other permanent attributes when r has no value (a PUT
 // without active must never let a deactivated user in again); and row-level attributes when r
-// does not name them. It returns the result and whether that differs from stored. Neither
+// does not name them. Unknown extensions keep their spelling. It returns the result and whether that differs from stored. Neither
 // argument is changed. A different value for a set immutable attribute is 400 mutability (RFC 7644
 // section 3.5.1).
 func ApplyReplace(t *ResourceType, stored, r Resource) (next Resource, changed bool, err error) {
@@ -31,6 +31,7 @@ func ApplyReplace(t *ResourceType, stored, r Resource) (next Resource, changed b
 		}
 		put(next, e.Schema.ID, data)
 	}
+	t.keepSpelling(next, stored)
 	return next, !Equal(stored, next), nil
 }
 

@@ -34,17 +34,18 @@ func (r Resource) String(path string) string {
 }
 
 // locate splits a path and returns the map that holds its attribute. Extensions are found by
-// the keys of r, since a URN contains dots and colons itself.
+// the keys of r, the longest first, since a URN contains dots and colons itself.
 func (r Resource) locate(path string) (container map[string]any, name, sub string) {
 	container = r
 	if isURN(path) {
+		longest := 0
 		for key := range r {
-			if len(path) > len(key) && path[len(key)] == ':' && path[:len(key)] == key {
+			if n := len(key); n > longest && len(path) > n && path[n] == ':' && path[:n] == key {
 				container, _ = r[key].(map[string]any)
-				path = path[len(key)+1:]
-				break
+				longest = n + 1
 			}
 		}
+		path = path[longest:]
 	}
 	for i := 0; i < len(path); i++ {
 		if path[i] == '.' {
