@@ -19,6 +19,10 @@
 // makes no sense is an Error that names it. The exceptions are the drops that lenient mode allows,
 // and each of them is a warning (see Warnings).
 //
+// Data of an extension that a type does not know is not among the drops: lenient mode keeps simple
+// values under their URN, within limits, for Entra sends a customer's own attributes so and a PATCH
+// can carry one beside "active".
+//
 // # Where to start
 //
 // NewUserType, NewGroupType and Handler serve a directory; Example shows the smallest one.

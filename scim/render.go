@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,25 +23,35 @@ func (w renderer) location(t *ResourceType, id string) string {
 func (w renderer) resource(b []byte, t *ResourceType, r Resource, p Projection) []byte {
 	t.index()
 	p.t = t
-	open := t.openURNs(r)
+	urns := t.schemasOf(r)
 	b = append(b, `{"schemas":[`...)
-	for i, urn := range t.schemasOf(r, open) {
+	for i, urn := range urns {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendString(b, urn)
 	}
+	listed := len(b)
 	b = append(b, ']')
+	known := len(urns) - 1 // keys of r that the type knows
+	for _, name := range [...]string{"id", "externalId", "meta"} {
+		if r[name] != nil {
+			known++
+		}
+	}
 	b = w.attribute(b, p, "", t.core["id"], r["id"])
 	b = w.attribute(b, p, "", t.core["externalid"], r["externalId"])
 	for _, a := range t.Schema.Attributes {
-		b = w.attribute(b, p, "", a, r[a.Name])
+		if v := r[a.Name]; v != nil {
+			known++
+			b = w.attribute(b, p, "", a, v)
+		}
 	}
 	for _, e := range t.Extensions {
 		b = w.extension(b, p, e.Schema, r)
 	}
-	for _, urn := range open {
-		b = openExtension(b, p, urn, r.Extension(urn))
+	if known < len(r) {
+		b = openExtensions(b, listed, p, r)
 	}
 	b = w.attribute(b, p, "", t.core["meta"], w.meta(t, r))
 	return append(b, '}')
@@ -67,21 +78,29 @@ func (w renderer) extension(b []byte, p Projection, s *Schema, r Resource) []byt
 	return append(b, '}')
 }
 
-// openExtension writes the data of an extension that the type does not know, names sorted.
-func openExtension(b []byte, p Projection, urn string, data map[string]any) []byte {
-	shown := make(map[string]any, len(data))
-	for name, v := range data {
-		if p.showsOpen(urn, name) {
-			shown[name] = v
+// openExtensions writes the extensions that the type does not know, sorted, and lists them in
+// "schemas", whose last URN ends at listed. Few resources have any: they are looked for only where
+// the schema's attributes were not all there is.
+func openExtensions(b []byte, listed int, p Projection, r Resource) []byte {
+	var urns []byte
+	for _, urn := range p.t.openURNs(r) {
+		urns = append(urns, ',')
+		urns = appendString(urns, urn)
+		shown := map[string]any{}
+		for name, v := range r.Extension(urn) {
+			if p.showsOpen(urn, name) {
+				shown[name] = v
+			}
 		}
+		if len(shown) == 0 {
+			continue
+		}
+		b = append(b, ',')
+		b = appendString(b, urn)
+		b = append(b, ':')
+		b = appendPlain(b, shown)
 	}
-	if len(shown) == 0 {
-		return b
-	}
-	b = append(b, ',')
-	b = appendString(b, urn)
-	b = append(b, ':')
-	return appendPlain(b, shown)
+	return slices.Insert(b, listed, urns...)
 }
 
 func (w renderer) meta(t *ResourceType, r Resource) map[string]any {

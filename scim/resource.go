@@ -8,6 +8,9 @@ import "encoding/json"
 // empty string and no empty list in it, except an explicit empty list of a row-level attribute,
 // which empties that list.
 //
+// An extension that the type does not know has simple values only, and the letter case in which it
+// came first; its paths are found in any.
+//
 // A Resource never holds "schemas", which follows from its content, and never a password. What a
 // Backend returns should hold "id" and "meta" with "created" and "lastModified" (RFC 3339, UTC);
 // the Handler adds the rest of meta and every "$ref".

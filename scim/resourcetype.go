@@ -112,16 +112,19 @@ func (t *ResourceType) space(urn string) *space {
 // SchemasOf returns the "schemas" value of r: the core URN and the URN of every extension with
 // data, the unknown ones last (RFC 7643 section 3). Resources do not carry the attribute; it
 // follows from them.
-func (t *ResourceType) SchemasOf(r Resource) []string { return t.schemasOf(r, t.openURNs(r)) }
+func (t *ResourceType) SchemasOf(r Resource) []string {
+	return append(t.schemasOf(r), t.openURNs(r)...)
+}
 
-func (t *ResourceType) schemasOf(r Resource, open []string) []string {
+// schemasOf is SchemasOf without the extensions that t does not know.
+func (t *ResourceType) schemasOf(r Resource) []string {
 	urns := []string{t.Schema.ID}
 	for _, e := range t.Extensions {
 		if m, _ := r[e.Schema.ID].(map[string]any); len(m) > 0 {
 			urns = append(urns, e.Schema.ID)
 		}
 	}
-	return append(urns, open...)
+	return urns
 }
 
 // segment is the endpoint as one path segment: "Users".
