@@ -20,14 +20,16 @@ build: ## build bin/gatehouse, one static binary
 check: ## format, vet, staticcheck, and the table of who may import whom
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags accept ./acceptance
 	$(STATICCHECK) ./...
 	$(GO) test ./internal/house
 
 test: deps ## every test with the race detector, on SQLite and on PostgreSQL
 	GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -race -timeout 15m ./...
 
-accept: deps ## the stories against the real binary, with peers and faults
-	GATEHOUSE_ACCEPT=1 GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -count=1 -timeout 30m ./acceptance/...
+accept: ## the stories against the real binary, with a peer written by others and with faults
+	@scripts/deps peers
+	GATEHOUSE_ACCEPT=1 GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -tags accept -count=1 -timeout 30m ./acceptance/...
 
 bench: deps ## measure, with the machine's limit beside each figure (docs/benchmarks.md)
 	scripts/bench

@@ -3,5 +3,6 @@
 // SQLite and on PostgreSQL. A story knows nothing of the rooms inside; it fails when a promise
 // to a person is broken.
 //
-// With GATEHOUSE_ACCEPT=1 the stories that need faults or more time are told as well.
+// With GATEHOUSE_ACCEPT=1 a peer written by others (scim2-tester) speaks to the server as well, and the
+// server is killed for longer.
 package acceptance

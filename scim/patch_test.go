@@ -117,6 +117,7 @@ func TestPatch_OperationByPathForm(t *testing.T) {
 		{"unset in an extension", `"` + ent + `":{"department":"Ops"}`, `[{"op":"Remove","path":"` + ent + `:department"}]`, ``},
 		{"bare extension, add", `"` + ent + `":{"division":"D"}`, `[{"op":"add","path":"` + ent + `","value":{"department":"R"}}]`, `"` + ent + `":{"division":"D","department":"R"}`},
 		{"bare extension, replace", `"` + ent + `":{"division":"D"}`, `[{"op":"replace","path":"` + strings.ToUpper(ent) + `","value":{"division":"E"}}]`, `"` + ent + `":{"division":"E"}`},
+		{"bare extension that repeats its URN inside", ``, `[{"op":"add","path":"` + ent + `","value":{"schemas":["` + ent + `"],"department":"R"}}]`, `"` + ent + `":{"department":"R"}`},
 		{"bare extension, remove", `"` + ent + `":{"division":"D"}`, `[{"op":"remove","path":"` + ent + `"}]`, ``},
 
 		// manager.
