@@ -184,9 +184,9 @@ func addMembers(tx *store.Tx, groups []Group, wanted bool) error {
 const (
 	// maxPageMembers is how many members the groups of one page have together; a page is cut
 	// before it goes over, and never below one group. The client asks on behind what it got.
-	maxPageMembers = 50_000
+	maxPageMembers = 20_000
 	// maxSearchMembers is over how many members a filter looks that no index serves.
-	maxSearchMembers = 200_000
+	maxSearchMembers = 100_000
 )
 
 // fitting cuts a page of groups to those whose members fit one answer.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -138,17 +139,21 @@ func (tx *Tx) SetMappedRole(group, role string) {
 // statement adds at most 512.
 func (tx *Tx) AddGroupMembers(group string, users []string) (added []string, err error) {
 	err = eachChunk(users, func(part []string) error {
-		args := []any{tx.workspace, group}
-		values := ""
+		args := make([]any, 0, 2+len(part))
+		args = append(args, tx.workspace, group)
+		var b strings.Builder
+		b.WriteString(`INSERT INTO group_member (workspace_id, group_id, scim_user_id) VALUES `)
 		for i, u := range part {
 			if i > 0 {
-				values += ","
+				b.WriteByte(',')
 			}
 			args = append(args, u)
-			values += fmt.Sprintf("($1,$2,$%d)", len(args))
+			b.WriteString("($1,$2,$")
+			b.WriteString(strconv.Itoa(len(args)))
+			b.WriteByte(')')
 		}
-		return tx.each(collect(&added), `INSERT INTO group_member (workspace_id, group_id, scim_user_id) VALUES `+values+
-			` ON CONFLICT DO NOTHING RETURNING scim_user_id`, args...)
+		b.WriteString(` ON CONFLICT DO NOTHING RETURNING scim_user_id`)
+		return tx.each(collect(&added), b.String(), args...)
 	})
 	if len(added) > 0 {
 		tx.change("group membership")
