@@ -25,7 +25,7 @@ check: ## format, vet, staticcheck, and the table of who may import whom
 	$(GO) test ./internal/house
 
 test: deps ## every test with the race detector, on SQLite and on PostgreSQL
-	GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -timeout 15m ./...
+	GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -timeout 30m ./...
 
 accept: ## the stories against the real binary, with a peer written by others and with faults
 	@scripts/deps peers
