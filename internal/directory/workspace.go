@@ -73,6 +73,9 @@ type Connection struct {
 	// VerifiedAt is when a sign-in or test last proved the connection as it is; zero if never.
 	VerifiedAt time.Time
 	CreatedAt  time.Time
+	// SAML is set for SAML connections. It is shared with the cache of configurations: a change
+	// is made on a copy.
+	SAML *SAML
 }
 
 // Verified reports whether the connection is active and proven.
@@ -128,7 +131,9 @@ type Config struct {
 	Mappings    []RoleMapping
 	Connections []Connection
 	Directories []Directory
-	Domains     []string // proven, folded
+	// Applications are the host applications behind this workspace.
+	Applications []Application
+	Domains      []string // proven, folded
 }
 
 // Directory finds a directory by id.
@@ -149,6 +154,16 @@ func (c *Config) Connection(id string) (Connection, bool) {
 		}
 	}
 	return Connection{}, false
+}
+
+// Application finds a host application by id.
+func (c *Config) Application(id string) (Application, bool) {
+	for _, a := range c.Applications {
+		if a.ID == id {
+			return a, true
+		}
+	}
+	return Application{}, false
 }
 
 // HasVerifiedConnection reports whether any connection is active and proven.

@@ -36,8 +36,14 @@ type Session struct {
 	// EndedAt is when it was ended, zero while it lives; EndReason says why, as a code.
 	EndedAt   time.Time
 	EndReason string
-	Address   string // client address at sign-in
-	UserAgent string // cut at 200 bytes
+	// AuthenticatedAt is when the person proved who they are, as the IdP says; never zero.
+	AuthenticatedAt time.Time
+	// Context is how, as the IdP's URI ("urn:oasis:names:tc:SAML:2.0:ac:classes:..."), or "".
+	Context string
+	// SessionIndex is the IdP's own name of the session, or "".
+	SessionIndex string
+	Address      string // client address at sign-in
+	UserAgent    string // cut at 200 bytes
 }
 
 // Alive reports whether the session itself still stands at now; the member's and the

@@ -17,7 +17,7 @@ var migrations embed.FS
 
 // SchemaLevel is the level of the schema that this binary was made for: the number of its last
 // migration.
-const SchemaLevel = 1
+const SchemaLevel = 2
 
 // migrate brings the schema to SchemaLevel, one process at a time. A schema that is ahead is
 // left alone when it still serves this binary.

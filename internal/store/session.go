@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -10,31 +11,37 @@ import (
 )
 
 const sessionColumns = `s.id, s.workspace_id, s.member_id, s.method, s.connection_id, s.break_glass, s.created_at, s.last_used_at,
-	s.expires_at, s.ended_at, s.end_reason, s.address, s.user_agent`
+	s.expires_at, s.ended_at, s.end_reason, s.address, s.user_agent, s.authenticated_at, s.context, s.session_index`
 
 type sessionRow struct {
 	s                          session.Session
 	method                     string
 	created, lastUsed, expires int64
+	authenticated              int64
 	ended                      *int64
 }
 
 func (r *sessionRow) dest() []any {
 	s := &r.s
 	return []any{&s.ID, &s.Workspace, &s.Member, &r.method, &s.Connection, &s.BreakGlass, &r.created, &r.lastUsed,
-		&r.expires, &r.ended, &s.EndReason, &s.Address, &s.UserAgent}
+		&r.expires, &r.ended, &s.EndReason, &s.Address, &s.UserAgent, &r.authenticated, &s.Context, &s.SessionIndex}
 }
 
 func (r *sessionRow) session() session.Session {
 	s := r.s
 	s.Method = directory.Method(r.method)
 	s.CreatedAt, s.LastUsedAt, s.ExpiresAt, s.EndedAt = instant(r.created), instant(r.lastUsed), instant(r.expires), maybeInstant(r.ended)
+	s.AuthenticatedAt = s.CreatedAt
+	if r.authenticated != 0 {
+		s.AuthenticatedAt = instant(r.authenticated)
+	}
 	return s
 }
 
 const insertSession = `
-	INSERT INTO session (workspace_id, id, member_id, method, connection_id, break_glass, created_at, last_used_at, expires_at, end_reason, address, user_agent)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, '', $9, $10)`
+	INSERT INTO session (workspace_id, id, member_id, method, connection_id, break_glass, created_at, last_used_at, expires_at, end_reason, address, user_agent,
+		authenticated_at, context, session_index)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, '', $9, $10, $11, $12, $13)`
 
 const insertSessionHandle = `INSERT INTO session_handle (hash, workspace_id, session_id) VALUES ($1, $2, $3)`
 
@@ -43,7 +50,15 @@ func (tx *Tx) InsertSession(s *session.Session, hash string) {
 	tx.change("session")
 	tx.later(insertSessionHandle, hash, tx.workspace, s.ID)
 	tx.later(insertSession, tx.workspace, s.ID, s.Member, string(s.Method), s.Connection, s.BreakGlass, micros(tx.now),
-		micros(s.ExpiresAt), clean(s.Address), clean(s.UserAgent))
+		micros(s.ExpiresAt), clean(s.Address), clean(s.UserAgent), authenticated(s, tx.now), s.Context, s.SessionIndex)
+}
+
+// authenticated is when the person proved who they are: now, where nobody says otherwise.
+func authenticated(s *session.Session, now time.Time) int64 {
+	if s.AuthenticatedAt.IsZero() {
+		return micros(now)
+	}
+	return micros(s.AuthenticatedAt)
 }
 
 // EndSessions ends the live sessions of a member, but the one with id except, and announces each.
@@ -57,8 +72,7 @@ func (tx *Tx) EndSessions(member, except, reason string, connectionOnly bool) ([
 	}
 	var ids []string
 	err := tx.each(collect(&ids), query+` RETURNING id`, tx.workspace, member, micros(tx.now), reason, except)
-	tx.announceEnded(ids)
-	return ids, err
+	return ids, errors.Join(err, tx.announceEnded(ids))
 }
 
 // EndSessionsOf ends every live session of many members, one statement per 512.
@@ -70,8 +84,18 @@ func (tx *Tx) EndSessionsOf(members []string, reason string) ([]string, error) {
 			WHERE workspace_id = $1 AND ended_at IS NULL AND member_id IN (`+list+`) RETURNING id`,
 			append([]any{tx.workspace, micros(tx.now), reason}, args...)...)
 	})
-	tx.announceEnded(ids)
-	return ids, err
+	return ids, errors.Join(err, tx.announceEnded(ids))
+}
+
+const endConnectionSessions = `
+	UPDATE session SET ended_at = $3, end_reason = $4
+	WHERE  workspace_id = $1 AND connection_id = $2 AND ended_at IS NULL RETURNING id`
+
+// EndSessionsOfConnection ends every live session that was opened through a connection.
+func (tx *Tx) EndSessionsOfConnection(connection, reason string) ([]string, error) {
+	var ids []string
+	err := tx.each(collect(&ids), endConnectionSessions, tx.workspace, connection, micros(tx.now), reason)
+	return ids, errors.Join(err, tx.announceEnded(ids))
 }
 
 const passwordSessions = `
@@ -117,17 +141,19 @@ func (tx *Tx) EndSession(id, reason string) error {
 	if len(ids) == 0 {
 		return errs.NotFound("session_unknown", "There is no live session %s.", id)
 	}
-	tx.announceEnded(ids)
-	return nil
+	return tx.announceEnded(ids)
 }
 
-func (tx *Tx) announceEnded(ids []string) {
+// announceEnded is what follows every end of a session, whatever the cause: signals after the
+// commit, and what the sessions gave to applications ends with them.
+func (tx *Tx) announceEnded(ids []string) error {
 	if len(ids) > 0 {
 		tx.change("session")
 	}
 	for _, id := range ids {
 		tx.signal(Signal{Topic: TopicSession, Key: id})
 	}
+	return tx.endGrantsOf(ids)
 }
 
 const sessionsOf = `

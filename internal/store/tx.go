@@ -87,11 +87,14 @@ func (db *DB) write(ctx context.Context, workspace string, fn func(*Tx) error) e
 			}
 			return tx.announce()
 		})
+		if err != nil {
+			err = tx.meaning(db, err)
+		}
 		switch {
 		case errors.Is(err, errRerun):
 			continue
 		case err != nil:
-			return tx.meaning(db, err)
+			return err
 		}
 		if tx.config != nil {
 			db.configs.put(tx.config)

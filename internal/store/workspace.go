@@ -112,7 +112,7 @@ const rolesOf = `SELECT id, name, rank, permissions FROM role WHERE workspace_id
 const mappingsOf = `SELECT id, directory_id, connection_id, pattern, role_id FROM role_mapping WHERE workspace_id = $1 ORDER BY id`
 
 const connectionsOf = `
-	SELECT id, name, provider, protocol, status, verified_at, created_at
+	SELECT id, name, provider, protocol, status, verified_at, created_at, saml
 	FROM   connection WHERE workspace_id = $1 ORDER BY created_at, id`
 
 const directoriesOf = `
@@ -159,14 +159,19 @@ func (tx *Tx) loadConfig() (*directory.Config, error) {
 	}
 	if err := tx.each(func(r Rows) error {
 		var c directory.Connection
-		var protocol, status string
+		var protocol, status, settings string
 		var verified *int64
 		var created int64
-		if err := r.Scan(&c.ID, &c.Name, &c.Provider, &protocol, &status, &verified, &created); err != nil {
+		if err := r.Scan(&c.ID, &c.Name, &c.Provider, &protocol, &status, &verified, &created, &settings); err != nil {
 			return err
 		}
 		c.Protocol, c.Status = directory.Protocol(protocol), directory.ConnectionStatus(status)
 		c.VerifiedAt, c.CreatedAt = maybeInstant(verified), instant(created)
+		if c.Protocol == directory.ProtocolSAML {
+			if err := readSAML(&c, settings); err != nil {
+				return err
+			}
+		}
 		cfg.Connections = append(cfg.Connections, c)
 		return nil
 	}, connectionsOf, tx.workspace); err != nil {
@@ -183,6 +188,9 @@ func (tx *Tx) loadConfig() (*directory.Config, error) {
 		cfg.Directories = append(cfg.Directories, d)
 		return json.Unmarshal([]byte(override), &cfg.Directories[len(cfg.Directories)-1].Override)
 	}, directoriesOf, tx.workspace); err != nil {
+		return nil, err
+	}
+	if err := tx.loadApplications(cfg); err != nil {
 		return nil, err
 	}
 	return cfg, tx.each(func(r Rows) error {
@@ -254,20 +262,43 @@ func (tx *Tx) DeleteMapping(id string) {
 	tx.later(deleteMapping, tx.workspace, id)
 }
 
+// readSAML reads the column saml. A connection from before there was one has its provider's defaults.
+func readSAML(c *directory.Connection, settings string) error {
+	defaults := directory.DefaultSAML(c.Provider)
+	c.SAML = &defaults
+	if settings == "" {
+		return nil
+	}
+	c.SAML = &directory.SAML{}
+	if err := json.Unmarshal([]byte(settings), c.SAML); err != nil {
+		return fmt.Errorf("connection %s: %w", c.ID, err)
+	}
+	return nil
+}
+
 const insertConnection = `
-	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
 const updateConnection = `
-	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8
+	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9
 	WHERE  workspace_id = $1 AND id = $2`
 
+// A connection that an older binary made has no handle until it is saved.
+const insertConnectionHandle = `INSERT INTO connection_handle (connection_id, workspace_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`
+
 const deleteConnection = `DELETE FROM connection WHERE workspace_id = $1 AND id = $2`
+
+const deleteConnectionHandle = `DELETE FROM connection_handle WHERE connection_id = $2 AND workspace_id = $1`
 
 // SaveConnection makes (fresh) or changes a connection.
 func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 	tx.configuration("connection")
-	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt)}
+	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), ""}
+	if c.SAML != nil {
+		args[len(args)-1] = toJSON(c.SAML)
+	}
+	tx.later(insertConnectionHandle, c.ID, tx.workspace)
 	if fresh {
 		tx.later(insertConnection, append(args, micros(tx.now))...)
 		return
@@ -275,10 +306,13 @@ func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 	tx.later(updateConnection, args...)
 }
 
-// DeleteConnection removes a connection.
+// DeleteConnection removes a connection with its sign-in links and claims; its sessions are the
+// caller's to end.
 func (tx *Tx) DeleteConnection(id string) {
 	tx.configuration("connection")
-	tx.later(deleteConnection, tx.workspace, id)
+	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf} {
+		tx.later(statement, tx.workspace, id)
+	}
 }
 
 const insertDirectory = `

@@ -27,6 +27,8 @@ type house struct {
 	Session, SessionHash           string
 	Token, TokenHash               string
 	LinkHash                       string
+	Subject, Replay, StateHash     string
+	Application                    string
 }
 
 // named makes the names of a workspace; nothing is stored yet.
@@ -38,6 +40,7 @@ func named(tag string) house {
 		User: "user-" + tag, BossUser: "user-boss-" + tag, UserName: "Ann@" + tag + ".test", ExternalID: "ext-" + tag,
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, LinkHash: "lh-" + tag,
+		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag,
 	}
 }
 
@@ -51,7 +54,8 @@ func (h house) config(tx *store.Tx) error {
 	tx.SaveRole(directory.Role{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, true)
 	tx.SaveRole(directory.Role{ID: h.Lowest, Name: "Trainee", Rank: 1}, true)
 	tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML,
-		Status: directory.ConnectionActive, VerifiedAt: tx.Now()}, true)
+		Status: directory.ConnectionActive, VerifiedAt: tx.Now(), SAML: &directory.SAML{EntityID: "https://idp." + h.Domain, IdPInitiated: true}}, true)
+	tx.InsertApplication(directory.Application{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app." + h.Domain + "/callback"}}, "secret of "+h.Slug)
 	loss := directory.GroupLossKeep
 	tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Okta", Connection: h.Connection, Enabled: true, Mode: directory.ModeLenient,
 		Override: directory.Override{GroupLoss: &loss}}, true)
@@ -83,7 +87,20 @@ func (h house) people(tx *store.Tx) error {
 		ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}, h.SessionHash)
 	tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory, Name: "first", Hint: "abcd"}, h.TokenHash)
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
+	if err := h.signsIn(tx); err != nil {
+		return err
+	}
 	return tx.Record(audit.Event{Type: audit.MemberCreated, Subject: audit.Party{Kind: "member", ID: h.Member}})
+}
+
+// signsIn stores what signing in through a connection leaves.
+func (h house) signsIn(tx *store.Tx) error {
+	tx.InsertIdentity(store.Identity{Connection: h.Connection, Subject: h.Subject, Shown: h.Address, Member: h.Member, How: "directory"})
+	tx.SaveClaims(h.Member, h.Connection, []string{"Agents", "of " + h.Slug})
+	tx.InsertSignInState(h.StateHash, store.SignInState{Connection: h.Connection, RequestID: "_" + h.Slug, Browser: "browser", ExpiresAt: tx.Now().Add(time.Hour)})
+	tx.InsertJob("test", `{"of":"`+h.Slug+`"}`, tx.Now().Add(time.Hour))
+	_, err := tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))
+	return err
 }
 
 // furnish makes a workspace with a row of each kind.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -25,7 +26,17 @@ func does(fn func(tx *store.Tx, h house)) probe {
 }
 
 // probes has every method of Tx; a method without ids has nil.
-var probes = map[string]probe{
+var probes = joined(peopleProbes, signInProbes, grantProbes, jobProbes)
+
+func joined(parts ...map[string]probe) map[string]probe {
+	all := map[string]probe{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
+var peopleProbes = map[string]probe{
 	"Now": nil, "Workspace": nil, "Config": nil, "Applied": nil, "SetApplied": nil, "LockPolicy": nil, "LastSeq": nil,
 	"UpdateWorkspace": nil, // binds the workspace alone
 	"InsertWorkspace": nil, // a taken slug is told on purpose

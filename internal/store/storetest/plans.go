@@ -89,7 +89,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO grp SELECT CAST($1 AS TEXT), 'g' || i, CAST($2 AS TEXT), 'Group ' || i, 'group ' || i, 'gx' || i, CASE WHEN i % 2 = 0 THEN CAST($3 AS TEXT) ELSE '' END, '{}', i, i FROM n`,
 		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g1', 'u' || i FROM n WHERE i < 9900 AND CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g' || (2 + i / 10), 'u' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
-		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '', i, '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO session_handle SELECT $1 || 'h' || i, CAST($1 AS TEXT), 's' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO token_handle SELECT $1 || 't' || i, CAST($1 AS TEXT), 'd' || i, 'k' || i, '', '', i, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,

@@ -281,11 +281,13 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		Workspace: directory.Workspace{ID: h.Workspace, Slug: "a", Name: "Workspace a", Preset: "omniflow", Policy: preset.Policy,
 			Enforcement: directory.Enforcement{RequireSSO: directory.RequireDomains, Domains: []string{"a.test"}},
 			Version:     before.Workspace.Version, CreatedAt: at, UpdatedAt: at},
-		Roles:       directory.Roles{{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, {ID: h.Lowest, Name: "Trainee", Rank: 1, Permissions: []string{}}},
-		Mappings:    []directory.RoleMapping{{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest}},
-		Connections: []directory.Connection{{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionActive, VerifiedAt: at, CreatedAt: at}},
-		Directories: []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Enabled: true, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
-		Domains:     []string{"a.test"},
+		Roles:    directory.Roles{{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, {ID: h.Lowest, Name: "Trainee", Rank: 1, Permissions: []string{}}},
+		Mappings: []directory.RoleMapping{{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest}},
+		Connections: []directory.Connection{{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionActive, VerifiedAt: at, CreatedAt: at,
+			SAML: &directory.SAML{EntityID: "https://idp.a.test", IdPInitiated: true}}},
+		Directories:  []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Enabled: true, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
+		Applications: []directory.Application{{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app.a.test/callback"}, CreatedAt: at}},
+		Domains:      []string{"a.test"},
 	})
 	c.pass(time.Minute)
 	change(t, db, h.Workspace, func(tx *store.Tx) error {
@@ -343,7 +345,7 @@ func testSessionValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	h := furnish(t, db, "a")
 	at := c.now().Truncate(time.Microsecond)
 	want := session.Session{ID: h.Session, Workspace: h.Workspace, Member: h.Member, Method: directory.MethodSAML, Connection: h.Connection,
-		CreatedAt: at, LastUsedAt: at, ExpiresAt: at.Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}
+		CreatedAt: at, LastUsedAt: at, AuthenticatedAt: at, ExpiresAt: at.Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}
 	live, err := db.SessionByToken(ctx, h.SessionHash, c.now())
 	must(t, err)
 	same(t, "the session", []any{live.Session, live.Slug, live.RoleName, live.Member.ID}, []any{want, "a", "Trainee", h.Member})

@@ -1,0 +1,40 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// signInProbes are the methods that signing in through a connection needs.
+var signInProbes = map[string]probe{
+	"EndSessionsOfConnection": func(tx *store.Tx, h house) (any, error) { return tx.EndSessionsOfConnection(h.Connection, "taken") },
+
+	"Identity":     func(tx *store.Tx, h house) (any, error) { return tx.Identity(h.Connection, h.Subject) },
+	"IdentitiesOf": func(tx *store.Tx, h house) (any, error) { return tx.IdentitiesOf(h.Member) },
+	"InsertIdentity": does(func(tx *store.Tx, h house) {
+		tx.InsertIdentity(store.Identity{Connection: h.Connection, Subject: h.Subject, Member: h.Member})
+	}),
+	"TouchIdentity":  does(func(tx *store.Tx, h house) { tx.TouchIdentity(h.Connection, h.Subject) }),
+	"MoveIdentities": does(func(tx *store.Tx, h house) { tx.MoveIdentities(h.Member, h.Boss) }),
+	"SaveClaims":     does(func(tx *store.Tx, h house) { tx.SaveClaims(h.Member, h.Connection, []string{"taken"}) }),
+	"Claims":         func(tx *store.Tx, h house) (any, error) { return tx.Claims([]string{h.Member}) },
+
+	"InsertSignInState": does(func(tx *store.Tx, h house) {
+		tx.InsertSignInState("own hash "+h.StateHash, store.SignInState{Connection: h.Connection, ExpiresAt: tx.Now().Add(time.Hour)})
+	}),
+	"UseSignInState": func(tx *store.Tx, h house) (any, error) { return nil, tx.UseSignInState(h.StateHash, h.Connection) },
+	"FirstSight": func(tx *store.Tx, h house) (any, error) {
+		return tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))
+	},
+
+	"InsertApplication": does(func(tx *store.Tx, h house) {
+		tx.InsertApplication(directory.Application{ID: "own " + h.Application, Name: "Taken"}, "")
+	}),
+	"UpdateApplication": does(func(tx *store.Tx, h house) {
+		tx.UpdateApplication(directory.Application{ID: h.Application, Name: "Taken"})
+	}),
+	"SetApplicationSecret": does(func(tx *store.Tx, h house) { tx.SetApplicationSecret(h.Application, "taken") }),
+	"DeleteApplication":    does(func(tx *store.Tx, h house) { tx.DeleteApplication(h.Application) }),
+}
