@@ -1,0 +1,68 @@
+package saml
+
+import (
+	"fmt"
+	"time"
+)
+
+// Reasons of a Refusal, stable codes.
+const (
+	ReasonMalformed      = "malformed"           // not base64, not UTF-8, or not XML that is accepted
+	ReasonTooLarge       = "too_large"           // over a limit of size, depth or number
+	ReasonNotAResponse   = "not_a_response"      // some other document
+	ReasonVersion        = "version"             // not SAML 2.0
+	ReasonStructure      = "structure"           // elements missing, repeated, out of order, or foreign
+	ReasonEncrypted      = "encrypted"           // an encrypted assertion, name or attribute
+	ReasonSignatureNone  = "signature_missing"   // unsigned, or not what Require asks for
+	ReasonSignature      = "signature_invalid"   // broken, changed after signing, or in the wrong place
+	ReasonAlgorithm      = "signature_algorithm" // an algorithm off the list
+	ReasonUnknownKey     = "unknown_key"         // signed by a key that is not the connection's
+	ReasonDestination    = "destination"         // addressed to another place
+	ReasonIssuer         = "issuer"              // from another identity provider
+	ReasonStatus         = "status"              // the identity provider says no; see StatusCode
+	ReasonInResponseTo   = "in_response_to"      // answers another request, or one unknown
+	ReasonUnsolicited    = "unsolicited"         // answers no request, and that is not allowed
+	ReasonSubject        = "subject_missing"     // says nothing about anybody
+	ReasonNoConfirmation = "no_confirmation"     // no usable bearer confirmation
+	ReasonRecipient      = "recipient"           // confirmed for another place
+	ReasonNoConditions   = "no_conditions"       // conditions are missing
+	ReasonCondition      = "unknown_condition"   // a condition that is not understood
+	ReasonAudience       = "audience"            // meant for another service provider
+	ReasonExpired        = "expired"             // too old
+	ReasonNotYetValid    = "not_yet_valid"       // dated more than a day ahead of its own issue
+	ReasonClockSkew      = "clock_skew"          // the identity provider's clock is off; see Skew
+	ReasonNoAuthn        = "no_authn_statement"  // does not say that anybody signed in
+	ReasonAuthnInstant   = "authn_instant"       // signed in too long ago for ForceAuthn, or in the future
+	ReasonContext        = "authn_context"       // signed in by other means than demanded
+	ReasonSessionExpired = "session_expired"     // the identity provider's session is over
+)
+
+// Refusal says why a message was not accepted. It is for logs and administrators: whoever posted
+// the message should learn little of it, and Reason only when Verified.
+type Refusal struct {
+	Reason string // one of the Reason constants
+	// Detail is a sentence with what was expected and what was received. It may quote the
+	// message, shortened and with control characters escaped: escape it again for HTML.
+	Detail string
+	// Verified is true when every signature in the message was good, made by a key of the connection,
+	// and the policy on signatures was met. Otherwise nothing here is more than hearsay.
+	Verified bool
+	// Skew is the assertion's IssueInstant minus the time of verification, positive when
+	// the identity provider's clock is ahead; zero while unknown. With ReasonClockSkew it is the
+	// difference that Detail speaks of.
+	Skew time.Duration
+	// Subject is the value of the verified name identifier; "" unless Verified.
+	Subject string
+	// What the message calls itself, as far as it was read.
+	ResponseID, AssertionID, Issuer, InResponseTo string
+	// StatusCode, of ReasonStatus, is the innermost code without "urn:oasis:names:tc:SAML:2.0:status:",
+	// such as "AuthnFailed" or "NoPassive"; StatusMessage is the identity provider's own text.
+	StatusCode, StatusMessage string
+}
+
+func (r *Refusal) Error() string { return "saml: " + r.Reason + ": " + r.Detail }
+
+// refuse makes a Refusal.
+func refuse(reason, format string, a ...any) *Refusal {
+	return &Refusal{Reason: reason, Detail: fmt.Sprintf(format, a...)}
+}
