@@ -112,6 +112,10 @@ func nameEnd(s string, i int) int {
 	return i
 }
 
+// IsName reports whether s is a name without colon (Namespaces in XML 1.0 production NCName),
+// which is what an xs:ID must be.
+func IsName(s string) bool { return s != "" && nameEnd(s, 0) == len(s) }
+
 // absoluteURI reports whether s is a namespace name that every canonicaliser agrees about: a URI
 // with a scheme, in the characters of RFC 3986. Relative ones made canonicalisers fail, and a
 // verifier that went on had nothing to hash.
