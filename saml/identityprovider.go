@@ -1,7 +1,7 @@
 package saml
 
 import (
-	"errors"
+	"crypto"
 	"time"
 )
 
@@ -25,10 +25,39 @@ type Endpoint struct {
 	Binding, Location string
 }
 
-// Check tells whether sign-in can be enabled: there is an entity ID, a signing key, and a single
-// sign-on service. Addresses must be https; allowInsecure accepts http as well, for tests on
-// one machine. The error is a sentence.
-func (idp IdentityProvider) Check(allowInsecure bool) error { return errors.New("not written yet") }
+// Check tells whether sign-in can be enabled: there is an entity ID, a usable signing key, and a
+// single sign-on service. Every address must be https; allowInsecure accepts http as well, for
+// tests on one machine. The error is a sentence. Certificates that have expired are no obstacle.
+func (idp IdentityProvider) Check(allowInsecure bool) error {
+	if idp.EntityID == "" {
+		return sentence("The identity provider's entity ID is missing.")
+	}
+	usable := false
+	for _, certificate := range idp.Certificates {
+		usable = usable || certificate.PublicKey() != nil
+	}
+	if !usable {
+		return sentence("There is no signing certificate of the identity provider: nothing that it sends could be verified.")
+	}
+	services := 0
+	for _, endpoint := range idp.SSO {
+		if endpoint.Binding != BindingRedirect && endpoint.Binding != BindingPOST {
+			continue
+		}
+		services++
+		u, err := checkLocation(endpoint.Location)
+		if err != nil {
+			return err
+		}
+		if u.Scheme != "https" && !allowInsecure {
+			return sentencef("The address %s is not https.", quote(endpoint.Location))
+		}
+	}
+	if services == 0 {
+		return sentence("The identity provider has no single sign-on service for the Redirect or POST binding.")
+	}
+	return nil
+}
 
 // Endpoint returns the first single sign-on service with that binding.
 func (idp IdentityProvider) Endpoint(binding string) (Endpoint, bool) {
@@ -38,4 +67,13 @@ func (idp IdentityProvider) Endpoint(binding string) (Endpoint, bool) {
 		}
 	}
 	return Endpoint{}, false
+}
+
+// keys returns one key per certificate, so that indexes agree; unusable ones are nil.
+func (idp *IdentityProvider) keys() []crypto.PublicKey {
+	keys := make([]crypto.PublicKey, len(idp.Certificates))
+	for i := range idp.Certificates {
+		keys[i] = idp.Certificates[i].PublicKey()
+	}
+	return keys
 }
