@@ -38,7 +38,9 @@ var rooms = map[string]room{
 	"internal/keys":   {},
 	"internal/config": {},
 	"scim":            {stdOnly: true},
-	"saml":            {},
+	"saml":            {stdOnly: true},
+	// The client of outgoing calls is handed to rooms as an *http.Client.
+	"internal/outbound": {stdOnly: true},
 
 	// Layer 1: pure. Sessions and events are about what directory names.
 	"internal/directory": {imports: leaves},

@@ -1,0 +1,13 @@
+// Package jobs is the outbox: work that a transaction puts in with [Enqueue] and that is done after
+// its commit, at least once, by a [Runner]: a logout to an application, an invitation by e-mail.
+//
+// A job whose time has come is claimed for a lease, so that one process does it and another takes
+// over when that one dies. A failure is tried again with growing pauses for about a day, then the
+// job is given up and kept for people to see. An address that does not answer takes only so many
+// workers, so that it does not hold up the others.
+//
+// It refuses to know what a job means: handlers are registered by the command, by kind. A handler
+// may run twice for one job, so what it does can be done twice.
+//
+// Entry points: [Enqueue], [Runner], [Permanent].
+package jobs
