@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // JobLogout is the kind of job that tells an application that a session has ended.
 const JobLogout = "oidc.backchannel_logout"
 
@@ -8,6 +10,16 @@ type Logout struct {
 	Application string `json:"application"` // id
 	Session     string `json:"session"`     // id, the sid of what the application was given
 	Member      string `json:"member"`      // id, the sub
+}
+
+// GrantHolder is what a token of an application leads to: whom it stands for, and for how long.
+type GrantHolder struct {
+	LiveSession
+	Grant       string // id
+	Application string // id
+	Scope       string
+	IssuedAt    time.Time
+	ExpiresAt   time.Time
 }
 
 // endGrantsOf ends what sessions gave to applications, and puts one logout for each pair of
