@@ -80,6 +80,7 @@ type IdP struct {
 	kind  Kind
 	opts  *env
 	trace *Trace
+	saml  *samlApp
 	turn  chan struct{} // holds one token while an operation runs
 
 	mu         sync.Mutex // guards what follows; never held during a request
@@ -96,7 +97,7 @@ type IdP struct {
 
 func newIdP(kind Kind, opts *env) *IdP {
 	return &IdP{kind: kind, opts: opts, trace: newTrace(opts.TraceSize), turn: make(chan struct{}, 1),
-		byPerson: map[string]*Person{}}
+		byPerson: map[string]*Person{}, saml: newSAMLApp(kind, opts)}
 }
 
 // Kind returns which client this is.

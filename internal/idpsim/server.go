@@ -30,6 +30,9 @@ type Options struct {
 	OnExchange func(Exchange)
 	// TraceSize is the number of exchanges kept per IdP; default 500.
 	TraceSize int
+	// BaseURL is the simulator's own origin, for the SAML methods in Go. Over HTTP the addresses
+	// in metadata and requests follow the Host of each request.
+	BaseURL string
 	// QuarantineAfter is how many failures a cycle needs, beside being the majority, before Entra
 	// goes into quarantine; default 5.
 	QuarantineAfter int
