@@ -101,9 +101,20 @@ func settingFlags(parsed *kong.Context) map[string]string {
 	for _, flag := range parsed.Flags() {
 		if slices.Contains(names, flag.Name) {
 			given[flag.Name] = flag.Target.String()
+			if flag.IsBool() {
+				given[flag.Name] = switchText(flag.Target.Bool())
+			}
 		}
 	}
 	return given
+}
+
+// switchText is a switch as a setting's value; one that was not given sets nothing.
+func switchText(on bool) string {
+	if on {
+		return "yes"
+	}
+	return ""
 }
 
 // wantsJSON tells how things are to be shown, whether or not the command line can be understood.

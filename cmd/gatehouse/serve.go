@@ -21,14 +21,18 @@ type serveCommand struct {
 
 // serverFlags are the settings of a server; the common ones stand with the other verbs' flags.
 type serverFlags struct {
-	Listen           string `placeholder:"HOST:PORT" help:"${help_listen}"`
-	PublicURL        string `name:"public-url" placeholder:"ORIGIN" help:"${help_public_url}"`
-	SCIMPublicURL    string `name:"scim-public-url" placeholder:"ORIGIN" help:"${help_scim_public_url}"`
-	TrustedProxies   string `placeholder:"NETWORKS" help:"${help_trusted_proxies}"`
-	LogFormat        string `placeholder:"WORD" help:"${help_log_format}"`
-	LogLevel         string `placeholder:"WORD" help:"${help_log_level}"`
-	EventRetention   string `placeholder:"DAYS" help:"${help_event_retention}"`
-	PayloadRetention string `placeholder:"DAYS" help:"${help_payload_retention}"`
+	Listen               string `placeholder:"HOST:PORT" help:"${help_listen}"`
+	PublicURL            string `name:"public-url" placeholder:"ORIGIN" help:"${help_public_url}"`
+	SCIMPublicURL        string `name:"scim-public-url" placeholder:"ORIGIN" help:"${help_scim_public_url}"`
+	TrustedProxies       string `placeholder:"NETWORKS" help:"${help_trusted_proxies}"`
+	MasterKeyFile        string `placeholder:"FILE" help:"${help_master_key_file}"`
+	AllowPrivateNetworks bool   `help:"${help_allow_private_networks}"`
+	MailServer           string `placeholder:"URL" help:"${help_mail_server}"`
+	MailFrom             string `placeholder:"MAILBOX" help:"${help_mail_from}"`
+	LogFormat            string `placeholder:"WORD" help:"${help_log_format}"`
+	LogLevel             string `placeholder:"WORD" help:"${help_log_level}"`
+	EventRetention       string `placeholder:"DAYS" help:"${help_event_retention}"`
+	PayloadRetention     string `placeholder:"DAYS" help:"${help_payload_retention}"`
 }
 
 func (serveCommand) Help() string {

@@ -28,6 +28,18 @@ type Config struct {
 	// TrustedProxies are the networks whose X-Forwarded-For names the client. Default: none, so
 	// that the client is the peer of the connection.
 	TrustedProxies []netip.Prefix
+	// MasterKeyFile holds the key that seals the secrets in the database. It is made when neither it
+	// nor anything sealed is there. Default: master.key in DataDir. Servers of one database share it.
+	MasterKeyFile string
+	// AllowPrivateNetworks lets outgoing calls (an IdP's metadata, an application's logout address)
+	// go to private and loopback addresses and over plain http. Default no.
+	AllowPrivateNetworks bool
+	// MailServer takes mail: "smtp://user:password@host:587" (STARTTLS where offered), "smtps://..."
+	// (TLS from the start), or for development "folder:PATH". Default: none, and no mail is sent.
+	MailServer string
+	// MailFrom is the sender of mail: "Acme <no-reply@acme.test>" or an address. Required with
+	// MailServer.
+	MailFrom string
 	// LogFormat is "text" or "json", on standard error. Default "text".
 	LogFormat string
 	// LogLevel is the least level that is logged. Default info.

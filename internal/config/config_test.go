@@ -30,7 +30,8 @@ func TestNothingGiven_MeansTheDefaults(t *testing.T) {
 	want := Config{
 		Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", SCIMPublicURL: "http://127.0.0.1:8080",
 		Database: "sqlite:" + filepath.Join("gatehouse-data", "gatehouse.db"), DataDir: "gatehouse-data",
-		LogFormat: "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day,
+		MasterKeyFile: filepath.Join("gatehouse-data", "master.key"),
+		LogFormat:     "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day,
 		Sources: c.Sources,
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -246,4 +247,37 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestMail_IsAServerAndASender(t *testing.T) {
+	for _, server := range []string{"smtp://mx.test:25", "smtps://u:p@mx.test", "folder:/tmp/mail"} {
+		c, err := Load(map[string]string{"mail-server": server, "mail-from": "Acme <no-reply@acme.test>"}, nil, "")
+		if err != nil || c.MailServer != server {
+			t.Errorf("%s: %q, %v", server, c.MailServer, err)
+		}
+		for _, s := range c.Settings() {
+			if strings.Contains(s.Value, "u:p@") {
+				t.Errorf("%s shows the password: %s", s.Name, s.Value)
+			}
+		}
+	}
+	for _, flags := range []map[string]string{
+		{"mail-server": "smtp://mx.test"}, {"mail-from": "a@b.test"}, {"mail-server": "http://mx.test", "mail-from": "a@b.test"},
+		{"mail-server": "folder:", "mail-from": "a@b.test"}, {"mail-server": "smtp://mx.test", "mail-from": "nobody"},
+	} {
+		if _, err := Load(flags, nil, ""); err == nil {
+			t.Errorf("%v was accepted", flags)
+		}
+	}
+}
+
+func TestSwitch_IsYesOrNo(t *testing.T) {
+	for word, want := range map[string]bool{"yes": true, "TRUE": true, "on": true, "1": true, "no": false, "false": false, "off": false, "0": false} {
+		if c, err := Load(map[string]string{"allow-private-networks": word}, nil, ""); err != nil || c.AllowPrivateNetworks != want {
+			t.Errorf("%s: %v, %v", word, c.AllowPrivateNetworks, err)
+		}
+	}
+	if _, err := Load(map[string]string{"allow-private-networks": "maybe"}, nil, ""); err == nil {
+		t.Error("maybe was accepted")
+	}
 }

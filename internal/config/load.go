@@ -140,6 +140,12 @@ func (l *loader) derive() {
 	if c.Database == "" {
 		c.Database = "sqlite:" + filepath.Join(c.DataDir, "gatehouse.db")
 	}
+	if c.MasterKeyFile == "" {
+		c.MasterKeyFile = filepath.Join(c.DataDir, "master.key")
+	}
+	if (c.MailServer == "") != (c.MailFrom == "") {
+		l.mistake("mail-server and mail-from belong together: expected both or neither")
+	}
 	if c.PayloadRetention > c.EventRetention && c.EventRetention > 0 {
 		// Whoever shortens the events alone did not ask for payloads without events.
 		if c.Sources["payload-retention"] == "default" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -70,6 +71,45 @@ func checkDatabase(v string) error {
 	}
 	if strings.Trim(u.Path, "/") == "" && u.Query().Get("dbname") == "" {
 		return errors.New("expected postgres://user@host/name, got no database name")
+	}
+	return nil
+}
+
+// parseSwitch reads yes or no in the usual words.
+func parseSwitch(v string) (bool, error) {
+	switch strings.ToLower(v) {
+	case "yes", "true", "on", "1":
+		return true, nil
+	case "no", "false", "off", "0":
+		return false, nil
+	}
+	return false, fmt.Errorf("expected yes or no, got %q", v)
+}
+
+func showSwitch(on bool) string {
+	if on {
+		return "yes"
+	}
+	return "no"
+}
+
+// checkMailServer accepts the address of a mail server. A wrong one is not repeated, because it may hold
+// a password.
+func checkMailServer(v string) error {
+	if path, ok := strings.CutPrefix(v, "folder:"); ok && path != "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
+		return errors.New("expected smtp://user:password@host:port, smtps://host or folder:PATH")
+	}
+	return nil
+}
+
+// checkMailbox accepts one sender.
+func checkMailbox(v string) error {
+	if _, err := mail.ParseAddress(v); err != nil {
+		return fmt.Errorf("expected a mailbox such as Gatehouse <no-reply@example.com>, got %q", v)
 	}
 	return nil
 }
