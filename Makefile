@@ -11,7 +11,7 @@ SOAKTIME    ?= 10m
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-deps: ## install what the tests need (PostgreSQL, a C compiler for -race), on Debian; nothing when it is there
+deps: ## install what the tests need (PostgreSQL, a C compiler, xmlsec1, Chromium), on Debian; nothing when it is there
 	@scripts/deps
 
 build: ## build bin/gatehouse, one static binary
@@ -27,7 +27,7 @@ check: ## format, vet, staticcheck, and the table of who may import whom
 test: deps ## every test with the race detector, on SQLite and on PostgreSQL
 	GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -race -count=1 -timeout 30m ./...
 
-accept: ## the stories against the real binary, with a peer written by others and with faults
+accept: ## the stories against the real binary, with peers written by others and with faults
 	@scripts/deps peers
 	GATEHOUSE_ACCEPT=1 GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -tags accept -count=1 -timeout 30m ./acceptance/...
 
