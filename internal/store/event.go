@@ -38,7 +38,10 @@ func (tx *Tx) insertEvent(e audit.Event) error {
 	if len(e.Changes) > 0 {
 		changes = toJSON(e.Changes)
 	}
-	id := tx.eventID()
+	id := e.ID
+	if id == "" {
+		id = tx.eventID()
+	}
 	// What a stranger typed may be in any of these, and must not keep the event from being recorded.
 	tx.later(insertEvent, tx.workspace, id, micros(tx.now), string(e.Type), string(e.Outcome), clean(e.Reason), toJSON(e.Actor),
 		clean(e.Subject.Kind), clean(e.Subject.ID), clean(e.Subject.Name), clean(e.Connection), clean(e.Directory), changes)

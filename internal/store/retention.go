@@ -28,6 +28,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			c.Defer(`DELETE FROM session_handle WHERE workspace_id = $1 AND session_id IN
 				(SELECT id FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2))`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
+			c.Defer(`DELETE FROM replay WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now.Add(-replayAge)))
 			return nil
 		}); err != nil {
 			return db.translate(err)
@@ -37,6 +38,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 		c.Defer(`DELETE FROM attempt WHERE window_start < $1`, micros(now.Add(-24*time.Hour)))
 		c.Defer(`DELETE FROM stranger WHERE hour < $1`, micros(now.Add(-payloads)))
 		c.Defer(`DELETE FROM link_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
+		c.Defer(`DELETE FROM state_handle WHERE expires_at < $1`, micros(now))
 		return nil
 	}))
 }
@@ -46,6 +48,9 @@ const (
 	// requestLogRows is how many reads of one directory are kept, whatever their age.
 	requestLogRows = 100_000
 	sessionAge     = 30 * 24 * time.Hour
+	// replayAge keeps a message that was accepted a while longer than it could be accepted again, in
+	// case a clock of ours is put back.
+	replayAge = 24 * time.Hour
 )
 
 const oldestReadKept = `

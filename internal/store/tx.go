@@ -180,7 +180,8 @@ func Refuse(err error, then func(*Tx) error, events ...audit.Event) error {
 	return &Refusal{Err: err, events: events, then: then}
 }
 
-// Record adds an event to the transaction. Time, id and workspace are filled in.
+// Record adds an event to the transaction. Time and workspace are filled in, and the id unless the
+// caller has one to tell people of (keys.ID("evt_", now)).
 func (tx *Tx) Record(e audit.Event) error {
 	if tx.readonly {
 		return errReadOnly

@@ -404,8 +404,8 @@ func testRetention(t *testing.T, open func(t testing.TB) store.Driver) {
 	c.pass(10 * day)
 	sweep()
 	if n := number(t, d, "SELECT COUNT(*) FROM session") + number(t, d, "SELECT COUNT(*) FROM session_handle") + number(t, d, "SELECT COUNT(*) FROM link_handle") +
-		number(t, d, "SELECT COUNT(*) FROM stranger"); n != 0 {
-		t.Errorf("%d sessions, handles, links and strangers are left long after their end", n)
+		number(t, d, "SELECT COUNT(*) FROM stranger") + number(t, d, "SELECT COUNT(*) FROM state_handle") + number(t, d, "SELECT COUNT(*) FROM replay"); n != 0 {
+		t.Errorf("%d sessions, handles, links, strangers and sign-ins under way are left long after their end", n)
 	}
 	c.pass(400 * day)
 	must(t, db.Write(ctx, a.Workspace, func(tx *store.Tx) error { return noted(tx) })) // not numbered yet
