@@ -117,8 +117,8 @@ func nameEnd(s string, i int) int {
 func IsName(s string) bool { return s != "" && nameEnd(s, 0) == len(s) }
 
 // absoluteURI reports whether s is a namespace name that every canonicaliser agrees about: a URI
-// with a scheme, in the characters of RFC 3986. Relative ones made canonicalisers fail, and a
-// verifier that went on had nothing to hash.
+// with a scheme, in the characters of RFC 3986 and without address literals. Relative ones made
+// canonicalisers fail, and a verifier that went on had nothing to hash.
 func absoluteURI(s string) bool {
 	scheme, rest, found := strings.Cut(s, ":")
 	if !found || scheme == "" || rest == "" {
@@ -126,18 +126,37 @@ func absoluteURI(s string) bool {
 	}
 	for i := 0; i < len(scheme); i++ {
 		c := scheme[i]
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
-		if !letter && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {
+		if !letter(c) && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {
 			return false
 		}
 	}
+	if address, found := strings.CutPrefix(rest, "//"); found && !authority(address) {
+		return false
+	}
+	fragments := 0
 	for i := 0; i < len(rest); i++ {
-		if c := rest[i]; c <= ' ' || c >= 0x7F || strings.IndexByte("<>\"{}|\\^`", c) >= 0 {
+		switch c := rest[i]; {
+		case letter(c), c >= '0' && c <= '9', strings.IndexByte("-._~!$&'()*+,;=:@/?", c) >= 0:
+		case c == '%' && i+2 < len(rest) && digit(rest[i+1]) >= 0 && digit(rest[i+2]) >= 0:
+		case c == '#' && fragments == 0:
+			fragments++
+		default:
 			return false
 		}
 	}
 	return true
 }
+
+// authority reports whether s begins with a host, and digits after a colon if there is one.
+func authority(s string) bool {
+	if end := strings.IndexAny(s, "/?#"); end >= 0 {
+		s = s[:end]
+	}
+	host, port, found := strings.Cut(s, ":")
+	return host != "" && (!found || port != "" && strings.Trim(port, "0123456789") == "")
+}
+
+func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // blank reports whether s is white space only (production S).
 func blank(s string) bool {

@@ -23,7 +23,7 @@ func (p *parser) refuseMarkup(otherwise string) error {
 		{"<![CDATA[", "CDATA section"},
 		{"<!DOCTYPE", "document type"},
 		{"<!", "declaration"},
-		{"<?xml ", "XML declaration that is not at the beginning"},
+		{"<?xml ", "XML declaration not at the start"},
 		{"<?", "processing instruction"},
 	} {
 		if strings.HasPrefix(rest, forbidden.begins) {
