@@ -25,6 +25,8 @@ const (
 	MemberDeactivated Type = "member.deactivated"
 	MemberRestored    Type = "member.restored"
 	MemberReplaced    Type = "member.replaced" // a fresh member took the place of an old one
+	MemberUpdated     Type = "member.updated"  // an assertion changed name or address
+	IdentityLinked    Type = "identity.linked" // a connection's subject was recognised as a member
 	MemberRoleChanged Type = "member.role_changed"
 	MemberRefused     Type = "member.change.refused"
 
@@ -45,9 +47,21 @@ const (
 	ConnectionCreated Type = "connection.created"
 	ConnectionChanged Type = "connection.changed"
 	ConnectionRemoved Type = "connection.removed"
+	// ConnectionVerified is the first sign-in through a connection that an administrator activated.
+	ConnectionVerified Type = "connection.verified"
+
+	ApplicationCreated Type = "application.created"
+	ApplicationChanged Type = "application.changed"
+	ApplicationRemoved Type = "application.removed"
+
 	TokenRotated      Type = "scim_token.rotated"
 	TokenRevoked      Type = "scim_token.revoked"
 	TokenReplacedUsed Type = "scim_token.replaced_token_used"
+
+	ApplicationSignedIn     Type = "application.signed_in"     // an application redeemed a code
+	ApplicationRefused      Type = "application.refused"       // a code in the wrong hands
+	ApplicationGrantRevoked Type = "application.grant_revoked" // a code or refresh token came twice or was misused
+	ApplicationLogoutSent   Type = "application.logout_sent"
 
 	// StrangerRefused sums up refusals of callers whose workspace is not known.
 	StrangerRefused Type = "stranger.refused"
@@ -62,7 +76,8 @@ const (
 )
 
 // Party is who did something, or to whom it was done. Kind is "directory", "member",
-// "operator", "system", "stranger", "group", "session", "workspace", "scim_user", "token".
+// "operator", "system", "stranger", "group", "session", "workspace", "scim_user", "token",
+// "application", "connection".
 type Party struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"`

@@ -4,10 +4,13 @@ package store
 // Any lock or change behind them makes the answers stale, and they are forgotten.
 type ahead struct {
 	claims  *asked[claimsKey, []SCIMUser]
+	links   *asked[personKey, []Identity]
 	address *asked[string, addressAnswer]
 }
 
 type claimsKey struct{ directory, userName, externalID string }
+
+type personKey struct{ directory, userName, externalID, address string }
 
 type addressAnswer struct {
 	holder  string
@@ -21,7 +24,7 @@ type asked[K comparable, A any] struct {
 	done   bool
 }
 
-// AskCreate asks what a create is going to ask by SCIMUserClaims and Address, and sends it along
+// AskCreate asks what a create is going to ask by SCIMUserClaims, LinksAsserting and Address, and sends it along
 // with the next statement. Each answer is used once, for the same arguments, and not after a lock
 // or a change. It is called behind the locks of a create.
 func (tx *Tx) AskCreate(directoryID, userName, externalID, address string) {
@@ -32,6 +35,14 @@ func (tx *Tx) AskCreate(directoryID, userName, externalID, address string) {
 			claims.done = true
 			return eachRow(r, scanSCIMUsers(&claims.answer))
 		}, scimUserClaims, args...)
+	}
+	links := &asked[personKey, []Identity]{key: personKey{directoryID, userName, externalID, address}}
+	if args := linksArgs(tx, links.key); storable(args) {
+		tx.ahead.links = links
+		tx.conn.Ask(func(r Rows) error {
+			links.done = true
+			return eachRow(r, scanIdentities(&links.answer))
+		}, linksAsserting, args...)
 	}
 	facts := &asked[string, addressAnswer]{key: address}
 	if args := addressArgs(tx, address); address != "" && storable(args) {

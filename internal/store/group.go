@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -301,13 +302,44 @@ func (tx *Tx) MembersInGroup(group string) (ids []string, err error) {
 	return ids, err
 }
 
-// GroupNames returns the display names of the groups that a member's live SCIM users are in.
-func (tx *Tx) GroupNames(member string) (names []string, err error) {
-	err = tx.each(collect(&names), `
-		SELECT DISTINCT g.display_name
-		FROM   scim_user u CROSS JOIN group_member gm CROSS JOIN grp g
-		WHERE  u.workspace_id = $1 AND u.member_id = $2 AND u.retired_at IS NULL
-		AND    gm.workspace_id = $1 AND gm.scim_user_id = u.id
-		AND    g.workspace_id = $1 AND g.id = gm.group_id ORDER BY g.display_name`, tx.workspace, member)
-	return names, err
+// groupNames reads the groups of a member's live SCIM users (asserted_at NULL), and beside them the
+// lists that connections asserted, the newest of which counts where there are none.
+const groupNames = `
+	SELECT g.display_name AS name, CAST(NULL AS BIGINT) AS asserted_at
+	FROM   scim_user u CROSS JOIN group_member gm CROSS JOIN grp g
+	WHERE  u.workspace_id = $1 AND u.member_id = $2 AND u.retired_at IS NULL
+	AND    gm.workspace_id = $1 AND gm.scim_user_id = u.id
+	AND    g.workspace_id = $1 AND g.id = gm.group_id
+	UNION  ALL
+	SELECT c.asserted AS name, c.updated_at AS asserted_at FROM claim c WHERE c.workspace_id = $1 AND c.member_id = $2`
+
+// GroupNames returns the groups of a member by name: those that their live SCIM users are in, else
+// those that a connection asserted of them last.
+func (tx *Tx) GroupNames(member string) ([]string, error) {
+	var names, claimed []string
+	var newest int64
+	if err := tx.each(func(r Rows) error {
+		var name string
+		var assertedAt *int64
+		if err := r.Scan(&name, &assertedAt); err != nil {
+			return err
+		}
+		switch {
+		case assertedAt == nil:
+			names = append(names, name)
+		case *assertedAt >= newest:
+			newest, claimed = *assertedAt, nil
+			if err := json.Unmarshal([]byte(name), &claimed); err != nil {
+				return fmt.Errorf("claims of %s: %w", member, err)
+			}
+		}
+		return nil
+	}, groupNames, tx.workspace, member); err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		names = claimed
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }

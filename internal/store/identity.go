@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 )
 
@@ -15,6 +16,7 @@ type Identity struct {
 	// byte for byte.
 	Subject string
 	Shown   string // the value alone, for people
+	Email   string // the address that the IdP asserted last, or ""
 	Member  string
 	How     string // "first_sign_in", "directory" or another code of what made the link
 	// CreatedAt and LastUsedAt are set by the store.
@@ -22,62 +24,103 @@ type Identity struct {
 	LastUsedAt time.Time
 }
 
-const identityColumns = `connection_id, subject, shown, member_id, how, created_at, last_used_at`
+const identityColumns = `i.connection_id, i.subject, i.shown, i.email, i.member_id, i.how, i.created_at, i.last_used_at`
 
-func scanIdentity(r Rows) (Identity, error) {
-	var i Identity
-	var created, used int64
-	err := r.Scan(&i.Connection, &i.Subject, &i.Shown, &i.Member, &i.How, &created, &used)
-	i.CreatedAt, i.LastUsedAt = instant(created), instant(used)
-	return i, err
+// identityRow receives identityColumns.
+type identityRow struct {
+	i             Identity
+	created, used int64
 }
 
-const identityOf = `SELECT ` + identityColumns + ` FROM identity WHERE workspace_id = $1 AND connection_id = $2 AND subject = $3`
+func (r *identityRow) dest() []any {
+	i := &r.i
+	return []any{&i.Connection, &i.Subject, &i.Shown, &i.Email, &i.Member, &i.How, &r.created, &r.used}
+}
+
+func (r *identityRow) identity() Identity {
+	i := r.i
+	i.CreatedAt, i.LastUsedAt = instant(r.created), instant(r.used)
+	return i
+}
+
+func scanIdentities(out *[]Identity) func(Rows) error {
+	return func(r Rows) error {
+		var row identityRow
+		if err := r.Scan(row.dest()...); err != nil {
+			return err
+		}
+		*out = append(*out, row.identity())
+		return nil
+	}
+}
+
+const identityOf = `SELECT ` + identityColumns + ` FROM identity i WHERE i.workspace_id = $1 AND i.connection_id = $2 AND i.subject = $3`
+
+// errNoIdentity is the answer for a subject that nobody is linked to.
+var errNoIdentity = errs.NotFound("identity_unknown", "No account is linked to this subject.")
 
 // Identity finds a link. One that is not there is errs.KindNotFound, "identity_unknown".
 func (tx *Tx) Identity(connection, subject string) (*Identity, error) {
-	var found *Identity
-	err := tx.each(func(r Rows) error {
-		i, err := scanIdentity(r)
-		found = &i
-		return err
-	}, identityOf, tx.workspace, connection, subject)
-	if err == nil && found == nil {
-		err = errs.NotFound("identity_unknown", "No account is linked to this subject.")
+	var row identityRow
+	found, err := tx.one(row.dest(), identityOf, tx.workspace, connection, subject)
+	if err != nil {
+		return nil, err
 	}
-	return found, err
+	if !found {
+		return nil, errNoIdentity
+	}
+	i := row.identity()
+	return &i, nil
 }
 
-const identitiesOf = `SELECT ` + identityColumns + ` FROM identity WHERE workspace_id = $1 AND member_id = $2 ORDER BY created_at, connection_id, subject LIMIT 200`
+const identityAndMember = `
+	SELECT ` + identityColumns + `, ` + memberColumns + `
+	FROM   identity i JOIN member m ON m.workspace_id = i.workspace_id AND m.id = i.member_id
+	WHERE  i.workspace_id = $1 AND i.connection_id = $2 AND i.subject = $3`
+
+// IdentityAndMember finds a link with the member whom it names.
+func (tx *Tx) IdentityAndMember(connection, subject string) (*Identity, *directory.Member, error) {
+	var row identityRow
+	var mrow memberRow
+	found, err := tx.one(append(row.dest(), mrow.dest()...), identityAndMember, tx.workspace, connection, subject)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !found {
+		return nil, nil, errNoIdentity
+	}
+	i := row.identity()
+	m, err := mrow.member()
+	return &i, &m, err
+}
+
+const identitiesOf = `SELECT ` + identityColumns + ` FROM identity i WHERE i.workspace_id = $1 AND i.member_id = $2 ORDER BY i.created_at, i.connection_id, i.subject LIMIT 200`
 
 // IdentitiesOf lists the links of a member, oldest first, 200 at most.
 func (tx *Tx) IdentitiesOf(member string) ([]Identity, error) {
 	var out []Identity
-	err := tx.each(func(r Rows) error {
-		i, err := scanIdentity(r)
-		out = append(out, i)
-		return err
-	}, identitiesOf, tx.workspace, member)
+	err := tx.each(scanIdentities(&out), identitiesOf, tx.workspace, member)
 	return out, err
 }
 
 const insertIdentity = `
-	INSERT INTO identity (workspace_id, connection_id, subject, shown, member_id, how, created_at, last_used_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`
+	INSERT INTO identity (workspace_id, connection_id, subject, shown, shown_folded, email, email_folded, member_id, how, created_at, last_used_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)`
 
 // InsertIdentity makes a link. When somebody else made one for the subject meanwhile, the closure
 // of the transaction runs again.
 func (tx *Tx) InsertIdentity(i Identity) {
 	tx.change("sign-in link")
 	tx.unique("identity_pkey", "identity.subject", errRerun)
-	tx.later(insertIdentity, tx.workspace, i.Connection, i.Subject, i.Shown, i.Member, i.How, micros(tx.now))
+	tx.later(insertIdentity, tx.workspace, i.Connection, i.Subject, i.Shown, directory.Fold(i.Shown), i.Email, directory.Fold(i.Email), i.Member, i.How, micros(tx.now))
 }
 
-const touchIdentity = `UPDATE identity SET last_used_at = $4 WHERE workspace_id = $1 AND connection_id = $2 AND subject = $3`
+const touchIdentity = `
+	UPDATE identity SET last_used_at = $4, email = $5, email_folded = $6 WHERE workspace_id = $1 AND connection_id = $2 AND subject = $3`
 
-// TouchIdentity notes that a link was used now.
-func (tx *Tx) TouchIdentity(connection, subject string) {
-	tx.later(touchIdentity, tx.workspace, connection, subject, micros(tx.now))
+// TouchIdentity notes that a link was used now, with the address that the IdP asserted ("" for none).
+func (tx *Tx) TouchIdentity(connection, subject, email string) {
+	tx.later(touchIdentity, tx.workspace, connection, subject, micros(tx.now), email, directory.Fold(email))
 }
 
 const moveIdentities = `UPDATE identity SET member_id = $3 WHERE workspace_id = $1 AND member_id = $2`
@@ -130,6 +173,13 @@ func (tx *Tx) Claims(members []string) (map[string][]Claims, error) {
 			append([]any{tx.workspace}, args...)...)
 	})
 	return out, err
+}
+
+const touchClaims = `UPDATE claim SET updated_at = $4 WHERE workspace_id = $1 AND member_id = $2 AND connection_id = $3`
+
+// TouchClaims notes that a connection asserted now what it had asserted of a member before.
+func (tx *Tx) TouchClaims(member, connection string) {
+	tx.later(touchClaims, tx.workspace, member, connection, micros(tx.now))
 }
 
 const deleteClaimsOf = `DELETE FROM claim WHERE workspace_id = $1 AND connection_id = $2`

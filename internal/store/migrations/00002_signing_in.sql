@@ -9,12 +9,16 @@ ALTER TABLE session ADD COLUMN context TEXT NOT NULL DEFAULT '';
 ALTER TABLE session ADD COLUMN session_index TEXT NOT NULL DEFAULT '';
 CREATE INDEX session_connection ON session (workspace_id, connection_id) WHERE ended_at IS NULL;
 
--- Sign-in links: who a connection's subject is here. subject is the whole NameID, shown is its value.
+-- Sign-in links: who a connection's subject is here. subject is the whole NameID, shown is its value,
+-- email the address asserted last.
 CREATE TABLE identity (
 	workspace_id  TEXT NOT NULL,
 	connection_id TEXT NOT NULL,
 	subject       TEXT NOT NULL,
 	shown         TEXT NOT NULL,
+	shown_folded  TEXT NOT NULL,
+	email         TEXT NOT NULL,
+	email_folded  TEXT NOT NULL,
 	member_id     TEXT NOT NULL,
 	how           TEXT NOT NULL,
 	created_at    BIGINT NOT NULL,
@@ -22,6 +26,9 @@ CREATE TABLE identity (
 	PRIMARY KEY (workspace_id, connection_id, subject)
 );
 CREATE INDEX identity_member ON identity (workspace_id, member_id);
+-- A directory meets people who signed in before it named them.
+CREATE INDEX identity_shown ON identity (workspace_id, connection_id, shown_folded);
+CREATE INDEX identity_email ON identity (workspace_id, connection_id, email_folded);
 
 -- The groups that a connection asserted last, JSON list. No row: it never said.
 CREATE TABLE claim (
@@ -66,12 +73,18 @@ CREATE TABLE oidc_grant (
 	scope          TEXT NOT NULL,
 	nonce          TEXT NOT NULL,
 	created_at     BIGINT NOT NULL,
+	-- When tokens were given first. Who got none need not hear of the session's end.
+	redeemed_at    BIGINT,
+	-- When to look whether the session has run out; NULL where its end need not be told.
+	due_at         BIGINT,
 	ended_at       BIGINT,
 	end_reason     TEXT NOT NULL,
 	PRIMARY KEY (workspace_id, id)
 );
 CREATE INDEX oidc_grant_session ON oidc_grant (workspace_id, session_id, application_id);
 CREATE INDEX oidc_grant_age ON oidc_grant (workspace_id, created_at);
+-- Across workspaces: sessions that have run out anywhere are found in one statement.
+CREATE INDEX oidc_grant_due ON oidc_grant (due_at) WHERE due_at IS NOT NULL;
 
 -- Work for after the commit: what is told to others. A row is deleted when it is done.
 CREATE TABLE job (

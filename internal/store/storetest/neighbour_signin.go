@@ -16,8 +16,20 @@ var signInProbes = map[string]probe{
 	"InsertIdentity": does(func(tx *store.Tx, h house) {
 		tx.InsertIdentity(store.Identity{Connection: h.Connection, Subject: h.Subject, Member: h.Member})
 	}),
-	"TouchIdentity":  does(func(tx *store.Tx, h house) { tx.TouchIdentity(h.Connection, h.Subject) }),
+	"TouchIdentity":  does(func(tx *store.Tx, h house) { tx.TouchIdentity(h.Connection, h.Subject, "taken@over.test") }),
 	"MoveIdentities": does(func(tx *store.Tx, h house) { tx.MoveIdentities(h.Member, h.Boss) }),
+	"IdentityAndMember": func(tx *store.Tx, h house) (any, error) {
+		i, m, err := tx.IdentityAndMember(h.Connection, h.Subject)
+		return []any{i, m}, err
+	},
+	"LinksAsserting": func(tx *store.Tx, h house) (any, error) {
+		return tx.LinksAsserting(h.Directory, h.UserName, h.ExternalID, h.Address)
+	},
+	"PeopleAsserted": func(tx *store.Tx, h house) (any, error) {
+		return tx.PeopleAsserted(h.Directory, h.ExternalID, h.Address)
+	},
+	"MembersByEmail": func(tx *store.Tx, h house) (any, error) { return tx.MembersByEmail(h.Address) },
+	"TouchClaims":    does(func(tx *store.Tx, h house) { tx.TouchClaims(h.Member, h.Connection) }),
 	"SaveClaims":     does(func(tx *store.Tx, h house) { tx.SaveClaims(h.Member, h.Connection, []string{"taken"}) }),
 	"Claims":         func(tx *store.Tx, h house) (any, error) { return tx.Claims([]string{h.Member}) },
 

@@ -93,6 +93,8 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO session_handle SELECT $1 || 'h' || i, CAST($1 AS TEXT), 's' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO token_handle SELECT $1 || 't' || i, CAST($1 AS TEXT), 'd' || i, 'k' || i, '', '', i, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO claim SELECT CAST($1 AS TEXT), 'm' || i, '` + h.Connection + `', '["Agents"]', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO event SELECT CAST($1 AS TEXT), 'e' || (100000 + i), CASE WHEN i < 9990 THEN i + 100 END, i, 'x', 'ok', '', '{}', 'member', 'm' || i, '', '', CAST($2 AS TEXT), '[]' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO event_payload SELECT CAST($1 AS TEXT), 'e' || (100000 + i), i, CAST('' AS BYTEA) FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO request_log SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), 'r' || i, i, 'GET', '/', 200, 1, 1 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -170,10 +172,35 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		return err
 	},
 	"the end of a session": func(tx *store.Tx, h house) error { return tx.EndSession("s10", "x") },
-	"links":                func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
-	"events for owners":    func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
-	"events of a subject":  func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
-	"events by number":     func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
+	"a sign-in link": func(tx *store.Tx, h house) error {
+		if _, err := tx.Identity(h.Connection, "s5"); err != nil {
+			return err
+		}
+		_, _, err := tx.IdentityAndMember(h.Connection, "s5")
+		return err
+	},
+	"links of a member":    func(tx *store.Tx, h house) error { _, err := tx.IdentitiesOf("m5"); return err },
+	"a link that was used": func(tx *store.Tx, h house) error { tx.TouchIdentity(h.Connection, "s5", "p5@x.test"); return nil },
+	"links that move":      func(tx *store.Tx, h house) error { tx.MoveIdentities("m5", "m6"); return nil },
+	"links of a person": func(tx *store.Tx, h house) error {
+		_, err := tx.LinksAsserting(h.Directory, "p5", "x5", "p5@x.test")
+		return err
+	},
+	"people of a subject": func(tx *store.Tx, h house) error {
+		_, err := tx.PeopleAsserted(h.Directory, "p5", "p5@x.test")
+		return err
+	},
+	"holders of an address": func(tx *store.Tx, h house) error { _, err := tx.MembersByEmail("p5@x.test"); return err },
+	"group claims": func(tx *store.Tx, h house) error {
+		tx.SaveClaims("m5", h.Connection, []string{"a"})
+		tx.TouchClaims("m5", h.Connection)
+		_, err := tx.Claims([]string{"m5", "m6"})
+		return err
+	},
+	"links":               func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"events for owners":   func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
+	"events of a subject": func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
+	"events by number":    func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
 }
 
 var walks = map[string]func(tx *store.Tx, h house) error{
