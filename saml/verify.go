@@ -1,8 +1,231 @@
 package saml
 
-import "time"
+import (
+	"errors"
+	"strings"
+	"time"
 
-// Verify checks a Response and returns what it asserts. The error is a *Refusal.
+	"github.com/gatehouse-id/gatehouse/saml/internal/strictxml"
+)
+
+// Verify checks a Response, as DecodePost returned it, and gives what it asserts. The error is
+// always a *Refusal. There is no other way to an Assertion.
+//
+// What is left to the caller: to refuse an Assertion.ID or ResponseID seen before, to consume the
+// request, and to decide about the person.
 func Verify(raw []byte, e Expectation, now time.Time) (*Assertion, error) {
-	return nil, refuse(ReasonStructure, "Not written yet.")
+	v := verification{e: &e, now: now}
+	a, r := v.run(raw)
+	if r != nil {
+		v.tell(r)
+		return nil, r
+	}
+	return a, nil
+}
+
+// verification is one run of Verify, and what it has learnt so far.
+type verification struct {
+	e   *Expectation
+	now time.Time
+
+	env      envelope
+	verified bool
+	out      Assertion
+}
+
+// run takes the steps in their order; the first that fails ends it.
+func (v *verification) run(raw []byte) (*Assertion, *Refusal) {
+	if r := v.read(raw); r != nil {
+		return nil, r
+	}
+	signatures, r := v.env.checkSignatures(v.e)
+	if r != nil {
+		return nil, r
+	}
+	v.verified = true
+	v.out.Certificate, v.out.SHA1 = signatures.key, signatures.sha1
+	v.out.ResponseSigned, v.out.AssertionSigned = signatures.response, signatures.assertion
+	// The subject first, so that every later refusal can say whose sign-in it was.
+	var sub subject
+	var subjectRefusal *Refusal
+	if signatures.signed.assertion != nil {
+		sub, subjectRefusal = signatures.signed.subject()
+		v.out.Subject, v.out.HasSubject = sub.name, sub.hasName
+		v.dated(signatures.signed)
+	}
+	if r := v.checkResponse(); r != nil {
+		return nil, r
+	}
+	if subjectRefusal != nil {
+		return nil, subjectRefusal
+	}
+	if r := v.checkAssertion(signatures.signed, &sub); r != nil {
+		return nil, r
+	}
+	return &v.out, nil
+}
+
+// read parses the message and its outline.
+func (v *verification) read(raw []byte) *Refusal {
+	limit := v.e.maxBytes()
+	if len(raw) > limit {
+		return refuse(ReasonTooLarge, "The message is %d bytes long; up to %d are accepted.", len(raw), limit)
+	}
+	root, err := strictxml.Parse(raw, strictxml.Limits{Bytes: limit})
+	if err != nil {
+		var syntax *strictxml.SyntaxError
+		if errors.As(err, &syntax) && syntax.TooLarge {
+			return refuse(ReasonTooLarge, "The message is too large: %v.", err)
+		}
+		return refuse(ReasonMalformed, "The message is not XML as SAML needs it: %v.", err)
+	}
+	if root.Is(nsProtocol, "Response") {
+		v.out.ResponseID, v.out.InResponseTo = attr(root, "ID"), attr(root, "InResponseTo")
+		if _, _, r := identify(root); r != nil {
+			return r
+		}
+	}
+	var r *Refusal
+	v.env, r = readEnvelope(root)
+	if v.env.assertion != nil {
+		v.out.ID = attr(v.env.assertion, "ID")
+	}
+	return r
+}
+
+// dated notes what the verified assertion says of itself, for a Refusal.
+func (v *verification) dated(s signed) {
+	v.out.ID = attr(s.assertion, "ID")
+	if issued, ok := parseInstant(attr(s.assertion, "IssueInstant")); ok {
+		v.out.IssueInstant, v.out.Skew = issued, issued.Sub(v.now)
+	}
+}
+
+// checkResponse holds the Response against the expectation: where to, from whom, with what
+// outcome, in answer to what. What a signature does not cover is compared all the same.
+func (v *verification) checkResponse() *Refusal {
+	root := v.env.root
+	destination, has := root.Attr("Destination")
+	switch {
+	case has && destination != v.e.ServiceProvider.ACS:
+		return refuse(ReasonDestination, "The Response is for destination %s; this connection's is %s.", quote(destination), quote(v.e.ServiceProvider.ACS))
+	case !has && v.out.ResponseSigned:
+		return refuse(ReasonDestination, "The Response is signed and has no Destination; %s is expected.", quote(v.e.ServiceProvider.ACS))
+	}
+	if v.env.issuer != nil {
+		if r := v.checkIssuer(v.env.issuer); r != nil {
+			return r
+		}
+	}
+	if !v.env.status.success {
+		return v.env.status.refusal()
+	}
+	inResponseTo, answers := root.Attr("InResponseTo")
+	if r := v.e.checkInResponseTo("The Response", inResponseTo, answers); r != nil {
+		return r
+	}
+	if v.e.RequestID == "" && !v.e.AllowUnsolicited {
+		return refuse(ReasonUnsolicited, "The Response answers no request, and this connection does not accept sign-ins that begin at the identity provider.")
+	}
+	if v.env.encrypted {
+		return v.env.encryptedRefusal()
+	}
+	issued, r := instant("The Response's IssueInstant", attr(root, "IssueInstant"))
+	if r != nil {
+		return r
+	}
+	return v.clock().early("Response's IssueInstant", issued, ReasonNotYetValid)
+}
+
+// checkAssertion holds the verified assertion against the expectation and fills the outcome.
+func (v *verification) checkAssertion(s signed, sub *subject) *Refusal {
+	_, rawIssued, r := identify(s.assertion)
+	if r != nil {
+		return r
+	}
+	p, r := readParts(s.assertion)
+	if r != nil {
+		return r
+	}
+	if r := v.checkIssuer(p.issuer); r != nil {
+		return r
+	}
+	v.out.Issuer = v.e.IdentityProvider.EntityID
+	issued, r := instant("The Assertion's IssueInstant", rawIssued)
+	if r != nil {
+		return r
+	}
+	c := v.clock()
+	if r := c.early("Assertion's IssueInstant", issued, ReasonNotYetValid); r != nil {
+		return r
+	}
+	confirmed, r := sub.confirm(v.e, c)
+	if r != nil {
+		return r
+	}
+	until, r := s.checkConditions(v.e, c)
+	if r != nil {
+		return r
+	}
+	if confirmed.After(until) {
+		until = confirmed
+	}
+	v.out.ReplayUntil = until.Add(MaxSkew)
+	statement, r := s.authn(v.e, c)
+	if r != nil {
+		return r
+	}
+	v.out.AuthnInstant, v.out.SessionNotOnOrAfter = statement.instant, statement.sessionEnd
+	v.out.SessionIndex, v.out.ContextClass = statement.sessionIndex, statement.class
+	v.out.Attributes, r = s.attributes()
+	return r
+}
+
+// checkIssuer compares an Issuer octet by octet (Core section 2.2.5).
+func (v *verification) checkIssuer(e *strictxml.Element) *Refusal {
+	expected := v.e.IdentityProvider.EntityID
+	issuer, r := textOf(e)
+	if r != nil {
+		return r
+	}
+	if v.out.Issuer == "" {
+		v.out.Issuer = issuer
+	}
+	if format, has := e.Attr("Format"); has && format != formatEntity {
+		return refuse(ReasonIssuer, "The issuer of %s has the format %s, not that of an entity.", e.Parent.Local, quote(format))
+	}
+	if issuer != expected || expected == "" {
+		return refuse(ReasonIssuer, "The %s is issued by %s; this connection's identity provider is %s.", e.Parent.Local, quote(issuer), quote(expected))
+	}
+	return nil
+}
+
+// clock returns the instants to compare with.
+func (v *verification) clock() clock {
+	return clock{now: v.now, skew: v.e.skew(), issued: v.out.IssueInstant, asked: v.e.RequestedAt}
+}
+
+// tell fills in what is known at the time of a refusal.
+func (v *verification) tell(r *Refusal) {
+	r.Verified = v.verified
+	r.ResponseID, r.AssertionID = v.out.ResponseID, v.out.ID
+	r.Issuer, r.InResponseTo = v.out.Issuer, v.out.InResponseTo
+	if !v.verified {
+		return
+	}
+	r.Subject = v.out.Subject.Value
+	if r.Reason != ReasonClockSkew {
+		r.Skew = v.out.Skew
+	}
+}
+
+// refusal tells that the identity provider refused.
+func (s *status) refusal() *Refusal {
+	code := strings.TrimPrefix(s.code, statusPrefix)
+	r := refuse(ReasonStatus, "The identity provider refused: %s.", quote(code))
+	if s.message != "" {
+		r.Detail = "The identity provider refused: " + quote(code) + ", " + quote(s.message) + "."
+	}
+	r.StatusCode, r.StatusMessage = code, s.message
+	return r
 }

@@ -1,0 +1,141 @@
+package saml
+
+import (
+	"github.com/gatehouse-id/gatehouse/saml/internal/strictxml"
+)
+
+// envelope is the outline of a Response (Core section 3.2.2), read before any signature is
+// checked. From it signatures are found and the addressing is compared; nothing in it is an identity.
+type envelope struct {
+	root      *strictxml.Element
+	issuer    *strictxml.Element // nil when absent
+	signature *strictxml.Element // of the Response; nil when absent
+	assertion *strictxml.Element // nil when encrypted, or when the status tells of a failure
+	inner     *strictxml.Element // signature of the assertion; nil when absent
+	encrypted bool
+	status    status
+}
+
+// status is what a Response says of the request (Core section 3.2.2.1).
+type status struct {
+	success bool
+	code    string // the innermost
+	message string
+}
+
+// readEnvelope checks the outline of a Response: its children in the schema's order, one
+// assertion and no second one anywhere, and no signature but on those two.
+func readEnvelope(root *strictxml.Element) (envelope, *Refusal) {
+	env := envelope{root: root}
+	if !root.Is(nsProtocol, "Response") {
+		return env, refuse(ReasonNotAResponse, "The message is %s, not a SAML 2.0 Response.", named(root))
+	}
+	children, r := sequenceOf(root)
+	if r != nil {
+		return env, r
+	}
+	env.issuer = children.optional(nsAssertion, "Issuer")
+	env.signature = children.optional(nsSignature, "Signature")
+	children.optional(nsProtocol, "Extensions")
+	statusElement, r := children.required(nsProtocol, "Status")
+	if r != nil {
+		return env, r
+	}
+	if env.status, r = readStatus(statusElement); r != nil {
+		return env, r
+	}
+	env.assertion = children.optional(nsAssertion, "Assertion")
+	if env.assertion == nil {
+		env.encrypted = children.optional(nsAssertion, "EncryptedAssertion") != nil
+	}
+	if r := children.done(); r != nil {
+		return env, r
+	}
+	if env.assertion == nil && !env.encrypted && env.status.success {
+		return env, refuse(ReasonStructure, "The Response has no Assertion.")
+	}
+	if env.assertion != nil {
+		parts, r := readParts(env.assertion)
+		if r != nil {
+			return env, r
+		}
+		env.inner = parts.signature
+	}
+	return env, env.onlyOnes()
+}
+
+// onlyOnes refuses assertions and signatures in any place but their own. Every signature
+// wrapping needs one: a copy below Extensions, Advice, Object, or another assertion.
+func (env *envelope) onlyOnes() *Refusal {
+	for e := range env.root.Descendants() {
+		switch {
+		case e.Is(nsSignature, "Signature") && e != env.signature && e != env.inner:
+			return refuse(ReasonSignature, "There is a Signature inside %s; only Response and Assertion carry one.", e.Parent.Local)
+		case e.Is(nsAssertion, "Assertion") && e != env.assertion:
+			return refuse(ReasonStructure, "There is an Assertion inside %s; exactly one is expected, inside the Response.", e.Parent.Local)
+		case e.Is(nsAssertion, "EncryptedAssertion") && e.Parent != env.root:
+			return refuse(ReasonStructure, "There is an EncryptedAssertion inside %s.", e.Parent.Local)
+		case e.Is(nsProtocol, "Response") && e != env.root:
+			return refuse(ReasonStructure, "There is a Response inside %s.", e.Parent.Local)
+		}
+	}
+	return nil
+}
+
+// readStatus reads Status: a StatusCode, inside which others may be, and a message.
+func readStatus(e *strictxml.Element) (status, *Refusal) {
+	var s status
+	children, r := sequenceOf(e)
+	if r != nil {
+		return s, r
+	}
+	code, r := children.required(nsProtocol, "StatusCode")
+	if r != nil {
+		return s, r
+	}
+	s.code = attr(code, "Value")
+	s.success = s.code == statusSuccess
+	for inner := code.First(); inner != nil && inner.Is(nsProtocol, "StatusCode"); inner = inner.First() {
+		s.code = attr(inner, "Value")
+	}
+	if message := children.optional(nsProtocol, "StatusMessage"); message != nil {
+		if s.message, r = textOf(message); r != nil {
+			return s, r
+		}
+	}
+	children.optional(nsProtocol, "StatusDetail")
+	return s, children.done()
+}
+
+// parts are the children of an Assertion (Core section 2.3.3).
+type parts struct {
+	issuer, signature, subject, conditions *strictxml.Element // nil when absent; issuer is there
+	statements                             *strictxml.Element // the first, nil when there is none
+}
+
+// readParts finds the children of an Assertion in the schema's order. It is used twice: to find the
+// signature, and then on the verified element for everything else.
+func readParts(assertion *strictxml.Element) (parts, *Refusal) {
+	var p parts
+	children, r := sequenceOf(assertion)
+	if r != nil {
+		return p, r
+	}
+	if p.issuer, r = children.required(nsAssertion, "Issuer"); r != nil {
+		return p, r
+	}
+	p.signature = children.optional(nsSignature, "Signature")
+	p.subject = children.optional(nsAssertion, "Subject")
+	p.conditions = children.optional(nsAssertion, "Conditions")
+	children.optional(nsAssertion, "Advice")
+	p.statements = children.next
+	for children.next != nil && children.next.Space == nsAssertion {
+		switch children.next.Local {
+		case "Statement", "AuthnStatement", "AuthzDecisionStatement", "AttributeStatement":
+			children.next = children.next.Next()
+			continue
+		}
+		break
+	}
+	return p, children.done()
+}
