@@ -22,12 +22,17 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.indexPage)
 	mux.HandleFunc("GET /assets/idpsim.css", stylesheet)
+	mux.HandleFunc("GET /assets/post.js", postScript)
 	mux.HandleFunc("GET /api", s.apiIndex)
+	protection := http.NewCrossOriginProtection()
 	for _, kind := range Kinds() {
 		p := s.idps[kind]
 		mux.HandleFunc("GET /"+string(kind), p.page)
 		mux.HandleFunc("GET /api/"+string(kind), func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK, p.State()) })
 		mux.HandleFunc("GET /api/"+string(kind)+"/trace", p.apiTrace)
+		p.samlRoutes(mux)
+		// The POST binding is a form of the application's. It only gets a page to see.
+		protection.AddInsecureBypassPattern("POST /" + string(kind) + "/saml/sso")
 		for noun, verbs := range verbs {
 			for name, v := range verbs {
 				path := "/" + string(kind) + routePath(noun, name)
@@ -36,7 +41,7 @@ func (s *Server) Handler() http.Handler {
 			}
 		}
 	}
-	return secured(http.NewCrossOriginProtection().Handler(mux))
+	return secured(protection.Handler(mux))
 }
 
 // routePath is the part of a route behind the IdP. noun is "", "people" or "groups"; the name ""
@@ -53,10 +58,13 @@ func routePath(noun, name string) string {
 	return "/" + noun + "/{id}/" + name
 }
 
+// pagePolicy is for pages whose forms stay here and that have no script.
+const pagePolicy = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", pagePolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
@@ -269,6 +277,8 @@ func refuse(w http.ResponseWriter, err error, result any) {
 		status = http.StatusNotFound
 	case errors.Is(err, ErrInvalid):
 		status = http.StatusBadRequest
+	case errors.Is(err, ErrDenied):
+		status = http.StatusForbidden
 	case errors.Is(err, ErrNotConnected), errors.Is(err, ErrQuarantined), errors.Is(err, ErrNotOffered):
 		status = http.StatusConflict
 	case errors.As(err, &se):

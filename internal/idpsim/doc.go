@@ -1,5 +1,5 @@
-// Package idpsim holds simulated identity providers: four provisioning clients that speak SCIM as
-// the vendors' own clients do, each with people, groups and the acts of its administrator.
+// Package idpsim holds simulated identity providers: four of them that speak SCIM and SAML as the
+// vendors' own do, each with people, groups and the acts of its administrator.
 //
 //	okta         Okta, catalogue (OIN) app: PUT for profiles, PATCH for state and groups
 //	okta-custom  Okta, App Integration Wizard app: PUT for everything
@@ -15,6 +15,10 @@
 // serves pages and JSON. Operations are methods on [IdP]: Okta's take effect at once, as tasks;
 // Entra's only note the change, and [IdP.Sync] runs the cycle that sends it.
 //
+// Signing in has settings of its own: [IdP.ConfigureSAML] or [IdP.ImportSAML], then
+// [IdP.SignInAs] answers a request and [IdP.Tile] starts at the IdP; both return the [Posting]
+// that a browser would take to the application. [IdP.SetSAMLFault] breaks the next one.
+//
 // Every refused request is a [*StepError] naming the step, the status and the SCIM detail. Every
 // exchange is kept in a bounded [Trace]; tokens and passwords are left out of it.
 //
@@ -22,7 +26,7 @@
 //
 // {idp} is one of the four names above. {who} is a person's id or user name, {group} a group's id
 // or name. Bodies are JSON objects; an answer is {"result": ...}, or {"error": {...}} with 400
-// (bad input), 404 (unknown), 409 (not now), 502 (the application refused) or 503.
+// (bad input), 403 (the person may not sign in), 404 (unknown), 409 (not now), 502 (the application refused) or 503.
 //
 //	GET  /                                  index page
 //	GET  /{idp}                             page of one IdP
@@ -54,6 +58,48 @@
 //	POST /api/{idp}/groups/{group}/push-now the complete member list again
 //	POST /api/{idp}/groups/{group}/unlink   {delete: bool}: leave the group in the app, or delete it there
 //	POST /api/{idp}/groups/{group}/delete   delete it in the IdP
+//
+// # SAML
+//
+// Scripts use these; a posting is {acs, saml_response, relay_state, fault}, the response in base64.
+// Addresses in answers and in metadata follow the Host of the request.
+//
+//	GET  /api/{idp}/saml                    {entity_id, sso_url, metadata_url, certificate, fingerprint,
+//	                                         settings, fault, faults, last, issued}
+//	POST /api/{idp}/saml                    settings, those given are changed: {app, acs_url, audience,
+//	                                         relay_state, name_id_format, name_id, attributes: [{name, value}],
+//	                                         group_filter, group_prefix, group_value, sign, algorithm}
+//	POST /api/{idp}/saml/import             {url} or {xml}: ACS URL and audience from the application's metadata
+//	POST /api/{idp}/saml/fault              {fault}: of the next response
+//	POST /api/{idp}/saml/sso                {url, who} or {saml_request, relay_state, who}: a posting; url is the
+//	                                         whole URL of the Redirect binding, saml_request the field of POST
+//	POST /api/{idp}/saml/tile               {who}: a posting that nobody asked for
+//
+// Browsers use these. Ids and names in parentheses are there to be found by tests.
+//
+//	GET  /{idp}/saml                        settings (#entity-id #sso-url #metadata-url #fingerprint #outcome;
+//	                                         form #import-url #import; form#settings, fields as the JSON, #save;
+//	                                         #fault #set-fault; #assign-all)
+//	GET  /{idp}/saml/metadata               metadata; with ?download as a file
+//	GET  /{idp}/saml/certificate            the signing certificate in PEM
+//	GET  /{idp}/saml/sso                    the sign-in page, Redirect binding (button #who-{id}, or
+//	                                         button[data-user="{user name}"]; #search; #fault)
+//	POST /{idp}/saml/sso                    the same by the POST binding, from any site
+//	GET  /{idp}/dashboard/{who}             somebody's applications (button #tile, or #no-app; #fault)
+//
+// Both lead to a page that posts the response by itself (form #saml-post, button #continue). What
+// cannot be answered is a page with the reason in #refused.
+//
+// The faults: none, expired, clock_ahead_7m, clock_ahead_4m (must work), replay, wrong_audience,
+// wrong_recipient, wrong_issuer, other_request, no_conditions, unsigned, wrong_key, wrapped,
+// wrapped_around, comment_in_nameid, dtd, denied. A refused sign-in does not use one up.
+//
+// The expressions of attributes: user.id, user.login, user.email, user.firstName, user.lastName,
+// user.displayName, user.title, user.department, user.mobilePhone, user.pairwiseId, user.groups,
+// tenant.id, tenant.issuer, user.custom.KEY, and a text in double quotes.
+//
+// An AuthnRequest is read more strictly than the vendors read it: its Issuer must be the audience,
+// its AssertionConsumerServiceURL the ACS URL, its Destination this IdP, all byte for byte.
 //
 // Pages post forms to the same paths without /api. Requests from another site are refused
 // (http.CrossOriginProtection); the simulator is meant for a loopback address.

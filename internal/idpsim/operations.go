@@ -245,7 +245,8 @@ func (p *IdP) Provision(ctx context.Context, who string) error {
 }
 
 // AssignEverybody assigns all people, pushes all groups and sends all of it: the first sync of a
-// company. With Entra this is a cycle.
+// company. With Entra this is a cycle. An application that has SAML settings and no connection is
+// only signed in to: nothing is sent then.
 func (p *IdP) AssignEverybody(ctx context.Context) (Report, error) {
 	p.mu.Lock()
 	for _, x := range p.people {
@@ -255,6 +256,9 @@ func (p *IdP) AssignEverybody(ctx context.Context) (Report, error) {
 		g.Pushed = !g.Deleted
 	}
 	p.mu.Unlock()
+	if _, err := p.samlReady(); err == nil && !p.connected() {
+		return Report{IdP: p.kind}, nil
+	}
 	if p.kind.IsEntra() {
 		return p.Sync(ctx)
 	}

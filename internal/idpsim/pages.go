@@ -12,10 +12,10 @@ import (
 )
 
 // Pages are rendered here and need no script: forms post, the answer redirects back, and the last
-// outcome stands on the page. Each IdP's page is made of sections; provisioning is the first, and
-// sign-in by SAML and OIDC takes its place beside it in sections.
+// outcome stands on the page. Each IdP has two sections, provisioning and sign-in. The one script
+// submits the form that carries a SAML response, which has a button as well.
 
-//go:embed pages/*.html pages/idpsim.css
+//go:embed pages/*.html pages/idpsim.css pages/post.js
 var pageFiles embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
@@ -25,13 +25,21 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	},
 	"headers": headerLines,
 	"pretty":  pretty,
+	"xml":     prettyXML,
+	"initial": initial,
+	"choice":  choice,
 }).ParseFS(pageFiles, "pages/*.html"))
 
 // section is one page of an IdP in its navigation.
-type section struct{ Path, Title string }
+type section struct {
+	Path, Title string
+	Current     bool
+}
 
-func (p *IdP) sections() []section {
-	return []section{{"/" + string(p.kind), "Provisioning (SCIM)"}}
+// sections is the navigation, seen from the page at that path.
+func (p *IdP) sections(here string) []section {
+	at := "/" + string(p.kind)
+	return []section{{at, "Provisioning (SCIM)", here == at}, {at + "/saml", "Sign-in (SAML)", here == at+"/saml"}}
 }
 
 // Limits of what one page shows; the JSON interface has everything.
@@ -93,7 +101,7 @@ func (s *Server) indexPage(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (p *IdP) page(w http.ResponseWriter, r *http.Request) {
-	v := idpView{State: p.State(), Sections: p.sections(), Summary: p.kind.Summary(), Entra: p.kind.IsEntra(),
+	v := idpView{State: p.State(), Sections: p.sections("/" + string(p.kind)), Summary: p.kind.Summary(), Entra: p.kind.IsEntra(),
 		Query: strings.TrimSpace(r.URL.Query().Get("q")), Trace: p.trace.Last(shownTrace)}
 	base := "/" + string(p.kind)
 	byID := make(map[string]Person, len(v.People))
@@ -152,23 +160,30 @@ func (p *IdP) form(v verb) http.HandlerFunc {
 	}
 }
 
-func stylesheet(w http.ResponseWriter, _ *http.Request) {
-	css, err := pageFiles.ReadFile("pages/idpsim.css")
+func stylesheet(w http.ResponseWriter, _ *http.Request) { asset(w, "idpsim.css", "text/css") }
+
+func postScript(w http.ResponseWriter, _ *http.Request) { asset(w, "post.js", "text/javascript") }
+
+func asset(w http.ResponseWriter, name, mediaType string) {
+	data, err := pageFiles.ReadFile("pages/" + name)
 	if err != nil {
-		http.Error(w, "no stylesheet", http.StatusInternalServerError)
+		http.Error(w, "no "+name, http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(css) // the client has gone away: nobody to tell
+	w.Header().Set("Content-Type", mediaType+"; charset=utf-8")
+	_, _ = w.Write(data) // the client has gone away: nobody to tell
 }
 
-func render(w http.ResponseWriter, name string, v any) {
+func render(w http.ResponseWriter, name string, v any) { renderWith(w, http.StatusOK, name, v) }
+
+func renderWith(w http.ResponseWriter, status int, name string, v any) {
 	var b strings.Builder
 	if err := pages.ExecuteTemplate(&b, name, v); err != nil {
 		http.Error(w, "render "+name+": "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
 	_, _ = w.Write([]byte(b.String())) // as above
 }
 

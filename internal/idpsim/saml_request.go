@@ -33,6 +33,7 @@ type authnRequest struct {
 	Contexts   []string  `xml:"urn:oasis:names:tc:SAML:2.0:protocol RequestedAuthnContext>AuthnContextClassRef"`
 
 	relayState string
+	xml        string
 	packed     string // in the form of the Redirect binding, for forms that come back here
 }
 
@@ -133,7 +134,7 @@ func (p *IdP) readRequest(raw []byte, relay, location string) (*authnRequest, er
 	if err := r.check(s, location, p.opts.Clock()); err != nil {
 		return nil, err
 	}
-	r.packed = pack(raw)
+	r.xml, r.packed = string(raw), pack(raw)
 	return r, nil
 }
 
