@@ -68,6 +68,9 @@ var rooms = map[string]room{
 
 	// The simulated IdPs stand outside: sharing code with us, they would share our mistakes.
 	"internal/idpsim": {},
+	// What else stands outside in a demonstration: a product behind us, and a mail server.
+	"internal/hostapp":  {},
+	"internal/mailsink": {},
 
 	// Layer 5.
 	"cmd/gatehouse": {anything: true},
