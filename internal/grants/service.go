@@ -2,10 +2,13 @@ package grants
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -28,7 +31,7 @@ func Scopes() []string { return []string{"openid", "profile", "email", "offline_
 
 // Error is a refusal in the words of OAuth 2.0 (RFC 6749 section 5.2).
 type Error struct {
-	Code    string // "invalid_grant", "invalid_client", "invalid_scope", "unauthorized_client"
+	Code    string // "invalid_grant", "invalid_request", "invalid_scope", "invalid_client", "access_denied"
 	Message string // a sentence for error_description
 	Reason  string // the true cause as a code, for the log and never for the answer
 }
@@ -80,44 +83,82 @@ type Introspection struct {
 	Role      string `json:"role,omitempty"`
 }
 
-var errNotYet = errors.New("grants: not there yet")
-
-// Authorize gives a code for a session to a client. The caller has checked both and that the
-// redirect URI is the client's.
-func (s *Service) Authorize(ctx context.Context, live *store.LiveSession, client *store.Client, req AuthorizeRequest) (code string, err error) {
-	return "", errNotYet
-}
-
-// Redeem turns a code into tokens, once.
-func (s *Service) Redeem(ctx context.Context, client *store.Client, code, redirectURI, verifier string) (Tokens, error) {
-	return Tokens{}, errNotYet
-}
-
-// Refresh turns a refresh token into new tokens, once.
-func (s *Service) Refresh(ctx context.Context, client *store.Client, token string) (Tokens, error) {
-	return Tokens{}, errNotYet
+func (s *Service) now() time.Time {
+	if s.Now != nil {
+		return s.Now().UTC()
+	}
+	return s.DB.Now()
 }
 
 // Access returns whom an access token stands for, now. One that is worth nothing, for whatever
-// cause, is store.ErrNoSession.
-func (s *Service) Access(ctx context.Context, token string) (*Holder, error) { return nil, errNotYet }
+// cause, is store.ErrNoSession. It is one statement, and nothing is remembered.
+func (s *Service) Access(ctx context.Context, token string) (*Holder, error) {
+	if !strings.HasPrefix(token, AccessPrefix) {
+		return nil, store.ErrNoSession
+	}
+	return s.DB.HolderByAccess(ctx, keys.HashToken(token), s.now())
+}
 
-// UserInfo are the claims about the holder of an access token.
-func (s *Service) UserInfo(ctx context.Context, h *Holder) (Claims, error) { return nil, errNotYet }
-
-// Introspect tells a client of the workspace what a token is worth.
+// Introspect tells a client what a token is worth now (RFC 7662): access tokens of its workspace, and its own
+// refresh tokens. Every other token is not active, whatever the cause. A public client, which
+// proves nothing, is refused with "invalid_client".
 func (s *Service) Introspect(ctx context.Context, client *store.Client, token string) (Introspection, error) {
-	return Introspection{}, errNotYet
+	if client.Public {
+		return Introspection{}, &Error{Code: "invalid_client", Message: "A public client cannot introspect tokens.", Reason: "public_client"}
+	}
+	h, kind, err := s.holder(ctx, client, token)
+	if errs.Is(err, errs.KindUnauthenticated) {
+		return Introspection{}, nil
+	}
+	if err != nil {
+		return Introspection{}, fmt.Errorf("introspect: %w", err)
+	}
+	return Introspection{Active: true, Scope: h.Scope, ClientID: h.Application, TokenType: kind, Subject: h.LiveSession.Member.ID,
+		Username: h.LiveSession.Member.Email, Issuer: s.Issuer, ExpiresAt: h.ExpiresAt.Unix(), IssuedAt: h.IssuedAt.Unix(),
+		Session: h.Session.ID, Workspace: h.Slug, Role: h.RoleName}, nil
 }
 
-// Revoke makes a client's own token worth nothing. Unknown tokens and those of others are passed over.
+// holder finds the holder of a token that a client may ask about.
+func (s *Service) holder(ctx context.Context, client *store.Client, token string) (h *Holder, kind string, err error) {
+	switch {
+	case strings.HasPrefix(token, AccessPrefix):
+		h, err = s.DB.HolderByAccess(ctx, keys.HashToken(token), s.now())
+		kind = "Bearer"
+	case strings.HasPrefix(token, RefreshPrefix):
+		h, err = s.DB.HolderByRefresh(ctx, keys.HashToken(token), s.now())
+		if err == nil && h.Application != client.ID {
+			err = store.ErrNoSession
+		}
+	default:
+		err = store.ErrNoSession
+	}
+	if err == nil && h.Workspace != client.Workspace {
+		err = store.ErrNoSession
+	}
+	return h, kind, err
+}
+
+// Revoke makes a client's own token worth nothing (RFC 7009): an access token alone, a refresh token
+// with everything of its grant. A token that is unknown or another client's is passed over without a word.
 func (s *Service) Revoke(ctx context.Context, client *store.Client, token string) error {
-	return errNotYet
+	hash := keys.HashToken(token)
+	err := s.DB.Write(ctx, client.Workspace, func(tx *store.Tx) error {
+		if strings.HasPrefix(token, AccessPrefix) {
+			tx.RevokeAccess(hash, client.ID)
+			return nil
+		}
+		grant, _, err := tx.GrantOfRefresh(hash, client.ID)
+		if errs.Is(err, errs.KindNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.EndGrant(grant, "revoked")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
+	return nil
 }
-
-// EndExpired ends sessions that have run out and gave something to applications, so that these
-// are told. It is called every half minute or so.
-func (s *Service) EndExpired(ctx context.Context) error { return errNotYet }
-
-// Claims are claims about a member, by name.
-type Claims map[string]any
