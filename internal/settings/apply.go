@@ -24,10 +24,10 @@ type ApplyOptions struct {
 
 // Result is what an apply did. The ids of things that a dry run would make are empty.
 type Result struct {
-	Workspace    WorkspaceRef     `json:"workspace"`
-	Connections  []ConnectionView `json:"connections"`
-	Directories  []DirectoryView  `json:"directories"`
-	Applications []struct{}       `json:"applications"` // none in this version
+	Workspace    WorkspaceRef      `json:"workspace"`
+	Connections  []ConnectionView  `json:"connections"`
+	Directories  []DirectoryView   `json:"directories"`
+	Applications []ApplicationView `json:"applications"`
 	// Changes are what is different now, in the order of the file; empty when nothing is.
 	Changes []string `json:"changes"`
 	// Notes are what the operator should know and what did not change.
@@ -47,6 +47,14 @@ type DirectoryView struct {
 	BaseURL string `json:"base_url"`
 }
 
+// ApplicationView is a host application with what it signs in with at the OIDC provider.
+type ApplicationView struct {
+	ClientID string `json:"client_id"`
+	// ClientSecret is shown once, when it is made, and stored nowhere.
+	ClientSecret string `json:"client_secret,omitempty"`
+	Name         string `json:"name"`
+}
+
 var (
 	// errDryRun ends the transaction of a dry run: nothing of it is kept.
 	errDryRun = errors.New("dry run")
@@ -62,7 +70,8 @@ const maxApplies = 5
 // nothing. Refusals: invalid for mistakes in the file, conflict for changes made elsewhere,
 // forbidden where somebody would be locked out.
 func (s *Service) Apply(ctx context.Context, f *File, o ApplyOptions) (Result, error) {
-	for range maxApplies {
+	var idps identities
+	for try := range maxApplies {
 		id, err := s.DB.System().WorkspaceBySlug(ctx, f.Workspace)
 		fresh := errs.Is(err, errs.KindNotFound)
 		if err != nil && !fresh {
@@ -71,13 +80,20 @@ func (s *Service) Apply(ctx context.Context, f *File, o ApplyOptions) (Result, e
 		if fresh {
 			id = keys.ID("ws_", s.DB.Now())
 		}
-		people, err := s.owners(ctx, id, fresh, f, o.DryRun)
+		var wrong mistakes
+		if try == 0 {
+			idps = s.metadata(f, &wrong)
+		}
+		people, err := s.owners(ctx, id, fresh, f, o.DryRun, wrong)
+		if err == nil && try == 0 {
+			err = s.fetchMetadata(ctx, f, idps)
+		}
 		if err != nil {
 			return Result{}, err
 		}
 		var result Result
 		err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
-			a := &apply{Service: s, tx: tx, options: o, people: people}
+			a := &apply{Service: s, tx: tx, options: o, people: people, idps: idps}
 			if err := a.run(f, id, fresh); err != nil {
 				return err
 			}
@@ -105,6 +121,8 @@ type apply struct {
 	tx      *store.Tx
 	options ApplyOptions
 	people  []preparedOwner
+	idps    identities
+	secrets map[string]string // of applications, by id, as they are shown once
 
 	*plan
 	diffs   []difference
@@ -119,7 +137,8 @@ func (a *apply) run(f *File, id string, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	if a.plan, err = newPlan(f, before, id, a.options.Prune, a.tx.Now()); err != nil {
+	p := &plan{file: f, before: before, prune: a.options.Prune, now: a.tx.Now(), idps: a.idps, allowPrivate: a.AllowPrivate}
+	if a.plan, err = newPlan(p, id); err != nil {
 		return err
 	}
 	now, wanted := stateOf(a.before), stateOf(a.after)
@@ -158,7 +177,7 @@ func (a *apply) load(fresh bool) (*directory.Config, error) {
 // carryOut writes configuration first, then people, who are decided by it, and asks at the end
 // whether law 7 still holds: all in the one transaction.
 func (a *apply) carryOut() error {
-	steps := []func() error{a.checkRoles, a.forgetDirectories, a.write, a.ensureOwners, a.remap, a.settleEnforcement, a.record}
+	steps := []func() error{a.checkRoles, a.forgetDirectories, a.write, a.endConnectionSessions, a.ensureOwners, a.remap, a.settleEnforcement, a.record}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -168,7 +187,7 @@ func (a *apply) carryOut() error {
 }
 
 func (a *apply) result() Result {
-	r := Result{Connections: []ConnectionView{}, Directories: []DirectoryView{}, Applications: []struct{}{}, Notes: a.notes,
+	r := Result{Connections: []ConnectionView{}, Directories: []DirectoryView{}, Applications: []ApplicationView{}, Notes: a.notes,
 		Workspace: WorkspaceRef{ID: a.after.Workspace.ID, Slug: a.after.Workspace.Slug}}
 	if a.before == nil {
 		r.Changes = append(r.Changes, "workspace: created with the preset "+a.after.Workspace.Preset)
@@ -188,7 +207,17 @@ func (a *apply) result() Result {
 		if a.options.DryRun && isNew(a.before, d.ID) {
 			d.ID = ""
 		}
-		r.Directories = append(r.Directories, DirectoryView{ID: d.ID, Name: d.Name, BaseURL: a.SCIMBaseURL()})
+		r.Directories = append(r.Directories, a.viewDirectory(d))
+	}
+	for _, app := range a.after.Applications {
+		v := ApplicationView{ClientID: app.ID, Name: app.Name, ClientSecret: a.secrets[app.ID]}
+		if a.options.DryRun {
+			v.ClientSecret = ""
+			if _, there := a.had().Application(app.ID); !there {
+				v.ClientID = ""
+			}
+		}
+		r.Applications = append(r.Applications, v)
 	}
 	if a.options.DryRun && a.before == nil {
 		r.Workspace.ID = ""

@@ -31,7 +31,6 @@ func (a *apply) settleEnforcement() error {
 	if why := directory.CheckEnforcement(wants, facts, a.tx.Now()); len(why) > 0 {
 		return refuse(why)
 	}
-	a.notes = append(a.notes, "enforcement: this version lets nobody sign in through a connection yet; until one does, whom it covers comes in by gatehouse session link, and the break-glass administrator by password")
 	return a.endPasswordSessions(wants)
 }
 

@@ -13,16 +13,17 @@ import (
 
 // exported is the apply file of a workspace, in the order in which people read it.
 type exported struct {
-	Workspace    string               `yaml:"workspace"`
-	Name         string               `yaml:"name"`
-	Preset       string               `yaml:"preset"`
-	Policy       *yaml.Node           `yaml:"policy"`
-	Domains      []string             `yaml:"domains,flow"`
-	Owners       []exportedOwner      `yaml:"owners,omitempty"`
-	RoleMappings []exportedMapping    `yaml:"role_mappings"`
-	Connections  []exportedConnection `yaml:"connections"`
-	Directories  []exportedDirectory  `yaml:"directories"`
-	Enforcement  exportedEnforcement  `yaml:"enforcement"`
+	Workspace    string                `yaml:"workspace"`
+	Name         string                `yaml:"name"`
+	Preset       string                `yaml:"preset"`
+	Policy       *yaml.Node            `yaml:"policy"`
+	Domains      []string              `yaml:"domains,flow"`
+	Owners       []exportedOwner       `yaml:"owners,omitempty"`
+	RoleMappings []exportedMapping     `yaml:"role_mappings"`
+	Connections  []exportedConnection  `yaml:"connections"`
+	Directories  []exportedDirectory   `yaml:"directories"`
+	Enforcement  exportedEnforcement   `yaml:"enforcement"`
+	Applications []exportedApplication `yaml:"applications"`
 }
 
 type exportedOwner struct {
@@ -32,9 +33,10 @@ type exportedOwner struct {
 }
 
 type exportedMapping struct {
-	Directory string `yaml:"directory,omitempty"`
-	Group     string `yaml:"group"`
-	Role      string `yaml:"role"`
+	Directory  string `yaml:"directory,omitempty"`
+	Connection string `yaml:"connection,omitempty"`
+	Group      string `yaml:"group"`
+	Role       string `yaml:"role"`
 }
 
 type exportedConnection struct {
@@ -42,6 +44,18 @@ type exportedConnection struct {
 	Provider string `yaml:"provider"`
 	Protocol string `yaml:"protocol"`
 	Status   string `yaml:"status"`
+	// What follows is left out for OIDC.
+	IdPInitiated *bool      `yaml:"idp_initiated,omitempty"`
+	Attributes   *yaml.Node `yaml:"attributes,omitempty"`
+	Metadata     *yaml.Node `yaml:"metadata,omitempty"`
+}
+
+type exportedApplication struct {
+	Name                   string   `yaml:"name"`
+	RedirectURIs           []string `yaml:"redirect_uris"`
+	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+	BackchannelLogoutURI   string   `yaml:"backchannel_logout_uri"`
+	Public                 bool     `yaml:"public"`
 }
 
 type exportedDirectory struct {
@@ -92,7 +106,8 @@ func (s *Service) Export(ctx context.Context, slug string) ([]byte, error) {
 func export(cfg *directory.Config, owners []directory.Member) exported {
 	w := &cfg.Workspace
 	out := exported{Workspace: w.Slug, Name: w.Name, Preset: w.Preset, Policy: exportPolicy(cfg), Domains: orEmpty(cfg.Domains),
-		Owners: []exportedOwner{}, RoleMappings: []exportedMapping{}, Connections: []exportedConnection{}, Directories: []exportedDirectory{}}
+		Owners: []exportedOwner{}, RoleMappings: []exportedMapping{}, Connections: []exportedConnection{}, Directories: []exportedDirectory{},
+		Applications: []exportedApplication{}}
 	for _, m := range owners {
 		if m.In() {
 			out.Owners = append(out.Owners, exportedOwner{Email: m.Email, Name: m.Name, BreakGlass: m.BreakGlass})
@@ -100,18 +115,43 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 	}
 	for _, m := range cfg.Mappings {
 		d, _ := cfg.Directory(m.Directory)
+		con, _ := cfg.Connection(m.Connection)
 		role, _ := cfg.Roles.ByID(m.Role)
-		out.RoleMappings = append(out.RoleMappings, exportedMapping{Directory: d.Name, Group: m.Match, Role: role.Name})
+		out.RoleMappings = append(out.RoleMappings, exportedMapping{Directory: d.Name, Connection: con.Name, Group: m.Match, Role: role.Name})
 	}
 	for _, c := range cfg.Connections {
-		out.Connections = append(out.Connections, exportedConnection{c.Name, c.Provider, string(c.Protocol), string(c.Status)})
+		out.Connections = append(out.Connections, exportConnection(c))
 	}
 	for _, d := range cfg.Directories {
 		con, _ := cfg.Connection(d.Connection)
 		out.Directories = append(out.Directories, exportedDirectory{d.Name, con.Name, d.Enabled, string(d.Mode), exportOverride(d.Override)})
 	}
+	for _, a := range cfg.Applications {
+		out.Applications = append(out.Applications, exportedApplication{a.Name, a.RedirectURIs, orEmpty(a.PostLogoutRedirectURIs), a.BackchannelLogoutURI, a.Public})
+	}
 	out.Enforcement.RequireSSO = stateOf(cfg)["enforcement.require_sso"]
 	out.Enforcement.Domains = w.Enforcement.Domains
+	return out
+}
+
+// exportConnection holds the IdP's metadata in the file itself, written anew from what is kept of it,
+// so that an export needs no other file.
+func exportConnection(c directory.Connection) exportedConnection {
+	out := exportedConnection{Name: c.Name, Provider: c.Provider, Protocol: string(c.Protocol), Status: string(c.Status)}
+	if c.SAML == nil {
+		return out
+	}
+	side := *c.SAML
+	out.IdPInitiated = &side.IdPInitiated
+	out.Attributes = &yaml.Node{Kind: yaml.MappingNode}
+	for _, k := range attributeKeys() {
+		var name yaml.Node
+		name.SetString(*k.at(&side.Attributes))
+		out.Attributes.Content = append(out.Attributes.Content, plainText(k.name), &name)
+	}
+	if text := metadataOf(&side); text != "" {
+		out.Metadata = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.LiteralStyle, Value: text}
+	}
 	return out
 }
 

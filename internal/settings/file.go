@@ -17,16 +17,17 @@ type File struct {
 	// Workspace is the slug of the workspace that the file is about.
 	Workspace string
 
-	dir         string // relative paths are taken from here
-	name        *string
-	preset      *string
-	policy      policyPart
-	domains     *[]string // folded
-	owners      []ownerPart
-	mappings    *[]mappingPart
-	connections *[]connectionPart
-	directories *[]directoryPart
-	enforcement *enforcementPart
+	dir          string // relative paths are taken from here
+	name         *string
+	preset       *string
+	policy       policyPart
+	domains      *[]string // folded
+	owners       []ownerPart
+	mappings     *[]mappingPart
+	connections  *[]connectionPart
+	directories  *[]directoryPart
+	enforcement  *enforcementPart
+	applications *[]applicationPart
 }
 
 type policyPart struct {
@@ -48,6 +49,7 @@ type mappingPart struct {
 	line        int
 	path        string
 	directory   string // name, "" for any
+	connection  string // name, "" for any
 	group, role string
 }
 
@@ -58,6 +60,7 @@ type connectionPart struct {
 	provider *string
 	protocol *directory.Protocol
 	status   *directory.ConnectionStatus
+	samlPart
 }
 
 type directoryPart struct {
@@ -104,8 +107,7 @@ func ParseFile(text []byte, dir string) (*File, error) {
 
 func (r *reader) file(f *File, root *yaml.Node) {
 	parts, ok := r.object(root, "", fields{
-		known: []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "enforcement"},
-		later: []string{"applications"},
+		known: []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "enforcement", "applications"},
 	})
 	if !ok {
 		return
@@ -131,6 +133,9 @@ func (r *reader) file(f *File, root *yaml.Node) {
 	}
 	if n := parts["enforcement"]; n != nil {
 		f.enforcement = r.enforcement(n)
+	}
+	if n := parts["applications"]; n != nil {
+		f.applications = r.applications(n)
 	}
 }
 

@@ -75,19 +75,23 @@ func (r *reader) mappings(n *yaml.Node) *[]mappingPart {
 		return nil
 	}
 	out := make([]mappingPart, 0, len(nodes))
-	first := map[[2]string]int{}
+	first := map[[3]string]int{}
 	for i, n := range nodes {
 		path := indexed("role_mappings", i)
-		parts, ok := r.object(n, path, fields{known: []string{"directory", "group", "role"}, later: []string{"connection"}})
+		parts, ok := r.object(n, path, fields{known: []string{"directory", "connection", "group", "role"}})
 		if !ok {
 			continue
 		}
 		m := mappingPart{line: n.Line, path: path}
 		r.optional(parts["directory"], path+".directory", &m.directory)
+		r.optional(parts["connection"], path+".connection", &m.connection)
+		if m.directory != "" && m.connection != "" {
+			r.add(n.Line, "%s: expected directory (its groups) or connection (its group claims), received both; leave both out for either", path)
+		}
 		r.required(parts["group"], path+".group", n.Line, &m.group)
 		r.required(parts["role"], path+".role", n.Line, &m.role)
 		// Two roles for one group would leave open which one is meant.
-		key := [2]string{directory.Fold(m.directory), directory.Fold(m.group)}
+		key := [3]string{directory.Fold(m.directory), directory.Fold(m.connection), directory.Fold(m.group)}
 		if before := first[key]; before > 0 && m.group != "" {
 			r.add(n.Line, "%s: the group %s is mapped twice, first in line %d", path, quote(m.group), before)
 		}
@@ -115,8 +119,8 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 	for i, n := range nodes {
 		path := indexed("connections", i)
 		parts, ok := r.object(n, path, fields{
-			known: []string{"name", "provider", "protocol", "status"},
-			later: []string{"metadata_file", "metadata_url", "idp_initiated", "attributes", "issuer", "client_id", "client_secret_env"},
+			known: []string{"name", "provider", "protocol", "status", "metadata_file", "metadata_url", "metadata", "idp_initiated", "attributes"},
+			later: []string{"issuer", "client_id", "client_secret_env"},
 		})
 		if !ok {
 			continue
@@ -130,6 +134,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 		}
 		c.protocol = oneOf(r, parts["protocol"], path+".protocol", directory.ProtocolSAML, directory.ProtocolOIDC)
 		c.status = oneOf(r, parts["status"], path+".status", directory.ConnectionDraft, directory.ConnectionActive, directory.ConnectionDisabled)
+		c.samlPart = r.saml(parts, path, n.Line)
 		out = append(out, c)
 	}
 	return &out
@@ -166,13 +171,7 @@ func (r *reader) directories(n *yaml.Node) *[]directoryPart {
 		}
 		d := directoryPart{line: n.Line, path: path}
 		d.name, _ = r.named(parts, path, n.Line, first)
-		if n := parts["connection"]; n != nil {
-			var name string
-			if n.Kind != yaml.ScalarNode || n.Tag != "!!str" || n.Value != "" { // "" means none
-				r.optional(n, path+".connection", &name)
-			}
-			d.connection = &name
-		}
+		d.connection = r.textOrNone(parts["connection"], path+".connection")
 		d.enabled = r.optionalBool(parts["enabled"], path+".enabled")
 		if n := parts["mode"]; n != nil && n.Value == string(directory.ModeStrict) {
 			r.add(n.Line, "not available in this version: %s.mode: strict", path)

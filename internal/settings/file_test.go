@@ -22,7 +22,7 @@ owners:
   - {email: nobody, break_glass: true}
   - {email: a@x.test, break_glass: true, password_env: A, password_file: B}
 connections:
-  - {name: okta, provider: octa, protocol: saml, metadata_file: x.xml}
+  - {name: okta, provider: octa, protocol: saml, issuer: https://idp.test}
   - name: Okta
 directories: {name: okta}
 role_mappings:
@@ -39,7 +39,7 @@ domains: [acme test]
 		`line 9: owners[0].email: expected an address, received "nobody"`,
 		`line 10: owners[1]: expected password_env or password_file, received both`,
 		`line 10: owners[1].break_glass: expected one break-glass administrator, the first is in line 9`,
-		`line 12: not available in this version: connections[0].metadata_file`,
+		`line 12: not available in this version: connections[0].issuer`,
 		`line 12: connections[0].provider: expected one of okta, entra, google, onelogin, jumpcloud, generic, received "octa"; did you mean "okta"?`,
 		`line 13: connections[1].name: "Okta" is given twice, first in line 12`,
 		`line 14: directories: expected a list, received keys and values`,
@@ -60,12 +60,10 @@ domains: [acme test]
 
 func TestParseFile_RefusesByNameWhatHasNoBehaviourYet(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"metadata_file", "metadata_url", "idp_initiated", "attributes", "issuer", "client_id", "client_secret_env"} {
+	for _, key := range []string{"issuer", "client_id", "client_secret_env"} {
 		wantMistake(t, "workspace: a\nconnections:\n  - {name: c, provider: okta, protocol: saml, "+key+": x}\n", "line 3: not available in this version: connections[0]."+key)
 	}
-	wantMistake(t, "workspace: a\napplications: []\n", "line 2: not available in this version: applications")
 	wantMistake(t, "workspace: a\ndirectories: [{name: d, mode: strict}]\n", "line 2: not available in this version: directories[0].mode: strict")
-	wantMistake(t, "workspace: a\nrole_mappings: [{connection: c, group: g, role: r}]\n", "line 2: not available in this version: role_mappings[0].connection")
 }
 
 func TestParseFile_RefusesWhatIsNotAPlainFile(t *testing.T) {
@@ -130,7 +128,7 @@ func FuzzParseFile(f *testing.F) {
 			t.Fatalf("accepted the workspace %q", file.Workspace)
 		}
 		// What was read can be planned, on a workspace that does not exist.
-		if _, err := newPlan(file, nil, "ws_1", false, epoch); err != nil && !errs.Is(err, errs.KindInvalid) {
+		if _, err := newPlan(&plan{file: file, now: epoch}, "ws_1"); err != nil && !errs.Is(err, errs.KindInvalid) {
 			t.Fatal(err)
 		}
 	})

@@ -2,8 +2,6 @@ package settings
 
 import (
 	"context"
-	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,8 +22,9 @@ type preparedOwner struct {
 // noHash stands for a hash in a dry run. It is never stored and no password matches it.
 const noHash = "dry run"
 
-// owners reads and hashes the passwords of the owners who have none yet.
-func (s *Service) owners(ctx context.Context, id string, fresh bool, f *File, dry bool) ([]preparedOwner, error) {
+// owners reads and hashes the passwords of the owners who have none yet. Mistakes are told together
+// with those that are known already.
+func (s *Service) owners(ctx context.Context, id string, fresh bool, f *File, dry bool, wrong mistakes) ([]preparedOwner, error) {
 	there := map[string]bool{} // who has a password
 	if !fresh && len(f.owners) > 0 {
 		err := s.DB.Read(ctx, id, func(tx *store.Tx) error {
@@ -44,7 +43,6 @@ func (s *Service) owners(ctx context.Context, id string, fresh bool, f *File, dr
 			return nil, err
 		}
 	}
-	var wrong mistakes
 	out := make([]preparedOwner, 0, len(f.owners))
 	for _, o := range f.owners {
 		p := preparedOwner{ownerPart: o}
@@ -100,14 +98,7 @@ func (s *Service) password(dir string, o ownerPart, wrong *mistakes) string {
 		}
 	case o.passwordFile != "":
 		path = o.path + ".password_file"
-		name := o.passwordFile
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(dir, name)
-		}
-		text, err := []byte(nil), errors.New("no files can be read here")
-		if s.ReadFile != nil {
-			text, err = s.ReadFile(name)
-		}
+		text, err := s.readFile(dir, o.passwordFile)
 		if err != nil {
 			wrong.add(o.line, "%s: %v", path, err)
 			return ""

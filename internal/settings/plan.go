@@ -17,17 +17,20 @@ type plan struct {
 	file  *File
 	prune bool
 	now   time.Time
+	idps  identities // of the file's connections
+	// allowPrivate accepts IdPs that are reached by plain http.
+	allowPrivate bool
 
 	before *directory.Config // nil for a workspace that does not exist
 	after  *directory.Config
 	notes  []string
 }
 
-// newPlan computes the configuration that file asks for. Mistakes that need the present one to be
+// newPlan computes the configuration that the file of p asks for. Mistakes that need the present one to be
 // seen are returned as one error, like those of ParseFile.
-func newPlan(file *File, before *directory.Config, id string, prune bool, now time.Time) (*plan, error) {
-	p := &plan{file: file, prune: prune, now: now, before: before, after: &directory.Config{}}
-	if before != nil {
+func newPlan(p *plan, id string) (*plan, error) {
+	p.after = &directory.Config{}
+	if before := p.before; before != nil {
 		p.after = clone(before)
 	} else {
 		p.fill(id)
@@ -39,6 +42,7 @@ func newPlan(file *File, before *directory.Config, id string, prune bool, now ti
 	p.mappings()
 	p.domains()
 	p.enforcement()
+	p.applications()
 	return p, p.err()
 }
 
@@ -51,6 +55,7 @@ func clone(c *directory.Config) *directory.Config {
 	out.Mappings = slices.Clone(c.Mappings)
 	out.Connections = slices.Clone(c.Connections)
 	out.Directories = slices.Clone(c.Directories)
+	out.Applications = slices.Clone(c.Applications)
 	out.Domains = slices.Clone(c.Domains)
 	return &out
 }
@@ -114,53 +119,6 @@ func (p *plan) roles() {
 	}
 	if len(p.list) == 0 {
 		p.after.Roles = out
-	}
-}
-
-// connections are found by name without regard to letter case, as directories are; one that is
-// there keeps its name as first written.
-func (p *plan) connections() {
-	if p.file.connections == nil {
-		return
-	}
-	listed := map[string]bool{}
-	for _, part := range *p.file.connections {
-		listed[directory.Fold(part.name)] = true
-		i := slices.IndexFunc(p.after.Connections, func(c directory.Connection) bool { return strings.EqualFold(c.Name, part.name) })
-		if i < 0 {
-			if part.provider == nil || part.protocol == nil {
-				p.add(part.line, "%s: expected provider and protocol for the new connection %q", part.path, part.name)
-				continue
-			}
-			p.after.Connections = append(p.after.Connections, directory.Connection{ID: keys.ID("con_", p.now), Name: part.name, Status: directory.ConnectionDraft})
-			i = len(p.after.Connections) - 1
-		}
-		p.connection(&p.after.Connections[i], part)
-	}
-	p.after.Connections = slices.DeleteFunc(p.after.Connections, func(c directory.Connection) bool {
-		return !p.keep("connections."+c.Name, listed[directory.Fold(c.Name)])
-	})
-}
-
-func (p *plan) connection(c *directory.Connection, part connectionPart) {
-	was := *c
-	if part.provider != nil {
-		c.Provider = *part.provider
-	}
-	if part.protocol != nil {
-		c.Protocol = *part.protocol
-	}
-	if was.Protocol != c.Protocol && part.status == nil {
-		// What was proven was the other protocol.
-		c.Status, c.VerifiedAt = directory.ConnectionDraft, time.Time{}
-	}
-	if part.status == nil {
-		return
-	}
-	c.Status = *part.status
-	// An operator's word counts as the proof.
-	if c.Status == directory.ConnectionActive && (was.Status != c.Status || was.Protocol != c.Protocol || was.VerifiedAt.IsZero()) {
-		c.VerifiedAt = p.now
 	}
 }
 
@@ -266,13 +224,10 @@ func (p *plan) enforcement() {
 }
 
 // mappings makes the mappings what the file says, or, where it does not list any, drops those of
-// directories that go.
+// directories and connections that go.
 func (p *plan) mappings() {
 	if p.file.mappings == nil {
-		p.after.Mappings = slices.DeleteFunc(p.after.Mappings, func(m directory.RoleMapping) bool {
-			_, ok := p.after.Directory(m.Directory)
-			return m.Directory != "" && !ok
-		})
+		p.dropOrphans()
 		for _, m := range p.after.Mappings {
 			if _, ok := p.after.Roles.ByID(m.Role); !ok {
 				role, _ := p.before.Roles.ByID(m.Role)
@@ -302,6 +257,15 @@ func (p *plan) mappings() {
 	}
 }
 
+// dropOrphans takes away the mappings of directories and connections that are not there.
+func (p *plan) dropOrphans() {
+	p.after.Mappings = slices.DeleteFunc(p.after.Mappings, func(m directory.RoleMapping) bool {
+		_, dir := p.after.Directory(m.Directory)
+		_, con := p.after.Connection(m.Connection)
+		return m.Directory != "" && !dir || m.Connection != "" && !con
+	})
+}
+
 func (p *plan) mapping(part mappingPart) (directory.RoleMapping, bool) {
 	m := directory.RoleMapping{Match: part.group}
 	ok := true
@@ -312,6 +276,14 @@ func (p *plan) mapping(part mappingPart) (directory.RoleMapping, bool) {
 			ok = false
 		}
 		m.Directory = d.ID
+	}
+	if part.connection != "" {
+		c, found := findConnection(p.after, part.connection)
+		if !found {
+			p.add(part.line, "%s.connection: there is no connection %s%s", part.path, quote(part.connection), didYouMean(part.connection, connectionNames(p.after)))
+			ok = false
+		}
+		m.Connection = c.ID
 	}
 	role, found := p.after.Roles.ByName(part.role)
 	switch {
@@ -340,6 +312,14 @@ func findConnection(c *directory.Config, name string) (directory.Connection, boo
 		return directory.Connection{}, false
 	}
 	return c.Connections[i], true
+}
+
+func findApplication(c *directory.Config, name string) (directory.Application, bool) {
+	i := slices.IndexFunc(c.Applications, func(a directory.Application) bool { return strings.EqualFold(a.Name, name) || a.ID == name })
+	if i < 0 {
+		return directory.Application{}, false
+	}
+	return c.Applications[i], true
 }
 
 func directoryNames(c *directory.Config) (names []string) {

@@ -236,10 +236,10 @@ func TestEnforcement_NeedsAConnectionAndABreakGlassAdministratorWithAPassword(t 
 		s.mustApply(t, "workspace: acme\nowners: [{email: root@acme.test}]\n", ApplyOptions{})
 		s.wantRefusal(t, enforced, ApplyOptions{}, errs.KindForbidden, "verified connection", "break-glass administrator with a password")
 		s.wantRefusal(t, enforced+"owners: [{email: root@acme.test, break_glass: true}]\n"+
-			"connections: [{name: okta, provider: okta, protocol: saml, status: active}]\n", ApplyOptions{}, errs.KindForbidden, "break-glass administrator with a password")
+			"connections: [{name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active}]\n", ApplyOptions{}, errs.KindForbidden, "break-glass administrator with a password")
 		// All at once, in one file, is fine.
 		s.mustApply(t, enforced+"owners: [{email: glass@acme.test, break_glass: true, password_file: root.txt}]\n"+
-			"connections: [{name: okta, provider: okta, protocol: saml, status: active}]\n", ApplyOptions{})
+			"connections: [{name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active}]\n", ApplyOptions{})
 		if s.mustConfig(t, "acme").Workspace.Enforcement.RequireSSO != directory.RequireAll {
 			t.Error("not enforced")
 		}

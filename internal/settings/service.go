@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"strings"
-	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
-	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -24,45 +22,16 @@ type Service struct {
 	// for the same one (V12 of the seeds).
 	PublicURL     string
 	SCIMPublicURL string
+	// Metadata fetches what an IdP publishes at a URL, MaxMetadataBytes at most. nil fetches nothing.
+	Metadata func(ctx context.Context, url string) ([]byte, error)
+	// AllowPrivate accepts IdPs without https, for tests on one machine (--allow-private-networks).
+	AllowPrivate bool
 }
 
 // SCIMBaseURL is what an IdP's administrator pastes as base URL or tenant URL. It is the same for
 // all workspaces: the token names workspace and directory.
 func (s *Service) SCIMBaseURL() string {
 	return strings.TrimRight(cmp.Or(s.SCIMPublicURL, s.PublicURL), "/") + "/scim/v2"
-}
-
-// ConnectionView is a connection with the addresses that its IdP is given.
-type ConnectionView struct {
-	ID         string                     `json:"id"`
-	Name       string                     `json:"name"`
-	Provider   string                     `json:"provider"`
-	Protocol   directory.Protocol         `json:"protocol"`
-	Status     directory.ConnectionStatus `json:"status"`
-	VerifiedAt *time.Time                 `json:"verified_at,omitempty"` // nil for never
-	// MetadataURL, EntityID and ACSURL are set for SAML, CallbackURL for OIDC.
-	MetadataURL string `json:"metadata_url,omitempty"`
-	EntityID    string `json:"entity_id,omitempty"`
-	ACSURL      string `json:"acs_url,omitempty"`
-	CallbackURL string `json:"callback_url,omitempty"`
-}
-
-func (s *Service) view(c directory.Connection) ConnectionView {
-	v := ConnectionView{ID: c.ID, Name: c.Name, Provider: c.Provider, Protocol: c.Protocol, Status: c.Status}
-	if !c.VerifiedAt.IsZero() {
-		v.VerifiedAt = &c.VerifiedAt
-	}
-	origin := strings.TrimRight(s.PublicURL, "/")
-	switch {
-	case c.ID == "": // a dry run has no addresses to give
-	case c.Protocol == directory.ProtocolSAML:
-		v.MetadataURL = origin + "/auth/saml/" + c.ID + "/metadata"
-		v.EntityID = v.MetadataURL
-		v.ACSURL = origin + "/auth/saml/" + c.ID + "/acs"
-	case c.Protocol == directory.ProtocolOIDC:
-		v.CallbackURL = origin + "/auth/oidc/callback"
-	}
-	return v
 }
 
 // Workspace returns the id and the configuration of a workspace. An unknown slug is not found.
@@ -96,9 +65,9 @@ func (s *Service) Connection(ctx context.Context, slug, nameOrID string) (Connec
 	if err != nil {
 		return ConnectionView{}, err
 	}
-	c, ok := findConnection(cfg, nameOrID)
-	if !ok {
-		return ConnectionView{}, errs.NotFound("connection_unknown", "The workspace %q has no connection %q%s.", slug, nameOrID, didYouMean(nameOrID, connectionNames(cfg)))
+	c, err := connectionOf(cfg, nameOrID)
+	if err != nil {
+		return ConnectionView{}, err
 	}
 	return s.view(c), nil
 }

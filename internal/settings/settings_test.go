@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/store/storetest"
+	"github.com/gatehouse-id/gatehouse/saml/samltest"
 )
 
 var operator = audit.Party{Kind: "operator", Name: "tests"}
@@ -33,12 +34,15 @@ role_mappings:
   - {directory: okta, group: Omniflow-Admins, role: Admin}
   - {group: Everybody, role: Trainee}
 connections:
-  - {name: okta, provider: okta, protocol: saml, status: active}
+  - {name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active}
   - {name: entra, provider: entra, protocol: oidc}
 directories:
   - {name: okta, connection: okta, policy: {group_loss: keep}}
 enforcement: {require_sso: none}
 `
+
+// oktaIdP is the other side of acme's connection.
+var oktaIdP = samltest.NewIdP("http://www.okta.com/exk1")
 
 func service(db *store.DB) *Service {
 	return &Service{DB: db, Passwords: keys.NewPasswords(0), PublicURL: "https://gate.test/", SCIMPublicURL: "https://scim.test",
@@ -46,8 +50,11 @@ func service(db *store.DB) *Service {
 			return map[string]string{"ROOT_PASSWORD": "correct horse battery", "SHORT": "short"}[name]
 		},
 		ReadFile: func(name string) ([]byte, error) {
-			if name == "/etc/acme/root.txt" {
+			switch name {
+			case "/etc/acme/root.txt":
 				return []byte("correct horse battery\n"), nil
+			case "/etc/acme/okta.xml":
+				return oktaIdP.Metadata(), nil
 			}
 			return nil, os.ErrNotExist
 		},
@@ -227,7 +234,7 @@ workspace: acme
 policy: {reactivation: new_identity, scim_allowed: no, invite_on_create: yes}
 domains: [acme.test, other.test]
 role_mappings: [{directory: okta, group: Omniflow-Admins, role: Supervisor}]
-connections: [{name: entra, status: active}]
+connections: [{name: entra, status: disabled}]
 directories: [{name: OKTA, connection: entra, enabled: false, policy: {group_loss: inherit, reactivation: restore}}]
 `, ApplyOptions{})
 		want := []string{
@@ -237,7 +244,7 @@ directories: [{name: OKTA, connection: entra, enabled: false, policy: {group_los
 			"domains[other.test]: added",
 			"role_mappings[*: Everybody]: removed",
 			"role_mappings[okta: Omniflow-Admins]: Admin -> Supervisor",
-			"connections.entra.status: draft -> active",
+			"connections.entra.status: draft -> disabled",
 			"directories.okta.connection: okta -> entra",
 			"directories.okta.enabled: yes -> no",
 			"directories.okta.policy.group_loss: keep -> (none)",
@@ -258,7 +265,7 @@ directories: [{name: OKTA, connection: entra, enabled: false, policy: {group_los
 				fields = append(fields, fmt.Sprint(e.Type, " ", c.Field, " ", c.From, ">", c.To))
 			}
 		}
-		for _, want := range []string{"workspace.applied policy.reactivation restore>new_identity", "connection.changed connections.entra.status draft>active"} {
+		for _, want := range []string{"workspace.applied policy.reactivation restore>new_identity", "connection.changed connections.entra.status draft>disabled"} {
 			if !slices.Contains(fields, want) {
 				t.Errorf("no event with %q:\n%s", want, strings.Join(fields, "\n"))
 			}

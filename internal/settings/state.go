@@ -45,13 +45,42 @@ func stateOf(c *directory.Config) state {
 		if con.Status == directory.ConnectionActive && !con.Verified() {
 			s[at+".verified"] = "no"
 		}
+		s.saml(at, con.SAML)
 	}
 	for _, d := range c.Directories {
 		s.directory(c, d)
 	}
 	s["enforcement.require_sso"] = string(cmp.Or(w.Enforcement.RequireSSO, directory.RequireNone))
 	s.put("enforcement.domains", strings.Join(w.Enforcement.Domains, ", "))
+	for _, a := range c.Applications {
+		at := "applications." + a.Name
+		s[at], s[at+".public"] = present, yesNo(a.Public)
+		s.put(at+".redirect_uris", strings.Join(a.RedirectURIs, ", "))
+		s.put(at+".post_logout_redirect_uris", strings.Join(a.PostLogoutRedirectURIs, ", "))
+		s.put(at+".backchannel_logout_uri", a.BackchannelLogoutURI)
+	}
 	return s
+}
+
+// saml puts the SAML side of a connection. Certificates are told by their fingerprints.
+func (s state) saml(at string, side *directory.SAML) {
+	if side == nil {
+		return
+	}
+	s[at+".idp_initiated"] = yesNo(side.IdPInitiated)
+	for _, k := range attributeKeys() {
+		s.put(at+".attributes."+k.name, *k.at(&side.Attributes))
+	}
+	s.put(at+".idp.entity_id", side.EntityID)
+	var sso, certificates []string
+	for _, e := range side.SSO {
+		sso = append(sso, bindingWord(e.Binding)+" "+e.Location)
+	}
+	for _, der := range side.Certificates {
+		certificates = append(certificates, "sha256:"+fingerprint(der))
+	}
+	s.put(at+".idp.sso", strings.Join(sso, ", "))
+	s.put(at+".idp.certificates", strings.Join(certificates, ", "))
 }
 
 func (s state) directory(c *directory.Config, d directory.Directory) {
@@ -109,7 +138,7 @@ func decodeState(text string) (state, error) {
 type difference struct{ key, from, to string }
 
 // sections is the order in which people are told of differences: that of the file.
-var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "enforcement"}
+var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "enforcement", "applications"}
 
 func sectionOf(key string) int {
 	return slices.IndexFunc(sections, func(s string) bool {
@@ -137,10 +166,10 @@ func (s state) to(other state) []difference {
 	return out
 }
 
-// thing returns the connection or directory that a key is about, as its own key, or "".
+// thing returns the connection, directory or application that a key is about, as its own key, or "".
 func (d difference) thing() string {
 	parts := strings.SplitN(d.key, ".", 3) // their names have no dots
-	if len(parts) < 2 || parts[0] != "connections" && parts[0] != "directories" {
+	if len(parts) < 2 || parts[0] != "connections" && parts[0] != "directories" && parts[0] != "applications" {
 		return ""
 	}
 	return parts[0] + "." + parts[1]
@@ -199,7 +228,7 @@ func checkDrift(last, now, wanted state) error {
 	}
 	var lines []string
 	for _, d := range now.to(wanted) {
-		if last[d.key] != d.from {
+		if last[d.key] != d.from && !last.olderThan(d) {
 			lines = append(lines, fmt.Sprintf("%s: last applied %s, now %s, file %s", d.key, orNone(last[d.key]), orNone(d.from), orNone(d.to)))
 		}
 	}
@@ -208,4 +237,15 @@ func checkDrift(last, now, wanted state) error {
 	}
 	return errs.Conflict("changed_elsewhere",
 		"The workspace was changed elsewhere since the last apply. Take the changes into the file, or overwrite them with --force.\n%s", strings.Join(lines, "\n"))
+}
+
+// olderThan reports whether the state was left by a version that did not know the difference's key:
+// that of a SAML connection without the keys that all of them have had since.
+func (s state) olderThan(d difference) bool {
+	thing := d.thing()
+	if thing == d.key || s[thing+".protocol"] != string(directory.ProtocolSAML) || s[thing+".idp_initiated"] != "" {
+		return false
+	}
+	key := strings.TrimPrefix(d.key, thing+".")
+	return key == "idp_initiated" || strings.HasPrefix(key, "idp.") || strings.HasPrefix(key, "attributes.")
 }

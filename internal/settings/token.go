@@ -93,12 +93,16 @@ func (s *Service) ListTokens(ctx context.Context, slug, dir string) ([]TokenView
 	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
 		tokens, err := tx.Tokens(d.ID)
 		for _, t := range tokens {
-			out = append(out, TokenView{ID: t.ID, Directory: t.Directory, Name: t.Name, Hint: t.Hint, CreatedAt: t.CreatedAt,
-				LastUsedAt: maybe(t.LastUsedAt), RevokedAt: maybe(t.RevokedAt), RevokedWhy: t.RevokedWhy})
+			out = append(out, viewToken(t))
 		}
 		return err
 	})
 	return out, err
+}
+
+func viewToken(t store.Token) TokenView {
+	return TokenView{ID: t.ID, Directory: t.Directory, Name: t.Name, Hint: t.Hint, CreatedAt: t.CreatedAt,
+		LastUsedAt: maybe(t.LastUsedAt), RevokedAt: maybe(t.RevokedAt), RevokedWhy: t.RevokedWhy}
 }
 
 // RevokeToken ends the live token of a directory with that id, or any live one for "". Where there

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 )
 
@@ -41,7 +42,56 @@ func (a *apply) write() error {
 	eachSaved(had.Roles, a.after.Roles, roleID, tx.SaveRole)
 	// A mapping is never changed: other parts make it another mapping.
 	eachGone(a.after.Mappings, had.Mappings, mappingID, tx.InsertMapping)
+	a.writeApplications()
 	return a.writeDomains()
+}
+
+// writeApplications saves applications. Who becomes confidential gets a secret, who becomes public
+// loses it.
+func (a *apply) writeApplications() {
+	had, tx := a.had(), a.tx
+	a.secrets = map[string]string{}
+	eachGone(had.Applications, a.after.Applications, applicationID, func(app directory.Application) { tx.DeleteApplication(app.ID) })
+	eachSaved(had.Applications, a.after.Applications, applicationID, func(app directory.Application, fresh bool) {
+		was, _ := had.Application(app.ID)
+		hash := ""
+		if !app.Public && (fresh || was.Public) {
+			a.secrets[app.ID], hash = keys.NewToken(SecretPrefix)
+		}
+		if fresh {
+			tx.InsertApplication(app, hash)
+			return
+		}
+		tx.UpdateApplication(app)
+		if app.Public != was.Public {
+			tx.SetApplicationSecret(app.ID, hash)
+		}
+	})
+}
+
+// endConnectionSessions ends the sessions that came through a connection which was switched on or off, has gone
+// or now belongs to another IdP, so that switching it on again revives none of them.
+func (a *apply) endConnectionSessions() error {
+	for _, was := range a.had().Connections {
+		now, stays := a.after.Connection(was.ID)
+		if stays && now.Status == was.Status && sameIdP(was, now) {
+			continue
+		}
+		ended, err := a.tx.EndSessionsOfConnection(was.ID, "connection_disabled")
+		if err != nil {
+			return err
+		}
+		if len(ended) == 0 {
+			continue
+		}
+		a.notes = append(a.notes, fmt.Sprintf("connections.%s: %d sessions that came through it have ended", was.Name, len(ended)))
+		if err := a.tx.Record(audit.Event{Type: audit.SessionsEnded, Actor: a.options.Actor, Reason: "connection_disabled", Connection: was.ID,
+			Subject: audit.Party{Kind: "connection", ID: was.ID, Name: was.Name},
+			Changes: []audit.Change{{Field: "sessions", To: fmt.Sprint(len(ended))}}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ofWorkspace reports whether a difference is kept in the workspace's own row.
@@ -73,10 +123,11 @@ func (a *apply) writeDomains() error {
 	return nil
 }
 
-func mappingID(m directory.RoleMapping) string   { return m.ID }
-func roleID(r directory.Role) string             { return r.ID }
-func directoryID(d directory.Directory) string   { return d.ID }
-func connectionID(c directory.Connection) string { return c.ID }
+func mappingID(m directory.RoleMapping) string     { return m.ID }
+func roleID(r directory.Role) string               { return r.ID }
+func directoryID(d directory.Directory) string     { return d.ID }
+func applicationID(a directory.Application) string { return a.ID }
+func connectionID(c directory.Connection) string   { return c.ID }
 
 // eachGone calls fn for what is in from and not in to.
 func eachGone[T any](from, to []T, id func(T) string, fn func(T)) {
@@ -169,17 +220,17 @@ func (a *apply) remap() error {
 	return nil
 }
 
-// decidesRoles reports whether roles, mappings, their source or the groups behind them changed. What
+// decidesRoles reports whether roles, mappings, their source or the groups and claims behind them changed. What
 // a directory overrides decides who goes out by a later change of groups, never a role.
 func (a *apply) decidesRoles() bool {
 	return slices.ContainsFunc(a.diffs, func(d difference) bool {
-		gone := d.to == "" && d.key == d.thing() && strings.HasPrefix(d.key, "directories.")
+		gone := d.to == "" && d.key == d.thing() && !strings.HasPrefix(d.key, "applications.")
 		return gone || strings.HasPrefix(d.key, "role_mappings[") || d.key == "policy.roles" || d.key == "policy.role_source"
 	})
 }
 
-// record tells what changed: one event for each connection and directory, and one for the apply
-// with the rest. A field that does not fit beside others goes into a further event of its kind, so
+// record tells what changed: one event for each connection, directory and application, and one for
+// the apply with the rest. A field that does not fit beside others goes into a further event of its kind, so
 // that no change is left out.
 func (a *apply) record() error {
 	var rest []audit.Change
@@ -201,10 +252,13 @@ func (a *apply) record() error {
 			return err
 		}
 	}
-	if len(a.diffs) == 0 && len(a.changes) == 0 {
+	if a.file == nil && len(rest) == 0 || len(a.diffs) == 0 && len(a.changes) == 0 {
 		return nil
 	}
-	w := &a.after.Workspace
+	w, kind := &a.after.Workspace, audit.WorkspaceApplied
+	if a.file == nil {
+		kind = audit.SettingsChanged
+	}
 	subject := audit.Party{Kind: "workspace", ID: w.ID, Name: w.Slug}
 	if a.before == nil {
 		if err := a.tx.Record(audit.Event{Type: audit.WorkspaceCreated, Actor: a.options.Actor, Subject: subject}); err != nil {
@@ -213,7 +267,7 @@ func (a *apply) record() error {
 	}
 	for first := true; first || len(rest) > 0; first = false {
 		n := min(len(rest), audit.MaxChanges)
-		if err := a.tx.Record(audit.Event{Type: audit.WorkspaceApplied, Actor: a.options.Actor, Subject: subject, Changes: rest[:n]}); err != nil {
+		if err := a.tx.Record(audit.Event{Type: kind, Actor: a.options.Actor, Subject: subject, Changes: rest[:n]}); err != nil {
 			return err
 		}
 		rest = rest[n:]
@@ -221,25 +275,33 @@ func (a *apply) record() error {
 	return nil
 }
 
-// recordThing records the change of one connection or directory.
+// recordThing records the change of one connection, directory or application.
 func (a *apply) recordThing(thing string, changes []audit.Change) error {
 	kind, name, _ := strings.Cut(thing, ".")
 	e := audit.Event{Actor: a.options.Actor, Changes: changes}
-	types := [3]audit.Type{audit.ConnectionCreated, audit.ConnectionChanged, audit.ConnectionRemoved}
+	var types [3]audit.Type
 	var was, is bool
-	if kind == "connections" {
+	switch kind {
+	case "connections":
+		types = [3]audit.Type{audit.ConnectionCreated, audit.ConnectionChanged, audit.ConnectionRemoved}
 		var now, then directory.Connection
 		now, is = findConnection(a.after, name)
 		then, was = findConnection(a.had(), name)
 		e.Connection = cmp.Or(now.ID, then.ID)
 		e.Subject = audit.Party{Kind: "connection", ID: e.Connection, Name: name}
-	} else {
+	case "directories":
 		types = [3]audit.Type{audit.DirectoryCreated, audit.DirectoryChanged, audit.DirectoryRemoved}
 		var now, then directory.Directory
 		now, is = findDirectory(a.after, name)
 		then, was = findDirectory(a.had(), name)
 		e.Directory = cmp.Or(now.ID, then.ID)
 		e.Subject = audit.Party{Kind: "directory", ID: e.Directory, Name: name}
+	default:
+		types = [3]audit.Type{audit.ApplicationCreated, audit.ApplicationChanged, audit.ApplicationRemoved}
+		var now, then directory.Application
+		now, is = findApplication(a.after, name)
+		then, was = findApplication(a.had(), name)
+		e.Subject = audit.Party{Kind: "application", ID: cmp.Or(now.ID, then.ID), Name: name}
 	}
 	switch {
 	case !was:

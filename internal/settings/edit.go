@@ -1,0 +1,130 @@
+package settings
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// edit changes the configuration of a workspace by fn, which works on p.after, in one transaction
+// that holds it. What an apply settles is settled here as well: what differs is written and
+// recorded, roles are decided again, sessions end, and law 7 is asked. Where nothing differs nothing
+// is written. Who may do this is the door's to decide. fn may run twice.
+func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error) error {
+	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
+	if err != nil {
+		return err
+	}
+	return s.DB.Write(ctx, id, func(tx *store.Tx) error {
+		if err := tx.LockPolicy(); err != nil {
+			return err
+		}
+		before, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		p := &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate}
+		if err := fn(p); err != nil {
+			return err
+		}
+		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after))}
+		if len(a.diffs) == 0 {
+			return nil
+		}
+		for _, step := range []func() error{a.write, a.endConnectionSessions, a.remap, a.settleEnforcement, a.record} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// editConnection is edit for one connection, named by name or id, and returns it as it is then.
+func (s *Service) editConnection(ctx context.Context, slug, nameOrID string, actor audit.Party, fn func(p *plan, c *directory.Connection) error) (ConnectionView, error) {
+	var after directory.Connection
+	err := s.edit(ctx, slug, actor, func(p *plan) error {
+		found, err := connectionOf(p.after, nameOrID)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(p.after.Connections, func(c directory.Connection) bool { return c.ID == found.ID })
+		if err := fn(p, &p.after.Connections[i]); err != nil {
+			return err
+		}
+		after = p.after.Connections[i]
+		return nil
+	})
+	if err != nil {
+		return ConnectionView{}, err
+	}
+	return s.view(after), nil
+}
+
+// editDirectory is edit for one directory, named by name or id.
+func (s *Service) editDirectory(ctx context.Context, slug, nameOrID string, actor audit.Party, fn func(p *plan, d *directory.Directory) error) (DirectoryView, error) {
+	var after directory.Directory
+	err := s.edit(ctx, slug, actor, func(p *plan) error {
+		found, err := directoryOf(p.after, nameOrID)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(p.after.Directories, func(d directory.Directory) bool { return d.ID == found.ID })
+		if err := fn(p, &p.after.Directories[i]); err != nil {
+			return err
+		}
+		after = p.after.Directories[i]
+		return nil
+	})
+	if err != nil {
+		return DirectoryView{}, err
+	}
+	return s.viewDirectory(after), nil
+}
+
+func connectionOf(cfg *directory.Config, nameOrID string) (directory.Connection, error) {
+	c, ok := findConnection(cfg, nameOrID)
+	if !ok {
+		return c, errs.NotFound("connection_unknown", "The workspace %q has no connection %q%s.",
+			cfg.Workspace.Slug, clip(nameOrID), didYouMean(nameOrID, connectionNames(cfg)))
+	}
+	return c, nil
+}
+
+// checkName refuses what cannot name a connection or directory. taken are those that are there.
+func checkName(name string, taken []string) error {
+	if !nameForm.MatchString(name) {
+		return errs.Invalid("name_invalid", "name: expected up to 63 letters, digits, spaces, - and _, received %s", quote(name))
+	}
+	if slices.ContainsFunc(taken, func(t string) bool { return strings.EqualFold(t, name) }) {
+		return errs.Conflict("name_taken", "The name %q is taken.", name)
+	}
+	return nil
+}
+
+// checkText refuses what an apply file would refuse as a text, so that every configuration can be
+// exported and applied.
+func checkText(field, s string) error {
+	switch {
+	case len(s) > maxText:
+		return errs.Invalid("text_too_long", "%s: expected at most %d bytes, received %d", field, maxText, len(s))
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
+		return errs.Invalid("text_invalid", "%s: expected text without control characters", field)
+	}
+	return nil
+}
+
+// enough refuses one more of what there may be so many.
+func enough(what string, n, most int) error {
+	if n >= most {
+		return errs.Conflict("too_many", "There are %d %s already, and more are not possible.", n, what)
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package settings
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/saml"
+)
+
+// CreateConnection makes a SAML connection, a draft that already has its addresses, with the defaults
+// of the provider (one of directory.Providers). A name that is taken is a conflict, name_taken.
+func (s *Service) CreateConnection(ctx context.Context, slug, name, provider string, actor audit.Party) (ConnectionView, error) {
+	var c directory.Connection
+	err := s.edit(ctx, slug, actor, func(p *plan) error {
+		if err := checkName(name, connectionNames(p.after)); err != nil {
+			return err
+		}
+		if !slices.Contains(directory.Providers(), provider) {
+			return errs.Invalid("provider_unknown", "provider: expected one of %s, received %s", strings.Join(directory.Providers(), ", "), quote(provider))
+		}
+		if err := enough("connections", len(p.after.Connections), maxItems); err != nil {
+			return err
+		}
+		side := directory.DefaultSAML(provider)
+		c = directory.Connection{ID: keys.ID("con_", p.now), Name: name, Provider: provider, Protocol: directory.ProtocolSAML,
+			Status: directory.ConnectionDraft, SAML: &side}
+		p.after.Connections = append(p.after.Connections, c)
+		return nil
+	})
+	if err != nil {
+		return ConnectionView{}, err
+	}
+	return s.view(c), nil
+}
+
+// Source is where an IdP's metadata comes from: the XML itself, or the URL that publishes it.
+type Source struct {
+	XML []byte
+	URL string
+}
+
+// ImportMetadata takes over what an IdP's metadata says, and returns the connection with remarks that
+// stop nothing. What cannot be used is invalid, metadata_invalid, and names what was expected; a URL
+// that does not answer is invalid as well. An active connection that gets to another IdP must be
+// proven anew, and its sessions end; new certificates of the same IdP change neither.
+func (s *Service) ImportMetadata(ctx context.Context, slug, connection string, from Source, actor audit.Party) (ConnectionView, []string, error) {
+	text := from.XML
+	if from.URL != "" {
+		var err error
+		if text, err = s.fetch(ctx, from.URL); err != nil {
+			return ConnectionView{}, nil, metadataRefused(err)
+		}
+	}
+	idp, err := s.identityProvider(text)
+	if err != nil {
+		return ConnectionView{}, nil, metadataRefused(err)
+	}
+	v, err := s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { setIdentityProvider(side, idp) })
+	return v, remarks(idp, s.DB.Now()), err
+}
+
+// SetAttributes says which attributes of an assertion hold what; "" reads none.
+func (s *Service) SetAttributes(ctx context.Context, slug, connection string, names directory.Attributes, actor audit.Party) (ConnectionView, error) {
+	for _, k := range attributeKeys() {
+		at := k.at(&names)
+		*at = strings.TrimSpace(*at)
+		if err := checkText("attributes."+k.name, *at); err != nil {
+			return ConnectionView{}, err
+		}
+	}
+	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.Attributes = names })
+}
+
+// SetIdPInitiated says whether the IdP's tile may sign people in without a request of ours.
+func (s *Service) SetIdPInitiated(ctx context.Context, slug, connection string, on bool, actor audit.Party) (ConnectionView, error) {
+	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.IdPInitiated = on })
+}
+
+// editSAML changes a copy of the SAML side of a connection: the one that is there is shared.
+func (s *Service) editSAML(ctx context.Context, slug, connection string, actor audit.Party, fn func(*directory.SAML)) (ConnectionView, error) {
+	return s.editConnection(ctx, slug, connection, actor, func(_ *plan, c *directory.Connection) error {
+		if c.Protocol != directory.ProtocolSAML || c.SAML == nil {
+			return errs.Conflict("not_saml", "The connection %q does not speak SAML.", c.Name)
+		}
+		was, side := *c, *c.SAML
+		if fn(&side); reflect.DeepEqual(side, *c.SAML) {
+			return nil
+		}
+		c.SAML = &side
+		if !sameIdP(was, *c) {
+			c.VerifiedAt = time.Time{}
+		}
+		return nil
+	})
+}
+
+// ActivateConnection lets people sign in through a connection. While the IdP is not known the answer
+// is a conflict, connection_incomplete. An administrator's activation proves nothing: the connection
+// counts as verified from its first sign-in (ConnectionProven), or if it was proven as it is before.
+func (s *Service) ActivateConnection(ctx context.Context, slug, connection string, actor audit.Party) (ConnectionView, error) {
+	return s.editConnection(ctx, slug, connection, actor, func(p *plan, c *directory.Connection) error {
+		if c.Status == directory.ConnectionActive {
+			return nil
+		}
+		if c.Protocol == directory.ProtocolSAML && !c.SAML.Known() {
+			return errs.Conflict("connection_incomplete", "The connection %q cannot be activated yet: import the IdP's metadata first.", c.Name)
+		}
+		if err := mayBeActive(*c, p.allowPrivate); err != nil {
+			return errs.Conflict("connection_incomplete", "The connection %q cannot be activated: %s.", c.Name, clause(err))
+		}
+		c.Status = directory.ConnectionActive
+		return nil
+	})
+}
+
+// DisableConnection switches a connection off. The sessions that came through it end, in the same
+// transaction. It is forbidden, would_lock_out, while enforcement stands on it (law 7).
+func (s *Service) DisableConnection(ctx context.Context, slug, connection string, actor audit.Party) (ConnectionView, error) {
+	return s.editConnection(ctx, slug, connection, actor, func(_ *plan, c *directory.Connection) error {
+		c.Status = directory.ConnectionDisabled
+		return nil
+	})
+}
+
+// RenameConnection gives a connection another name. Its id, and with it every address, stays.
+func (s *Service) RenameConnection(ctx context.Context, slug, connection, name string, actor audit.Party) (ConnectionView, error) {
+	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
+	if err != nil {
+		return ConnectionView{}, err
+	}
+	var c directory.Connection
+	err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
+		if err := tx.LockPolicy(); err != nil {
+			return err
+		}
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		if c, err = connectionOf(cfg, connection); err != nil || c.Name == name {
+			return err
+		}
+		others := slices.DeleteFunc(connectionNames(cfg), func(n string) bool { return n == c.Name })
+		if err := checkName(name, others); err != nil {
+			return err
+		}
+		was := c.Name
+		c.Name = name
+		tx.SaveConnection(c, false)
+		return tx.Record(audit.Event{Type: audit.ConnectionChanged, Actor: actor, Connection: c.ID,
+			Subject: audit.Party{Kind: "connection", ID: c.ID, Name: name}, Changes: []audit.Change{{Field: "name", From: was, To: name}}})
+	})
+	if err != nil {
+		return ConnectionView{}, err
+	}
+	return s.view(c), nil
+}
+
+// DeleteConnection removes a connection with its sign-in links, its group claims, their mappings and
+// its sessions. It is a conflict, connection_in_use, while a directory names it, and forbidden,
+// would_lock_out, while enforcement stands on it (law 7).
+func (s *Service) DeleteConnection(ctx context.Context, slug, connection string, actor audit.Party) error {
+	return s.edit(ctx, slug, actor, func(p *plan) error {
+		c, err := connectionOf(p.after, connection)
+		if err != nil {
+			return err
+		}
+		for _, d := range p.after.Directories {
+			if d.Connection == c.ID {
+				return errs.Conflict("connection_in_use", "The connection %q cannot be removed while the directory %q names it.", c.Name, d.Name)
+			}
+		}
+		p.after.Connections = slices.DeleteFunc(p.after.Connections, func(other directory.Connection) bool { return other.ID == c.ID })
+		p.dropOrphans()
+		return nil
+	})
+}
+
+// ConnectionProven notes, in the transaction of a sign-in that went well through it, that an active
+// connection works as it is. It does nothing where that is known. The transaction holds the
+// workspace's policy, shared or exclusively, so that nobody else changes the connection meanwhile
+// but by this function: VerifiedAt only goes from zero to an instant.
+func ConnectionProven(tx *store.Tx, cfg *directory.Config, connection string) error {
+	if c, ok := cfg.Connection(connection); !ok || c.Status != directory.ConnectionActive || c.Verified() {
+		return nil
+	}
+	// cfg may have been read before the lock was there.
+	cfg, err := tx.Config()
+	if err != nil {
+		return err
+	}
+	c, ok := cfg.Connection(connection)
+	if !ok || c.Status != directory.ConnectionActive || c.Verified() {
+		return nil
+	}
+	c.VerifiedAt = tx.Now()
+	tx.SaveConnection(c, false)
+	party := audit.Party{Kind: "connection", ID: c.ID, Name: c.Name}
+	return tx.Record(audit.Event{Type: audit.ConnectionVerified, Actor: audit.Party{Kind: "system"}, Subject: party, Connection: c.ID,
+		Changes: []audit.Change{{Field: "connections." + c.Name + ".verified", From: "no", To: "yes"}}})
+}
+
+// Check is what can be told of a connection without signing in.
+type Check struct {
+	Connection ConnectionView `json:"connection"`
+	// OK is false where nobody could sign in.
+	OK bool `json:"ok"`
+	// Findings are sentences, the causes first; empty where there is nothing to say.
+	Findings []string `json:"findings"`
+}
+
+// TestConnection looks at a connection as it is stored: is the IdP known, is it switched on, when do
+// its certificates expire. It calls nobody.
+func (s *Service) TestConnection(ctx context.Context, slug, nameOrID string) (Check, error) {
+	_, cfg, err := s.Workspace(ctx, slug)
+	if err != nil {
+		return Check{}, err
+	}
+	c, err := connectionOf(cfg, nameOrID)
+	if err != nil {
+		return Check{}, err
+	}
+	out := Check{Connection: s.view(c), OK: true, Findings: []string{}}
+	if err := mayBeActive(c, s.AllowPrivate); err != nil {
+		out.OK = false
+		out.Findings = append(out.Findings, err.Error())
+	}
+	if c.Status != directory.ConnectionActive {
+		out.OK = false
+		out.Findings = append(out.Findings, "the connection is "+string(c.Status)+" and signs nobody in")
+	} else if !c.Verified() {
+		out.Findings = append(out.Findings, "nobody has signed in through it yet, so it does not count as verified")
+	}
+	for _, cert := range IdentityProvider(c.SAML).Certificates {
+		out.Findings = append(out.Findings, expiry(cert, s.DB.Now())...)
+	}
+	return out, nil
+}
+
+// soon is how long before its end a certificate is worth a word.
+const soon = 30 * 24 * time.Hour
+
+func expiry(c saml.Certificate, now time.Time) []string {
+	day := c.NotAfter.UTC().Format(time.DateOnly)
+	switch {
+	case now.After(c.NotAfter):
+		return []string{"the certificate " + c.Subject + " expired on " + day + "; its key is accepted all the same, and the IdP will probably replace it"}
+	case now.Add(soon).After(c.NotAfter):
+		return []string{"the certificate " + c.Subject + " expires on " + day + "; import the IdP's metadata again when it has a new one"}
+	}
+	return nil
+}

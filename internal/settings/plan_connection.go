@@ -1,0 +1,130 @@
+package settings
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/saml"
+)
+
+// connections are found by name without regard to letter case, as directories are; one that is
+// there keeps its name as first written.
+func (p *plan) connections() {
+	if p.file.connections == nil {
+		return
+	}
+	listed := map[string]bool{}
+	for n, part := range *p.file.connections {
+		listed[directory.Fold(part.name)] = true
+		i := slices.IndexFunc(p.after.Connections, func(c directory.Connection) bool { return strings.EqualFold(c.Name, part.name) })
+		if i < 0 {
+			if part.provider == nil || part.protocol == nil {
+				p.add(part.line, "%s: expected provider and protocol for the new connection %q", part.path, part.name)
+				continue
+			}
+			p.after.Connections = append(p.after.Connections, directory.Connection{ID: keys.ID("con_", p.now), Name: part.name, Status: directory.ConnectionDraft})
+			i = len(p.after.Connections) - 1
+		}
+		var idp *saml.IdentityProvider
+		if n < len(p.idps) {
+			idp = p.idps[n]
+		}
+		p.connection(&p.after.Connections[i], part, idp)
+	}
+	p.after.Connections = slices.DeleteFunc(p.after.Connections, func(c directory.Connection) bool {
+		return !p.keep("connections."+c.Name, listed[directory.Fold(c.Name)])
+	})
+}
+
+func (p *plan) connection(c *directory.Connection, part connectionPart, idp *saml.IdentityProvider) {
+	was := *c
+	if part.provider != nil {
+		c.Provider = *part.provider
+	}
+	if part.protocol != nil {
+		c.Protocol = *part.protocol
+	}
+	p.saml(c, was, part, idp)
+	if !sameIdP(was, *c) {
+		c.VerifiedAt = time.Time{} // what was proven was the other one
+	}
+	if was.Protocol != c.Protocol && part.status == nil {
+		c.Status = directory.ConnectionDraft
+	}
+	if part.status != nil {
+		c.Status = *part.status
+		// An operator's word counts as the proof.
+		if c.Status == directory.ConnectionActive && (was.Status != c.Status || c.VerifiedAt.IsZero()) {
+			c.VerifiedAt = p.now
+		}
+	}
+	if c.Status != directory.ConnectionActive {
+		return
+	}
+	switch err := mayBeActive(*c, p.allowPrivate); {
+	case err == nil:
+	case was.Status == c.Status && was.Protocol == c.Protocol && reflect.DeepEqual(was.SAML, c.SAML):
+		// It was made active when that asked for nothing; taking it back is not this file's wish.
+		p.notes = append(p.notes, "connections."+c.Name+": is active and signs nobody in: "+err.Error())
+	default:
+		p.add(part.line, "%s.status: active: %v", part.path, err)
+	}
+}
+
+// saml makes the SAML side of c what the file says. What it does not mention stays, or is the
+// provider's default in a new connection.
+func (p *plan) saml(c *directory.Connection, was directory.Connection, part connectionPart, idp *saml.IdentityProvider) {
+	if c.Protocol != directory.ProtocolSAML {
+		if key := part.given(); key != "" {
+			p.add(part.line, "%s.%s: expected only with protocol: saml, received it with %s", part.path, key, c.Protocol)
+		}
+		c.SAML = nil
+		return
+	}
+	next := directory.DefaultSAML(c.Provider)
+	if c.SAML != nil {
+		next = otherDefaults(*c.SAML, was.Provider, c.Provider)
+	}
+	if part.idpInitiated != nil {
+		next.IdPInitiated = *part.idpInitiated
+	}
+	for _, k := range attributeKeys() {
+		if name, ok := part.attributes[k.name]; ok {
+			*k.at(&next.Attributes) = name
+		}
+	}
+	if idp != nil {
+		setIdentityProvider(&next, idp)
+	}
+	if c.SAML != nil && reflect.DeepEqual(*c.SAML, next) {
+		return
+	}
+	if idp != nil {
+		for _, remark := range remarks(idp, p.now) {
+			p.notes = append(p.notes, "connections."+c.Name+": "+remark)
+		}
+	}
+	c.SAML = &next
+}
+
+// otherDefaults is s with what stood at the old provider's default set to the new one's. Values that
+// somebody chose stay.
+func otherDefaults(s directory.SAML, from, to string) directory.SAML {
+	if from == to || from == "" {
+		return s
+	}
+	old, fresh := directory.DefaultSAML(from), directory.DefaultSAML(to)
+	if s.IdPInitiated == old.IdPInitiated {
+		s.IdPInitiated = fresh.IdPInitiated
+	}
+	for _, k := range attributeKeys() {
+		if at := k.at(&s.Attributes); *at == *k.at(&old.Attributes) {
+			*at = *k.at(&fresh.Attributes)
+		}
+	}
+	return s
+}

@@ -1,0 +1,133 @@
+package settings
+
+import (
+	"context"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// Setup is all that an administrator sees and copies when setting up sign-in and provisioning.
+type Setup struct {
+	Workspace    WorkspaceRef
+	Name         string
+	Connections  []ConnectionView // in the order of their creation, as the other lists
+	Directories  []DirectorySetup
+	RoleMappings []MappingView
+	Roles        []RoleView // highest first
+	Applications []ApplicationSetup
+	Enforcement  directory.Enforcement
+	Domains      []string
+	RoleSource   directory.RoleSource // with default_role the mappings are without effect
+	SCIMBaseURL  string
+	Providers    []string // for a new connection
+}
+
+// DirectorySetup is a directory with its tokens.
+type DirectorySetup struct {
+	DirectoryView
+	Connection     string // id, "" for none
+	ConnectionName string
+	Enabled        bool
+	Mode           directory.Mode
+	Tokens         []TokenView // dead ones included, oldest first
+	// TokenRefused says why RotateToken would refuse now; "" when it would not.
+	TokenRefused string
+}
+
+// LiveToken returns the token that works, if there is one.
+func (d DirectorySetup) LiveToken() (TokenView, bool) {
+	for _, t := range d.Tokens {
+		if t.RevokedAt == nil {
+			return t, true
+		}
+	}
+	return TokenView{}, false
+}
+
+// MappingView is a role mapping with the names behind its ids. Directory and Connection are "" where
+// it is for all.
+type MappingView struct {
+	ID                       string
+	Group                    string
+	RoleID, Role             string
+	DirectoryID, Directory   string
+	ConnectionID, Connection string
+}
+
+// RoleView is a role that can be chosen; the owner role cannot be mapped.
+type RoleView struct {
+	ID, Name string
+	Owner    bool
+}
+
+// ApplicationSetup is a host application without its secret.
+type ApplicationSetup struct {
+	ClientID string
+	directory.Application
+}
+
+// ConnectionSetup returns what the page Settings → SSO & SCIM shows of a workspace.
+func (s *Service) ConnectionSetup(ctx context.Context, slug string) (*Setup, error) {
+	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
+	if err != nil {
+		return nil, err
+	}
+	var out *Setup
+	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		out = s.setup(cfg)
+		for _, d := range cfg.Directories {
+			view, err := s.directorySetup(tx, cfg, d)
+			if err != nil {
+				return err
+			}
+			out.Directories = append(out.Directories, view)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *Service) setup(cfg *directory.Config) *Setup {
+	w := &cfg.Workspace
+	out := &Setup{Workspace: WorkspaceRef{ID: w.ID, Slug: w.Slug}, Name: w.Name, Enforcement: w.Enforcement, Domains: cfg.Domains,
+		RoleSource: w.Policy.RoleSource, SCIMBaseURL: s.SCIMBaseURL(), Providers: directory.Providers()}
+	for _, c := range cfg.Connections {
+		out.Connections = append(out.Connections, s.view(c))
+	}
+	for _, m := range cfg.Mappings {
+		out.RoleMappings = append(out.RoleMappings, viewMapping(cfg, m))
+	}
+	for _, r := range cfg.Roles {
+		out.Roles = append(out.Roles, RoleView{ID: r.ID, Name: r.Name, Owner: r.IsOwner()})
+	}
+	for _, a := range cfg.Applications {
+		out.Applications = append(out.Applications, ApplicationSetup{a.ID, a})
+	}
+	return out
+}
+
+func (s *Service) directorySetup(tx *store.Tx, cfg *directory.Config, d directory.Directory) (DirectorySetup, error) {
+	con, _ := cfg.Connection(d.Connection)
+	out := DirectorySetup{DirectoryView: s.viewDirectory(d), Connection: d.Connection, ConnectionName: con.Name, Enabled: d.Enabled, Mode: d.Mode}
+	if err := mayIssue(cfg, d); err != nil {
+		out.TokenRefused = err.Error()
+	}
+	tokens, err := tx.Tokens(d.ID)
+	for _, t := range tokens {
+		out.Tokens = append(out.Tokens, viewToken(t))
+	}
+	return out, err
+}
+
+func viewMapping(cfg *directory.Config, m directory.RoleMapping) MappingView {
+	role, _ := cfg.Roles.ByID(m.Role)
+	d, _ := cfg.Directory(m.Directory)
+	c, _ := cfg.Connection(m.Connection)
+	return MappingView{ID: m.ID, Group: m.Match, RoleID: role.ID, Role: role.Name,
+		DirectoryID: d.ID, Directory: d.Name, ConnectionID: c.ID, Connection: c.Name}
+}

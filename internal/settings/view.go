@@ -1,0 +1,102 @@
+package settings
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/saml"
+)
+
+// ConnectionView is a connection with the addresses that its IdP is given, and what is known of the
+// IdP.
+type ConnectionView struct {
+	ID         string                     `json:"id"`
+	Name       string                     `json:"name"`
+	Provider   string                     `json:"provider"`
+	Protocol   directory.Protocol         `json:"protocol"`
+	Status     directory.ConnectionStatus `json:"status"`
+	VerifiedAt *time.Time                 `json:"verified_at,omitempty"` // nil for never
+	// MetadataURL, EntityID and ACSURL are set for SAML, CallbackURL for OIDC.
+	MetadataURL string `json:"metadata_url,omitempty"`
+	EntityID    string `json:"entity_id,omitempty"`
+	ACSURL      string `json:"acs_url,omitempty"`
+	CallbackURL string `json:"callback_url,omitempty"`
+	// IdP, IdPInitiated and Attributes are set for SAML, IdP once its metadata is known.
+	IdP          *IdPView              `json:"idp,omitempty"`
+	IdPInitiated *bool                 `json:"idp_initiated,omitempty"`
+	Attributes   *directory.Attributes `json:"attributes,omitempty"`
+}
+
+// Verified reports whether the connection is active and proven.
+func (v ConnectionView) Verified() bool {
+	return v.Status == directory.ConnectionActive && v.VerifiedAt != nil
+}
+
+// IdPView is the other side of a connection.
+type IdPView struct {
+	EntityID     string            `json:"entity_id"`
+	SSO          []EndpointView    `json:"sso"`
+	Certificates []CertificateView `json:"certificates"`
+}
+
+// EndpointView is where people are sent to sign in.
+type EndpointView struct {
+	Binding string `json:"binding"` // "redirect" or "post"
+	URL     string `json:"url"`
+}
+
+// CertificateView is a signing certificate. Only its key decides; the instants are for people.
+type CertificateView struct {
+	Subject     string    `json:"subject"`
+	NotBefore   time.Time `json:"not_before"`
+	NotAfter    time.Time `json:"not_after"`
+	Fingerprint string    `json:"fingerprint"` // SHA-256 of the DER, hexadecimal
+}
+
+func (s *Service) view(c directory.Connection) ConnectionView {
+	v := ConnectionView{ID: c.ID, Name: c.Name, Provider: c.Provider, Protocol: c.Protocol, Status: c.Status, VerifiedAt: maybe(c.VerifiedAt)}
+	if c.SAML != nil {
+		side := *c.SAML
+		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c.SAML)
+	}
+	switch {
+	case c.ID == "": // a dry run has no addresses to give
+	case c.Protocol == directory.ProtocolSAML:
+		at := directory.SAMLEndpoints(s.PublicURL, c.ID)
+		v.MetadataURL, v.EntityID, v.ACSURL = at.Metadata, at.EntityID, at.ACS
+	case c.Protocol == directory.ProtocolOIDC:
+		v.CallbackURL = strings.TrimRight(s.PublicURL, "/") + "/auth/oidc/callback"
+	}
+	return v
+}
+
+// viewIdP is nil while the IdP's metadata is unknown.
+func viewIdP(side *directory.SAML) *IdPView {
+	if side.EntityID == "" {
+		return nil
+	}
+	v := &IdPView{EntityID: side.EntityID, SSO: []EndpointView{}, Certificates: []CertificateView{}}
+	for _, e := range side.SSO {
+		v.SSO = append(v.SSO, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
+	}
+	for _, der := range side.Certificates {
+		c := CertificateView{Fingerprint: fingerprint(der)}
+		if parsed, err := saml.ParseCertificate(der); err == nil {
+			c.Subject, c.NotBefore, c.NotAfter = parsed.Subject, parsed.NotBefore, parsed.NotAfter
+		}
+		v.Certificates = append(v.Certificates, c)
+	}
+	return v
+}
+
+// bindingWord is a binding as people read it: the last part of its URN.
+func bindingWord(urn string) string {
+	switch urn {
+	case saml.BindingRedirect:
+		return "redirect"
+	case saml.BindingPOST:
+		return "post"
+	}
+	return urn
+}
