@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,7 +16,9 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/grants"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/outbound"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
@@ -30,7 +33,11 @@ type app struct {
 	provision *provision.Service
 	settings  *settings.Service
 	signin    *signin.Service
-	log       *slog.Logger
+	// grants is nil but in a server.
+	grants  *grants.Service
+	outside *http.Client // for addresses that customers choose
+	cfg     config.Config
+	log     *slog.Logger
 	// serving says that a server runs on the same app: it numbers events and has the listeners.
 	serving bool
 }
@@ -46,13 +53,32 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 		return nil, errors.Join(unreachable(cfg, err), driver.Close())
 	}
 	passwords := keys.NewPasswords(0)
+	outside := outbound.NewClient(outbound.Options{AllowPrivate: cfg.AllowPrivateNetworks})
 	return &app{
 		db:        db,
 		provision: &provision.Service{DB: db},
-		settings:  &settings.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, SCIMPublicURL: cfg.SCIMPublicURL},
-		signin:    &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL},
-		log:       log,
+		settings: &settings.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, SCIMPublicURL: cfg.SCIMPublicURL,
+			AllowPrivate: cfg.AllowPrivateNetworks, Metadata: func(ctx context.Context, url string) ([]byte, error) {
+				return outbound.Get(ctx, outside, url, settings.MaxMetadataBytes)
+			}},
+		signin:  &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL},
+		outside: outside,
+		cfg:     cfg,
+		log:     log,
 	}, nil
+}
+
+// give makes the app one that gives to applications. It needs the master key.
+func (a *app) give(ctx context.Context) error {
+	ring, err := a.signingKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if err := ring.Tend(ctx); err != nil {
+		return err
+	}
+	a.grants = &grants.Service{DB: a.db, Keys: ring, Issuer: a.cfg.PublicURL, HTTP: a.outside}
+	return nil
 }
 
 // close finishes what would otherwise be the server's work, numbers for events above all, and

@@ -5,6 +5,9 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/jobs"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 const (
@@ -18,6 +21,7 @@ const (
 	firstSweep  = time.Minute
 	sweepEvery  = time.Hour
 	sweepJitter = 10 * time.Minute
+	expireEvery = 30 * time.Second
 	// restartAfter is the pause before a task that ended with an error is started again.
 	restartAfter = time.Second
 )
@@ -30,12 +34,42 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 		"marks":     func(ctx context.Context) error { return db.RunMarks(ctx, marksEvery) },
 		"listener":  db.Listen,
 		"sweeper":   s.sweep,
+		"outbox":    s.outbox().Run,
+		"expiry":    s.expire,
+		"keys":      s.tendKeys,
 	}
 	var running sync.WaitGroup
 	for name, task := range tasks {
 		running.Go(func() { s.keepRunning(ctx, name, task) })
 	}
 	return &running
+}
+
+// outbox is what does the work of the outbox; here is said who does which.
+func (s *server) outbox() *jobs.Runner {
+	return &jobs.Runner{DB: s.app.db, Log: s.log, Handlers: map[string]jobs.Handler{
+		store.JobLogout: s.app.grants.LogoutHandler(),
+	}}
+}
+
+// expire tells applications of sessions that ran out by themselves.
+func (s *server) expire(ctx context.Context) error {
+	for pause(ctx, expireEvery+rand.N(expireEvery/10)) {
+		if err := s.app.grants.EndExpired(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tendKeys rotates signing keys when it is time.
+func (s *server) tendKeys(ctx context.Context) error {
+	for pause(ctx, sweepEvery+rand.N(sweepJitter)) {
+		if err := s.app.grants.Keys.Tend(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepRunning runs a task until ctx ends, again after each failure: a database that went away

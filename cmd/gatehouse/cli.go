@@ -34,6 +34,7 @@ type commandLine struct {
 
 	IdP          idpCommand         `cmd:"" name:"idp" help:"Run simulated identity providers, to try provisioning with."`
 	Migrate      migrateCommand     `cmd:"" help:"Bring the database to this binary's schema and end."`
+	Keys         keysCommand        `cmd:"" help:"The keys that sign ID tokens."`
 	ShowConfig   configCommand      `cmd:"" name:"config" help:"Settings."`
 	Healthcheck  healthcheckCommand `cmd:"" help:"Ask a running server whether it is ready; exit 0 or 1."`
 	VersionPrint versionCommand     `cmd:"" name:"version" help:"Print the version of this binary."`

@@ -135,6 +135,9 @@ func (s *server) open(ctx context.Context) error {
 		return err
 	}
 	s.app.serving = true
+	if err := s.app.give(ctx); err != nil {
+		return err
+	}
 	s.socket, err = listenSocket(s.cfg.DataDir)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/provider"
 	"github.com/gatehouse-id/gatehouse/internal/scimserver"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/web"
@@ -18,10 +19,14 @@ func newSite(a *app, cfg config.Config, log *slog.Logger) (http.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
+	oidc, err := provider.New(provider.Options{DB: a.db, Grants: a.grants, SignIn: a.signin, Issuer: cfg.PublicURL})
+	if err != nil {
+		return nil, err
+	}
 	scim := scimDoor{scimserver.New(scimserver.Options{DB: a.db, Provision: a.provision, Origin: cfg.SCIMPublicURL, Log: log})}
 	site := web.Site{Log: log, TrustedProxies: cfg.TrustedProxies}
 	health := web.Health{Checks: []web.Check{{Name: "database", Run: a.db.Ping}}}
-	return scim.around(site.Handler(scim, browser, web.Assets{}, health)), nil
+	return scim.around(site.Handler(scim, browser, oidc, web.Assets{}, health)), nil
 }
 
 // scimDoor keeps http.ServeMux from reading SCIM paths: it would answer a double slash or a dot

@@ -33,6 +33,7 @@ var verbs = map[string]verb{
 	"session.revoke":    runs(revokeSessions),
 	"session.link":      runs(makeLink),
 	"owner.link":        runs(makeOwnerLink),
+	"keys.rotate":       runs(rotateKeys),
 	"audit.page":        runs(pageEvents),
 	"audit.position":    runs(positionOfEvents),
 	"audit.wait":        runs(waitForEvents),
