@@ -98,7 +98,7 @@ func (s *Service) Redeem(ctx context.Context, client *store.Client, code, redire
 			return endMisused(tx, client, c.Grant, reason)
 		}
 		given, err = give(tx, c.Grant)
-		if errs.Is(err, errs.KindUnauthenticated) {
+		if errs.Is(err, errs.KindNotFound) {
 			refused = errCode("session_ended")
 			return nil // the code stays used
 		}
@@ -206,7 +206,7 @@ func (s *Service) Refresh(ctx context.Context, client *store.Client, token strin
 			return err
 		}
 		given, err = give(tx, grant)
-		if errs.Is(err, errs.KindUnauthenticated) {
+		if errs.Is(err, errs.KindNotFound) {
 			refused = errRefresh("session_ended")
 			return nil
 		}
@@ -229,7 +229,7 @@ type gift struct {
 	access, refresh string
 }
 
-// give makes the tokens of a grant whose session lives; otherwise it is store.ErrNoSession.
+// give makes the tokens of a grant whose session lives; otherwise it is errs.KindNotFound.
 func give(tx *store.Tx, grant string) (g gift, err error) {
 	if g.holder, err = tx.HoldGrant(grant); err != nil {
 		return g, err

@@ -185,9 +185,12 @@ const holdGrant = `
 	UPDATE oidc_grant SET redeemed_at = COALESCE(redeemed_at, $4), due_at = ` + runsOut + `
 	WHERE  workspace_id = $1 AND id = $2 AND ended_at IS NULL`
 
+var errGrantUnknown = errs.NotFound("grant_unknown", "There is no grant whose session lives.")
+
 // HoldGrant reads a grant of which tokens are about to be given, and all that it hangs on. It is
-// ErrNoSession unless all of it stands. The row stays locked: every end of a session ends its grants, and so
-// comes either before, or after and then tells the application. It counts as a use of the session.
+// errs.KindNotFound, "grant_unknown", unless grant, session, member and connection stand. The row stays
+// locked: every end of a session ends its grants, and so comes either before, or after and then tells the
+// application. It counts as a use of the session.
 func (tx *Tx) HoldGrant(id string) (*GrantHolder, error) {
 	tx.later(holdGrant, tx.workspace, id, session.Idle.Microseconds(), micros(tx.now))
 	var row holderRow
@@ -196,9 +199,12 @@ func (tx *Tx) HoldGrant(id string) (*GrantHolder, error) {
 		return nil, err
 	}
 	if !found {
-		return nil, ErrNoSession
+		return nil, errGrantUnknown
 	}
 	h, err := row.holder(tx.now)
+	if errs.Is(err, errs.KindUnauthenticated) {
+		return nil, errGrantUnknown
+	}
 	if err == nil && h.DueTouch(tx.now) {
 		tx.db.reads.session(h.Workspace, h.Session.ID, tx.now)
 	}

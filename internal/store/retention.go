@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/session"
 )
 
 const sweepPayloads = `DELETE FROM event_payload WHERE workspace_id = $1 AND time < $2`
@@ -29,6 +31,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 				(SELECT id FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2))`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(`DELETE FROM replay WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now.Add(-replayAge)))
+			c.Defer(`DELETE FROM oidc_grant WHERE workspace_id = $1 AND created_at < $2`, w.ID, micros(now.Add(-sessionAge)))
 			return nil
 		}); err != nil {
 			return db.translate(err)
@@ -38,6 +41,10 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 		c.Defer(`DELETE FROM attempt WHERE window_start < $1`, micros(now.Add(-24*time.Hour)))
 		c.Defer(`DELETE FROM stranger WHERE hour < $1`, micros(now.Add(-payloads)))
 		c.Defer(`DELETE FROM link_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
+		c.Defer(`DELETE FROM code_handle WHERE expires_at < $1`, micros(now.Add(-spentAge)))
+		c.Defer(`DELETE FROM access_handle WHERE expires_at < $1`, micros(now.Add(-accessAge)))
+		c.Defer(`DELETE FROM refresh_handle WHERE expires_at < $1`, micros(now.Add(-spentAge)))
+		c.Defer(`DELETE FROM signing_key WHERE retire_at < $1`, micros(now.Add(-signingKeyAge)))
 		c.Defer(`DELETE FROM state_handle WHERE expires_at < $1`, micros(now))
 		return nil
 	}))
@@ -48,6 +55,11 @@ const (
 	// requestLogRows is how many reads of one directory are kept, whatever their age.
 	requestLogRows = 100_000
 	sessionAge     = 30 * 24 * time.Hour
+	// spentAge is how long codes and refresh tokens are remembered, so that one that comes again
+	// ends what it gave: as long as a session lives.
+	spentAge      = session.Absolute
+	accessAge     = time.Hour
+	signingKeyAge = 24 * time.Hour
 	// replayAge keeps a message that was accepted a while longer than it could be accepted again, in
 	// case a clock of ours is put back.
 	replayAge = 24 * time.Hour

@@ -29,6 +29,8 @@ type house struct {
 	LinkHash                       string
 	Subject, Replay, StateHash     string
 	Application                    string
+	Grant, CodeHash                string
+	AccessHash, RefreshHash        string
 }
 
 // named makes the names of a workspace; nothing is stored yet.
@@ -41,6 +43,7 @@ func named(tag string) house {
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, LinkHash: "lh-" + tag,
 		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag,
+		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
 	}
 }
 
@@ -90,6 +93,9 @@ func (h house) people(tx *store.Tx) error {
 	if err := h.signsIn(tx); err != nil {
 		return err
 	}
+	if err := h.gives(tx); err != nil {
+		return err
+	}
 	return tx.Record(audit.Event{Type: audit.MemberCreated, Subject: audit.Party{Kind: "member", ID: h.Member}})
 }
 
@@ -100,6 +106,16 @@ func (h house) signsIn(tx *store.Tx) error {
 	tx.InsertSignInState(h.StateHash, store.SignInState{Connection: h.Connection, RequestID: "_" + h.Slug, Browser: "browser", ExpiresAt: tx.Now().Add(time.Hour)})
 	tx.InsertJob("test", `{"of":"`+h.Slug+`"}`, tx.Now().Add(time.Hour))
 	_, err := tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))
+	return err
+}
+
+// gives stores what a session gives to an application.
+func (h house) gives(tx *store.Tx) error {
+	tx.InsertGrant(store.Grant{ID: h.Grant, Application: h.Application, Session: h.Session, Member: h.Member, Scope: "openid of " + h.Slug, Nonce: "n"},
+		h.CodeHash, store.Code{RedirectURI: "https://app." + h.Domain + "/callback", Challenge: "challenge", ExpiresAt: tx.Now().Add(time.Hour)})
+	tx.InsertAccess(h.AccessHash, h.Grant, "openid", tx.Now().Add(time.Hour))
+	tx.InsertRefresh(h.RefreshHash, h.Grant, tx.Now().Add(time.Hour))
+	_, err := tx.HoldGrant(h.Grant)
 	return err
 }
 

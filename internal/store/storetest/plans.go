@@ -95,6 +95,10 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO claim SELECT CAST($1 AS TEXT), 'm' || i, '` + h.Connection + `', '["Agents"]', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO oidc_grant SELECT CAST($1 AS TEXT), 'gr' || i, 'a' || (i % 3), 's' || i, 'm' || i, 'openid', '', i, i, 4000000000000000 + i, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO code_handle SELECT $1 || 'c' || i, CAST($1 AS TEXT), 'gr' || i, '', '', 4000000000000000, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO access_handle SELECT $1 || 'at' || i, CAST($1 AS TEXT), 'gr' || i, '', i, 4000000000000000, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO refresh_handle SELECT $1 || 'rt' || i, CAST($1 AS TEXT), 'gr' || i, i, 4000000000000000, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO event SELECT CAST($1 AS TEXT), 'e' || (100000 + i), CASE WHEN i < 9990 THEN i + 100 END, i, 'x', 'ok', '', '{}', 'member', 'm' || i, '', '', CAST($2 AS TEXT), '[]' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO event_payload SELECT CAST($1 AS TEXT), 'e' || (100000 + i), i, CAST('' AS BYTEA) FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO request_log SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), 'r' || i, i, 'GET', '/', 200, 1, 1 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -278,10 +282,16 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	for name, call := range hot {
 		run(name, false, inside(call))
 	}
+	for name, call := range hotGrants {
+		run(name, false, inside(call))
+	}
 	for name, call := range walks {
 		run(name, true, inside(call))
 	}
 	run("a session check", false, func() error { _, err := db.SessionByToken(ctx, a.SessionHash, db.Now()); return err })
+	run("an access token", false, func() error { _, err := db.HolderByAccess(ctx, a.AccessHash, db.Now()); return err })
+	run("a refresh token", false, func() error { _, err := db.HolderByRefresh(ctx, a.RefreshHash, db.Now()); return err })
+	run("sessions that may have run out", false, func() error { _, err := db.System().DueSessions(ctx, db.Now(), 20); return err })
 	run("a token", false, func() error { _, err := db.System().TokenByHash(ctx, a.TokenHash, db.Now()); return err })
 	run("the marks", false, func() error { return db.FlushMarks(ctx) })
 	run("a slug", false, func() error { _, err := db.System().WorkspaceBySlug(ctx, "a"); return err })
@@ -353,7 +363,7 @@ var (
 	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 	// The tables of settings are small in every workspace.
-	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|link_handle|request_log)\b`)
+	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
 )
 
 func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {
