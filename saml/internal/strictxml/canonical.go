@@ -138,7 +138,7 @@ func (c *canonicaliser) namespaces(dst []byte, e *Element) []byte {
 			dst = append(dst, c.doc.prefixes[d.prefix]...)
 		}
 		dst = append(dst, '=', '"')
-		dst = AppendAttr(dst, d.uri)
+		dst = append(dst, d.uri...) // has nothing to escape, see absoluteURI
 		dst = append(dst, '"')
 	}
 	return dst

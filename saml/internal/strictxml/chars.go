@@ -117,8 +117,9 @@ func nameEnd(s string, i int) int {
 func IsName(s string) bool { return s != "" && nameEnd(s, 0) == len(s) }
 
 // absoluteURI reports whether s is a namespace name that every canonicaliser agrees about: a URI
-// with a scheme, in the characters of RFC 3986 and without address literals. Relative ones made
-// canonicalisers fail, and a verifier that went on had nothing to hash.
+// with a scheme, in the characters of RFC 3986 without address literals and ampersands (libxml2
+// writes the latter unescaped). Relative ones made canonicalisers fail, and a verifier that went
+// on had nothing to hash.
 func absoluteURI(s string) bool {
 	scheme, rest, found := strings.Cut(s, ":")
 	if !found || scheme == "" || rest == "" {
@@ -136,7 +137,7 @@ func absoluteURI(s string) bool {
 	fragments := 0
 	for i := 0; i < len(rest); i++ {
 		switch c := rest[i]; {
-		case letter(c), c >= '0' && c <= '9', strings.IndexByte("-._~!$&'()*+,;=:@/?", c) >= 0:
+		case letter(c), c >= '0' && c <= '9', strings.IndexByte("-._~!$'()*+,;=:@/?", c) >= 0:
 		case c == '%' && i+2 < len(rest) && digit(rest[i+1]) >= 0 && digit(rest[i+2]) >= 0:
 		case c == '#' && fragments == 0:
 			fragments++
