@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/errs"
-	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
@@ -27,28 +26,39 @@ type Door struct {
 	ends    *endings
 	recheck time.Duration // recheckEvery, shorter in tests
 	pages   map[string]*template.Template
-	script  []byte
-	scripts string // address of the script
+	assets  map[string]asset
 }
+
+// asset is a script of the door's pages.
+type asset struct {
+	body    []byte
+	address string // with its hash
+}
+
+// acsRoute is where IdPs have browsers post to, from their own sites.
+const acsRoute = "POST /auth/saml/{connection}/acs"
 
 // NewDoor puts a service behind pages and endpoints. It fails when PublicURL is not an origin.
 func NewDoor(s *Service) (*Door, error) {
-	browser, err := web.PageDoor(s.PublicURL)
+	browser, err := web.PageDoor(s.PublicURL, acsRoute)
 	if err != nil {
 		return nil, fmt.Errorf("make sign-in door: %w", err)
 	}
 	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
-		pages: map[string]*template.Template{}}
-	for _, name := range []string{"signin", "link", "signout", "workspace"} {
+		pages: map[string]*template.Template{}, assets: map[string]asset{}}
+	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html"); err != nil {
 			return nil, fmt.Errorf("make sign-in door: %w", err)
 		}
 	}
-	if d.script, err = files.ReadFile("assets/session.js"); err != nil {
-		return nil, fmt.Errorf("make sign-in door: %w", err)
+	for _, name := range []string{"session.js", "onward.js"} {
+		body, err := files.ReadFile("assets/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("make sign-in door: %w", err)
+		}
+		sum := sha256.Sum256(body)
+		d.assets[name] = asset{body, "/assets/" + name + "?v=" + hex.EncodeToString(sum[:6])}
 	}
-	sum := sha256.Sum256(d.script)
-	d.scripts = "/assets/session.js?v=" + hex.EncodeToString(sum[:6])
 	return d, nil
 }
 
@@ -67,19 +77,27 @@ func (d *Door) Mount(mux *http.ServeMux) {
 
 	mux.Handle("GET /auth/session", d.program.Handle(d.session))
 	mux.Handle("GET /auth/session/events", d.program.Handle(d.events))
-	mux.HandleFunc("GET /assets/session.js", d.serveScript)
+	mux.Handle("GET /auth/saml/{connection}/metadata", d.browser.Handle(d.metadata))
+	mux.Handle("GET /auth/saml/{connection}/login", d.browser.Handle(d.samlLogin))
+	answers := *d.browser
+	answers.MaxBody = maxAnswer
+	mux.Handle(acsRoute, answers.Handle(d.acs))
+
+	for name, a := range d.assets {
+		mux.HandleFunc("GET /assets/"+name, a.serve)
+	}
 }
 
-// serveScript serves the door's one script under the address that holds its hash.
-func (d *Door) serveScript(w http.ResponseWriter, r *http.Request) {
+// serve serves a script for good under the address that holds its hash.
+func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/javascript; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")
-	if r.URL.RequestURI() == d.scripts {
+	if r.URL.RequestURI() == a.address {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	_, _ = w.Write(d.script) // the client may have gone away
+	_, _ = w.Write(a.body) // the client may have gone away
 }
 
 // member runs h for the member who is signed in to the workspace of the path. Everybody else is
@@ -99,32 +117,16 @@ func (d *Door) member(h func(http.ResponseWriter, *http.Request, *store.LiveSess
 			d.clearCookie(w)
 			notice = noticeEnded
 		}
-		http.Redirect(w, r, signinURL(slug, notice), http.StatusSeeOther)
+		http.Redirect(w, r, signinPath{Workspace: slug, Notice: notice}.url(), http.StatusSeeOther)
 		return nil
 	}
 }
 
-// signinURL is the address of the sign-in page with the workspace filled in; notice is one of the
-// codes of notices or "".
-func signinURL(slug, notice string) string {
-	q := url.Values{}
-	if slug != "" {
-		q.Set("workspace", slug)
-	}
-	if notice != "" {
-		q.Set("notice", notice)
-	}
-	if len(q) == 0 {
-		return "/signin"
-	}
-	return "/signin?" + q.Encode()
-}
-
 func workspaceURL(slug string) string { return "/w/" + url.PathEscape(slug) }
 
-// enter ends the session that the browser had, gives it the new one and leads it to the
-// workspace. There is no address to return to that a stranger could have put into a link.
-func (d *Door) enter(w http.ResponseWriter, r *http.Request, token string, started *session.Session) error {
+// enter ends the session that the browser had, gives it the new one and leads it to to, which landing
+// has judged: there is no address to return to that a stranger could have put into a link.
+func (d *Door) enter(w http.ResponseWriter, r *http.Request, token, to string) error {
 	before, err := d.service.Check(r.Context(), r)
 	switch {
 	case err == nil:
@@ -135,12 +137,8 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request, token string, start
 	case !errs.Is(err, errs.KindUnauthenticated):
 		return err
 	}
-	slug, err := d.service.slug(r.Context(), started.Workspace)
-	if err != nil {
-		return err
-	}
 	d.setCookie(w, token)
-	http.Redirect(w, r, workspaceURL(slug), http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }
 

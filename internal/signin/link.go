@@ -123,7 +123,7 @@ func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *
 	if _, err := tx.UseLink(hash); err != nil {
 		return "", nil, refuseLink(err, c.stranger(), party(m), c)
 	}
-	return start(tx, cfg, m, attemptBy(c, directory.MethodLink), false)
+	return start(tx, cfg, m, opening{attempt: attemptBy(c, directory.MethodLink)})
 }
 
 // refuseLink makes a refusal of err with its event, and leaves errors that are not one alone.

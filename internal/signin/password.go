@@ -217,7 +217,7 @@ func enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh stri
 		tx.SaveCredential(m.ID, fresh, tx.Now())
 	}
 	tx.ProveCredential(m.ID)
-	return start(tx, cfg, m, r.attempt(), cfg.Workspace.Enforcement.Covers(m.Email))
+	return start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email)})
 }
 
 // refuseCredentials records an attempt that proved nothing and returns the one answer to it.

@@ -106,21 +106,43 @@ func attemptBy(c Client, method directory.Method) attempt {
 // stranger is the actor of an attempt that proved nothing.
 func (c Client) stranger() audit.Party { return audit.Party{Kind: "stranger", Name: c.address()} }
 
+// opening is a session that is to be opened.
+type opening struct {
+	attempt
+	breakGlass bool
+	until      time.Time // the absolute end; zero is session.Absolute from now
+
+	// Of sessions through a connection.
+	connection      string // id
+	authenticatedAt time.Time
+	context, index  string
+	// payload makes the event's payload in place of the attempt's own; nil for that.
+	payload func(session string) []byte
+}
+
 // start opens a session of m. The caller holds m's lock, has read m under it and has asked
 // directory.MaySignIn.
-func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, a attempt, breakGlass bool) (token string, _ *session.Session, err error) {
+func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) (token string, _ *session.Session, err error) {
 	now := tx.Now()
+	if o.until.IsZero() {
+		o.until = now.Add(session.Absolute)
+	}
 	s := &session.Session{
-		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: a.Method, BreakGlass: breakGlass,
-		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(session.Absolute), Address: a.Address, UserAgent: a.UserAgent,
+		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: o.Method, BreakGlass: o.breakGlass,
+		CreatedAt: now, LastUsedAt: now, ExpiresAt: o.until, Address: o.Address, UserAgent: o.UserAgent,
+		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index,
 	}
 	token, hash := keys.NewToken(session.TokenPrefix)
 	tx.InsertSession(s, hash)
-	a.Session = s.ID
-	events := []audit.Event{{Type: audit.SignInSucceeded, Reason: string(a.Method), Actor: party(m), Subject: party(m), Payload: a.payload()}}
-	if breakGlass {
+	o.Session = s.ID
+	payload := o.attempt.payload()
+	if o.payload != nil {
+		payload = o.payload(s.ID)
+	}
+	events := []audit.Event{{Type: audit.SignInSucceeded, Reason: string(o.Method), Actor: party(m), Subject: party(m), Connection: o.connection, Payload: payload}}
+	if o.breakGlass {
 		// Apart from the sign-in, so that the other owners can be told of this and of nothing else.
-		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: a.payload()})
+		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: payload})
 	}
 	for _, e := range events {
 		if err := tx.Record(e); err != nil {

@@ -1,10 +1,15 @@
 package signin
 
 import (
+	"context"
+	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
@@ -20,26 +25,183 @@ var notices = map[string]*web.Notice{
 	noticeSignedOut: {Kind: "ok", Text: "You have signed out."},
 }
 
-// signinData is what the sign-in page shows.
+// signinPath is the address of the sign-in page with what is known filled in.
+type signinPath struct {
+	Workspace string // slug
+	Continue  string // where it is to lead
+	Notice    string // one of the codes of notices
+	Emergency bool
+	Fresh     bool // a proof is asked for now, whoever is signed in
+}
+
+func (p signinPath) url() string {
+	q := url.Values{}
+	set := func(key, value string) {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	set("workspace", p.Workspace)
+	set("continue", p.Continue)
+	set("notice", p.Notice)
+	set("emergency", flag(p.Emergency))
+	set("fresh", flag(p.Fresh))
+	if len(q) == 0 {
+		return "/signin"
+	}
+	return "/signin?" + q.Encode()
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
+}
+
+// signinData is what the sign-in page shows, in one of three forms: the first question (Ask), the
+// ways into a workspace, and emergency access.
 type signinData struct {
+	Ask, Emergency   bool
 	Workspace, Email string
-	Emergency        bool // the emergency section is open
+	Continue         string // carried through all of it
+	Fresh            bool
+	Connections      []way
+	Password         bool // the password form is there
 	Refusal          *web.Failure
 	SignedIn         string // address of the member who is signed in, "" for nobody
 	SignedInURL      string
+	GoOn             string // where the one who is signed in may simply go on, or ""
+	EmergencyURL     string
+	BackURL          string
 }
 
+// way is a connection that can be chosen.
+type way struct{ Name, URL string }
+
+// signinPage is GET /signin. Nobody is led on from here who did not just say who they are: whoever
+// comes from a refusal or a sign-out would go round in circles.
 func (d *Door) signinPage(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	data := signinData{Workspace: cut(q.Get("workspace"), maxTyped), Emergency: q.Get("emergency") == "1"}
+	to, _ := ContinuePath(q.Get("continue"))
+	data := signinData{Workspace: cut(q.Get("workspace"), maxTyped), Email: cut(q.Get("email"), maxTyped), Continue: to,
+		Emergency: q.Get("emergency") == "1", Fresh: q.Get("fresh") == "1"}
+	if typed := strings.TrimSpace(q.Get("identifier")); typed != "" && !data.Emergency {
+		var err error
+		if data.Workspace, data.Email, err = d.service.identify(r.Context(), typed); err != nil {
+			return err
+		}
+	} else {
+		data.Ask = data.Workspace == "" && !data.Emergency
+	}
+	if err := d.ways(r, &data); err != nil {
+		return err
+	}
+	if data.Email != "" && q.Has("identifier") && len(data.Connections) == 1 && !data.Password && q.Get("notice") == "" {
+		http.Redirect(w, r, data.Connections[0].URL, http.StatusFound)
+		return nil
+	}
 	live, err := d.service.Check(r.Context(), r)
 	switch {
 	case err == nil:
 		data.SignedIn, data.SignedInURL = live.Member.Email, workspaceURL(live.Slug)
+		if !data.Fresh && to != "" && (data.Workspace == "" || data.Workspace == live.Slug) {
+			data.GoOn = landing(live.Slug, to)
+		}
 	case !errs.Is(err, errs.KindUnauthenticated):
 		return err
 	}
-	return web.Render(w, http.StatusOK, d.pages["signin"], web.Page{Title: "Sign in", Notice: notices[q.Get("notice")], Data: data})
+	return d.showSignin(w, r, http.StatusOK, data, notices[q.Get("notice")])
+}
+
+func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, data signinData, notice *web.Notice) error {
+	path := signinPath{Workspace: data.Workspace, Continue: data.Continue, Fresh: data.Fresh}
+	data.BackURL = path.url()
+	path.Emergency = true
+	data.EmergencyURL = path.url()
+	page := web.Page{Title: "Sign in", Notice: notice, Data: data}
+	if data.Ask {
+		// The answer may lead straight to an IdP, whose origin nobody knows yet. There is no password
+		// on this page that a form could carry away.
+		page.FormActions = []string{"https:"}
+		if !d.service.secure() {
+			page.FormActions = append(page.FormActions, "http:")
+		}
+	} else {
+		var err error
+		if page.FormActions, err = d.service.formActions(r.Context(), data.Continue); err != nil {
+			return err
+		}
+	}
+	return web.Render(w, status, d.pages["signin"], page)
+}
+
+// ways fills in how one can sign in to the workspace of data. A workspace that there is not has the
+// same page as one without connections.
+func (d *Door) ways(r *http.Request, data *signinData) error {
+	data.Password = true
+	workspace, err := d.service.workspace(r.Context(), strings.ToLower(data.Workspace))
+	if err != nil || workspace == "" {
+		return err
+	}
+	cfg, err := d.service.config(r.Context(), workspace)
+	if errs.Is(err, errs.KindNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, c := range cfg.Connections {
+		if c.Protocol != directory.ProtocolSAML || usable(c) != nil {
+			continue
+		}
+		q := url.Values{}
+		if data.Continue != "" {
+			q.Set("continue", data.Continue)
+		}
+		if data.Fresh {
+			q.Set("fresh", "1")
+		}
+		address := "/auth/saml/" + url.PathEscape(c.ID) + "/login"
+		if len(q) > 0 {
+			address += "?" + q.Encode()
+		}
+		data.Connections = append(data.Connections, way{Name: c.Name, URL: address})
+	}
+	// Without a connection that works there is nothing else to offer.
+	data.Password = len(data.Connections) == 0 || !covered(cfg.Workspace.Enforcement, data.Email)
+	return nil
+}
+
+// covered reports whether whoever has that address, "" for not known, must use single sign-on.
+func covered(e directory.Enforcement, email string) bool {
+	return e.RequireSSO == directory.RequireAll || email != "" && e.Covers(email)
+}
+
+// identify finds the workspace that somebody means who typed its name, a domain or an e-mail address.
+// A domain leads to the one workspace that has proven it; where there is none, or several, the
+// workspace is asked for.
+func (s *Service) identify(ctx context.Context, typed string) (slug, email string, err error) {
+	domain := directory.Fold(typed)
+	switch at := strings.Contains(typed, "@"); {
+	case at && directory.IsAddress(typed):
+		email, domain = typed, directory.Domain(typed)
+	case at:
+		return "", cut(typed, maxTyped), nil
+	case !strings.Contains(typed, "."): // no slug has a dot
+		return strings.ToLower(cut(typed, maxTyped)), "", nil
+	}
+	if !lookable(domain) {
+		return "", email, nil
+	}
+	found, err := s.DB.System().WorkspacesOfDomain(ctx, domain)
+	if err != nil {
+		return "", "", fmt.Errorf("find domain: %w", err)
+	}
+	if len(found) != 1 {
+		return "", email, nil
+	}
+	slug, err = s.slug(ctx, found[0])
+	return slug, email, err
 }
 
 func (d *Door) signin(w http.ResponseWriter, r *http.Request) error {
@@ -54,7 +216,11 @@ func (d *Door) signin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return d.refuse(w, r, req, err)
 	}
-	return d.enter(w, r, token, started)
+	slug, err := d.service.slug(r.Context(), started.Workspace)
+	if err != nil {
+		return err
+	}
+	return d.enter(w, r, token, landing(slug, form.Get("continue")))
 }
 
 // refuse shows the form again with the sentence of a refusal. Other errors are the door's.
@@ -67,8 +233,13 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req PasswordReques
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
-	data := signinData{Workspace: cut(req.Workspace, maxTyped), Email: cut(req.Email, maxTyped), Emergency: req.Emergency, Refusal: &f}
-	return web.Render(w, f.Status, d.pages["signin"], web.Page{Title: "Sign in", Data: data})
+	to, _ := ContinuePath(r.PostForm.Get("continue"))
+	data := signinData{Workspace: cut(strings.TrimSpace(req.Workspace), maxTyped), Email: cut(req.Email, maxTyped), Continue: to,
+		Emergency: req.Emergency, Fresh: r.PostForm.Get("fresh") == "1", Refusal: &f}
+	if err := d.ways(r, &data); err != nil {
+		return err
+	}
+	return d.showSignin(w, r, f.Status, data, nil)
 }
 
 // linkPage shows one button. It asks the database nothing: mail scanners and prefetching browsers
@@ -82,7 +253,11 @@ func (d *Door) link(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.enter(w, r, token, started)
+	slug, err := d.service.slug(r.Context(), started.Workspace)
+	if err != nil {
+		return err
+	}
+	return d.enter(w, r, token, workspaceURL(slug))
 }
 
 // signoutData is what the sign-out page shows.
@@ -114,6 +289,6 @@ func (d *Door) signout(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d.clearCookie(w)
-	http.Redirect(w, r, signinURL(slug, noticeSignedOut), http.StatusSeeOther)
+	http.Redirect(w, r, signinPath{Workspace: slug, Notice: noticeSignedOut}.url(), http.StatusSeeOther)
 	return nil
 }

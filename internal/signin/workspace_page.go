@@ -30,6 +30,7 @@ type workspaceData struct {
 // shownSession is one line of the list of sessions.
 type shownSession struct {
 	ID, Method, Browser, Address string
+	Connection                   string // its name, or ""
 	CreatedAt, LastUsedAt        time.Time
 	BreakGlass, Current          bool
 }
@@ -53,7 +54,8 @@ type own struct {
 	workspace string // name
 	groups    []string
 	sessions  []session.Session
-	warnings  []audit.Event // of which every owner is told
+	names     map[string]string // of connections by id
+	warnings  []audit.Event     // of which every owner is told
 }
 
 func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err error) {
@@ -62,7 +64,10 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		if err != nil {
 			return err
 		}
-		o.workspace = cfg.Workspace.Name
+		o.workspace, o.names = cfg.Workspace.Name, map[string]string{}
+		for _, c := range cfg.Connections {
+			o.names[c.ID] = c.Name
+		}
 		if o.groups, err = tx.GroupNames(live.Member.ID); err != nil {
 			return err
 		}
@@ -119,9 +124,9 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	}
 	m := &live.Member
 	data := workspaceData{Slug: live.Slug, Name: m.Name, Email: m.Email, Status: m.Status(), Role: live.RoleName, RoleWhy: m.RoleReason.Sentence(),
-		Groups: o.groups, Done: done[r.URL.Query().Get("done")], SigninURL: signinURL(live.Slug, ""), Script: d.scripts}
+		Groups: o.groups, Done: done[r.URL.Query().Get("done")], SigninURL: signinPath{Workspace: live.Slug}.url(), Script: d.assets["session.js"].address}
 	for _, s := range o.sessions {
-		shown := shownSession{ID: s.ID, Method: methods[s.Method], Browser: browserName(s.UserAgent), Address: s.Address,
+		shown := shownSession{ID: s.ID, Method: methods[s.Method], Connection: o.names[s.Connection], Browser: browserName(s.UserAgent), Address: s.Address,
 			CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, BreakGlass: s.BreakGlass, Current: s.ID == live.ID}
 		if shown.Current {
 			data.Sessions = append([]shownSession{shown}, data.Sessions...)

@@ -1,0 +1,313 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/session"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/saml"
+)
+
+// Answer is what an IdP had a browser post to a connection's address.
+type Answer struct {
+	Connection string // id, from the address: the message decides nothing about it
+	Response   string // the form field SAMLResponse
+	RelayState string
+	Browser    string // the secret that the browser holds, "" where it sent none
+	Client     Client
+
+	unreadable *saml.Refusal // why there is no form to read
+}
+
+// Entered is a sign-in that succeeded.
+type Entered struct {
+	Token   string // of the session, which only its cookie holds
+	Session *session.Session
+	To      string // the path that it leads to
+}
+
+// SAML signs in with an IdP's answer. The connection is known from the address, the sign-in that
+// is answered from the RelayState under that connection and by the browser that began it. The
+// answer is verified outside the transaction; in one transaction then nobody has used it before,
+// the sign-in under way is consumed, the member is found or made, and the session is opened.
+//
+// A refusal is *TurnedAway; its event is recorded whether or not the client still waits. An
+// unknown connection is errs.KindNotFound.
+func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
+	for range maxMoves {
+		side, err := s.samlSide(ctx, a.Connection)
+		if err != nil {
+			if errs.Is(err, errs.KindNotFound) {
+				s.DB.System().RecordStranger(a.Client.Bucket, "signin.connection_unknown", nil)
+			}
+			return nil, err
+		}
+		entered, err := s.receive(ctx, side, a)
+		if !errors.Is(err, errMoved) {
+			return entered, err
+		}
+	}
+	return nil, errs.Unavailable("busy", "This connection is being changed. Start again in a moment.")
+}
+
+// errMoved says that the connection is no longer the one that an answer was verified for.
+var errMoved = errors.New("connection changed meanwhile")
+
+// maxMoves bounds how often an answer is verified for a connection that changes meanwhile.
+const maxMoves = 3
+
+// received is an answer on its way through the checks, with what is known of it so far.
+type received struct {
+	Answer
+	side      *samlSide
+	pending   pending
+	raw       []byte // the XML, as far as it could be decoded
+	assertion *saml.Assertion
+	arrival   provision.Arrival
+}
+
+func (s *Service) receive(ctx context.Context, side *samlSide, a Answer) (*Entered, error) {
+	r := &received{Answer: a, side: side}
+	var err error
+	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
+		return nil, err
+	}
+	switch err := r.verify(s.PublicURL, s.now()); {
+	case errors.As(err, new(*saml.Refusal)):
+		return nil, s.turnAway(ctx, r, err)
+	case err != nil:
+		return nil, fmt.Errorf("sign in by SAML: %w", err)
+	}
+	if r.arrival, err = arrivalOf(r.assertion, side.connection); err != nil {
+		return nil, s.turnAway(ctx, r, err)
+	}
+	entered := &Entered{}
+	err = s.DB.Write(ctx, side.workspace, func(tx *store.Tx) error {
+		var err error
+		entered.Token, entered.Session, err = r.enter(tx)
+		return err
+	})
+	switch {
+	case errors.Is(err, errMoved):
+		return nil, err
+	case refusing(err):
+		return nil, s.turnAway(ctx, r, err)
+	case err != nil:
+		return nil, fmt.Errorf("sign in by SAML: %w", err)
+	}
+	to := a.RelayState // of an answer that nobody asked for: a stranger's input
+	if r.pending.state != nil {
+		to = r.pending.state.ReturnTo
+	}
+	entered.To = landing(side.cfg.Workspace.Slug, to)
+	return entered, nil
+}
+
+// refusing reports whether err is somebody's no and not our own trouble.
+func refusing(err error) bool {
+	switch errs.KindOf(err) {
+	case errs.KindForbidden, errs.KindConflict, errs.KindInvalid, errs.KindNotFound, errs.KindUnauthenticated, errs.KindLimited:
+		return true
+	}
+	return false
+}
+
+// verify sets raw and assertion. The error is a *saml.Refusal.
+func (r *received) verify(publicURL string, now time.Time) error {
+	if r.unreadable != nil {
+		return r.unreadable
+	}
+	var err error
+	if r.raw, err = saml.DecodePost(r.Response, saml.DefaultMaxBytes); err != nil {
+		return err
+	}
+	expected, err := r.expectation(publicURL)
+	if err != nil {
+		return err
+	}
+	r.assertion, err = saml.Verify(r.raw, expected, now)
+	return err
+}
+
+// expectation is what the connection and the sign-in under way demand of the answer.
+func (r *received) expectation(publicURL string) (saml.Expectation, error) {
+	c := r.side.connection
+	idp := saml.IdentityProvider{EntityID: c.SAML.EntityID}
+	for _, der := range c.SAML.Certificates {
+		certificate, err := saml.ParseCertificate(der)
+		if err != nil {
+			return saml.Expectation{}, fmt.Errorf("certificate of connection %s: %w", c.ID, err)
+		}
+		idp.Certificates = append(idp.Certificates, certificate)
+	}
+	if c.SAML.EntityID == "" || len(idp.Certificates) == 0 {
+		return saml.Expectation{}, &saml.Refusal{Reason: "idp_unknown", Detail: "The connection has no metadata of the identity provider yet, so nothing can be verified."}
+	}
+	e := saml.Expectation{ServiceProvider: ServiceProvider(publicURL, c), IdentityProvider: idp, AllowUnsolicited: c.SAML.IdPInitiated,
+		Skew: c.SAML.Skew, MaxBytes: saml.DefaultMaxBytes}
+	switch c.SAML.Require {
+	case "both":
+		e.Require = saml.SignedBoth
+	case "response":
+		e.Require = saml.SignedResponse
+	}
+	if state := r.pending.state; state != nil {
+		e.RequestID, e.RequestedAt = state.RequestID, state.CreatedAt
+		if state.Force {
+			e.ForceAuthnAt = state.CreatedAt
+		}
+	}
+	return e, nil
+}
+
+// enter is the part of a sign-in that is one transaction.
+func (r *received) enter(tx *store.Tx) (token string, _ *session.Session, err error) {
+	cfg, err := tx.Config()
+	if err != nil {
+		return "", nil, err
+	}
+	c, found := cfg.Connection(r.Connection)
+	if !found {
+		return "", nil, errConnectionUnknown
+	}
+	if err := usable(c); err != nil {
+		return "", nil, err
+	}
+	if !reflect.DeepEqual(c.SAML, r.side.connection.SAML) {
+		return "", nil, errMoved // the answer was verified for other keys or other rules
+	}
+	m, err := provision.Arrive(tx, cfg, r.arrival)
+	if err != nil {
+		return "", nil, err
+	}
+	// Only now is the policy held, so that nobody switches the connection off meanwhile; what was read
+	// before must still be so.
+	held, err := tx.Config()
+	if err != nil {
+		return "", nil, err
+	}
+	if held.Workspace.Version != cfg.Workspace.Version {
+		return "", nil, store.Rerun()
+	}
+	if c.VerifiedAt.IsZero() {
+		if err := settings.ConnectionProven(tx, held, c.ID); err != nil {
+			return "", nil, err
+		}
+	}
+	if err := r.consume(tx); err != nil {
+		return "", nil, err
+	}
+	o, err := r.opening(tx.Now())
+	if err != nil {
+		return "", nil, err
+	}
+	return start(tx, cfg, m, o)
+}
+
+// consume makes the answer and the sign-in that it belongs to useless for everybody else. It comes
+// after the locks: who changes the connection holds the policy and then deletes these rows, and
+// each would wait for the other.
+func (r *received) consume(tx *store.Tx) error {
+	until := r.assertion.ReplayUntil.Add(saml.MaxSkew)
+	// Hashed, because the IdP chooses how long they are.
+	for _, id := range []string{"assertion " + keys.HashToken(r.assertion.ID), "response " + keys.HashToken(r.assertion.ResponseID)} {
+		first, err := tx.FirstSight(r.Connection, id, until)
+		if err != nil {
+			return err
+		}
+		if !first {
+			return errs.Forbidden("replayed", "This answer of your identity provider was used already. Start again.")
+		}
+	}
+	if r.pending.state == nil {
+		return nil
+	}
+	return tx.UseSignInState(r.pending.hash, r.Connection)
+}
+
+// opening is the session that the answer opens. The IdP may shorten its life and not lengthen it.
+func (r *received) opening(now time.Time) (opening, error) {
+	a := r.assertion
+	o := opening{attempt: attemptBy(r.Client, directory.MethodSAML), connection: r.Connection, authenticatedAt: a.AuthnInstant,
+		context: short(a.ContextClass), index: short(a.SessionIndex), until: now.Add(session.Absolute)}
+	if o.authenticatedAt.After(now) {
+		o.authenticatedAt = now // its clock is ahead by no more than is accepted
+	}
+	if end := a.SessionNotOnOrAfter; !end.IsZero() && end.Before(o.until) {
+		if o.until = end; !end.After(now) {
+			return opening{}, errs.Forbidden(saml.ReasonSessionExpired, "%s", sentences[saml.ReasonSessionExpired])
+		}
+	}
+	o.payload = func(session string) []byte { return r.payload(session, nil) }
+	return o, nil
+}
+
+// maxShort is how long a value of an assertion may be that is kept to be compared whole.
+const maxShort = 1024
+
+// short returns s, or "" where it is too long to be kept: half a value is nobody's.
+func short(s string) string {
+	if len(s) > maxShort {
+		return ""
+	}
+	return s
+}
+
+// subjectOf is whom an answer is about: a member where there is a link, else a stranger by the name
+// that the IdP gave, and nobody while nothing is verified.
+func (s *Service) subjectOf(ctx context.Context, r *received) audit.Party {
+	if r.arrival.Subject == "" {
+		return audit.Party{Kind: "stranger"}
+	}
+	who := audit.Party{Kind: "stranger", Name: cut(r.arrival.Shown, maxTyped)}
+	// Only for the event: where the database does not answer, the name must do.
+	_ = s.DB.Peek(ctx, r.side.workspace, func(tx *store.Tx) error {
+		link, err := tx.Identity(r.Connection, r.arrival.Subject)
+		if err != nil {
+			return err
+		}
+		m, err := tx.Member(link.Member)
+		if err == nil {
+			who = party(m)
+		}
+		return err
+	})
+	return who
+}
+
+// passOn reports whether an answer is to be posted once more from a page of ours, so that the
+// browser sends its cookies: when it belongs to a sign-in under way and the browser's secret did not
+// come along, and when nobody asked for it and another site sent it, so that the session
+// that the browser has is seen and ended. formActions are the origins that the form may end up at.
+func (s *Service) passOn(ctx context.Context, a Answer, crossSite bool) (pass bool, formActions []string, err error) {
+	side, err := s.samlSide(ctx, a.Connection)
+	if errs.Is(err, errs.KindNotFound) {
+		return false, nil, nil // SAML says so
+	} else if err != nil {
+		return false, nil, err
+	}
+	p, err := s.pendingOf(ctx, side, a.RelayState, a.Browser)
+	if err != nil {
+		return false, nil, err
+	}
+	unasked := p.found == "none" && crossSite && side.connection.SAML.IdPInitiated && usable(side.connection) == nil
+	to := p.to
+	if p.found == "none" {
+		to = a.RelayState
+	}
+	if !p.waiting && !unasked {
+		return false, nil, nil
+	}
+	formActions, err = s.formActions(ctx, to)
+	return true, formActions, err
+}

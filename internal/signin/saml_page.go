@@ -1,0 +1,155 @@
+package signin
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+	"github.com/gatehouse-id/gatehouse/saml"
+)
+
+// maxAnswer is how long a posted answer may be, in bytes of the form.
+const maxAnswer = 1 << 20
+
+// metadata is GET /auth/saml/{connection}/metadata: what the IdP's administrator is given.
+func (d *Door) metadata(w http.ResponseWriter, r *http.Request) error {
+	side, err := d.service.samlSide(r.Context(), r.PathValue("connection"))
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", saml.MetadataType)
+	h.Set("Content-Disposition", `inline; filename="gatehouse-metadata.xml"`)
+	h.Set("Cache-Control", "public, max-age=300")
+	_, _ = w.Write(ServiceProvider(d.service.PublicURL, side.connection).Metadata()) // the client may have gone away
+	return nil
+}
+
+// samlLogin is GET /auth/saml/{connection}/login: off to the IdP.
+func (d *Door) samlLogin(w http.ResponseWriter, r *http.Request) error {
+	browser := d.browserSecret(r)
+	if browser == "" {
+		browser, _ = keys.NewToken(browserPrefix)
+	}
+	q := r.URL.Query()
+	begun, err := d.service.BeginSAML(r.Context(), r.PathValue("connection"), q.Get("continue"), browser, q.Get("fresh") == "1", ClientOf(r))
+	if err != nil {
+		return err
+	}
+	// Kept over sign-ins: several may be under way in one browser.
+	http.SetCookie(w, d.browserCookie(browser))
+	if begun.URL != "" {
+		http.Redirect(w, r, begun.URL, http.StatusFound)
+		return nil
+	}
+	return d.onward(w, onward{Action: begun.Post, Fields: []field{{"SAMLRequest", begun.Request}, {"RelayState", begun.RelayState}}}, originsOf(begun.Post))
+}
+
+// onward is a page that posts a form on, by script or by its button.
+type onward struct {
+	Action string
+	Fields []field
+	Script string
+}
+
+type field struct{ Name, Value string }
+
+func (d *Door) onward(w http.ResponseWriter, o onward, formActions []string) error {
+	o.Script = d.assets["onward.js"].address
+	return web.Render(w, http.StatusOK, d.pages["onward"], web.Page{Title: "Signing in", FormActions: formActions, Data: o})
+}
+
+// passedOn marks an answer that came by way of our own page.
+const passedOn = "passed_on"
+
+// acs is POST /auth/saml/{connection}/acs, which IdPs have browsers post their answers to.
+//
+// Browsers send no cookie of ours with a form of another site (SameSite=Lax), neither the one that
+// tells who began the sign-in nor the session's. So the form is posted once more from a page of
+// ours, where it matters.
+func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
+	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r)}
+	if _, err := web.Form(r); err != nil {
+		answer.unreadable = unreadable(err)
+	} else {
+		answer.Response, answer.RelayState = r.PostForm.Get("SAMLResponse"), r.PostForm.Get("RelayState")
+		if len(r.PostForm["SAMLResponse"]) != 1 || len(r.PostForm["RelayState"]) > 1 {
+			answer.unreadable = &saml.Refusal{Reason: saml.ReasonMalformed, Detail: "The form must have the field SAMLResponse once, and RelayState once at the most."}
+		}
+	}
+	if answer.unreadable == nil && !r.PostForm.Has(passedOn) {
+		pass, formActions, err := d.service.passOn(r.Context(), answer, r.Header.Get("Sec-Fetch-Site") == "cross-site")
+		if err != nil {
+			return err
+		}
+		if pass {
+			fields := []field{{"SAMLResponse", answer.Response}, {passedOn, "1"}}
+			if answer.RelayState != "" {
+				fields = append(fields, field{"RelayState", answer.RelayState})
+			}
+			return d.onward(w, onward{Action: r.URL.EscapedPath(), Fields: fields}, formActions)
+		}
+	}
+	entered, err := d.service.SAML(r.Context(), answer)
+	var away *TurnedAway
+	switch {
+	case errors.As(err, &away):
+		return d.turnedAway(w, r, away)
+	case err != nil:
+		return err
+	}
+	return d.enter(w, r, entered.Token, entered.To)
+}
+
+// unreadable makes a refusal of what kept the form from being read.
+func unreadable(err error) *saml.Refusal {
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return &saml.Refusal{Reason: saml.ReasonTooLarge, Detail: "The form is longer than 1 MiB."}
+	}
+	return &saml.Refusal{Reason: saml.ReasonMalformed, Detail: "The form could not be read."}
+}
+
+// turnedAwayData is what the page of a refused sign-in shows.
+type turnedAwayData struct {
+	web.Failure
+	Event, Detail, Again string
+}
+
+// turnedAway shows a refusal. Nothing begins again by itself: a clock that is off would send the
+// browser in circles.
+func (d *Door) turnedAway(w http.ResponseWriter, r *http.Request, away *TurnedAway) error {
+	f := web.FailureOf(r, away)
+	web.Add(r.Context(), "error_code", f.Code)
+	web.Add(r.Context(), "event", away.Event)
+	data := turnedAwayData{Failure: f, Event: away.Event, Detail: away.Detail, Again: signinPath{Workspace: away.Slug, Continue: away.To}.url()}
+	if data.Detail == data.Message {
+		data.Detail = ""
+	}
+	return web.Render(w, f.Status, d.pages["refused"], web.Page{Title: "Sign-in refused", Data: data})
+}
+
+// browserCookie holds a random secret of the browser, by which it is known again when the IdP
+// answers. It opens nothing and ends with the browser.
+func (d *Door) browserCookie(secret string) *http.Cookie {
+	c := d.cookie(secret)
+	c.Name = d.service.browserCookieName()
+	return c
+}
+
+func (s *Service) browserCookieName() string {
+	if s.secure() {
+		return "__Host-gatehouse_browser"
+	}
+	return "gatehouse_browser"
+}
+
+// browserSecret returns the secret that a request carries, or "".
+func (d *Door) browserSecret(r *http.Request) string {
+	c, err := r.Cookie(d.service.browserCookieName())
+	if err != nil || !strings.HasPrefix(c.Value, browserPrefix) || len(c.Value) > maxTyped {
+		return ""
+	}
+	return c.Value
+}

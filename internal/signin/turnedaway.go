@@ -1,0 +1,138 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/saml"
+)
+
+// TurnedAway is a sign-in by an IdP that was refused. It wraps the *errs.Error that people are told.
+type TurnedAway struct {
+	err *errs.Error
+	// Event is the id of the event that was recorded, "" where it was summed up instead.
+	Event string
+	// Detail is for administrators: what was expected and what was received. "" before a signature
+	// was verified. It may quote the IdP.
+	Detail string
+	Slug   string // of the workspace
+	To     string // where the sign-in was to lead, or ""
+}
+
+func (t *TurnedAway) Error() string { return t.err.Error() }
+
+// Unwrap returns the error that people are told.
+func (t *TurnedAway) Unwrap() error { return t.err }
+
+// errNotVerified is the one answer while nothing is verified, so that it tells nothing to whoever tries.
+var errNotVerified = errs.Forbidden("saml_refused", "The answer of your identity provider was not accepted, so you are not signed in. If it happens each time, show this page to your administrator.")
+
+// sentences are for people, by reason, once the IdP's signature was verified.
+var sentences = map[string]string{
+	saml.ReasonStructure:      "Your identity provider's answer is not put together as SAML 2.0 asks for.",
+	saml.ReasonVersion:        "Your identity provider does not speak SAML 2.0.",
+	saml.ReasonEncrypted:      "Your identity provider encrypts its answer. The administrator has to switch assertion encryption off there.",
+	saml.ReasonDestination:    "Your identity provider sent its answer to another address. The administrator should check the ACS URL there.",
+	saml.ReasonIssuer:         "The answer comes from another identity provider than the one that is set up here.",
+	saml.ReasonInResponseTo:   "This sign-in was finished already, took too long, or was begun in another browser. Start again.",
+	saml.ReasonUnsolicited:    "Signing in from the identity provider's own page is switched off for this workspace. Start on the sign-in page here.",
+	saml.ReasonSubject:        "Your identity provider's answer does not say who you are.",
+	saml.ReasonNoConfirmation: "Your identity provider's answer lacks the confirmation that single sign-on needs.",
+	saml.ReasonRecipient:      "Your identity provider's answer is meant for another address. The administrator should check the ACS URL there.",
+	saml.ReasonNoConditions:   "Your identity provider's answer lacks the conditions that single sign-on needs.",
+	saml.ReasonCondition:      "Your identity provider's answer has a condition that is not understood here.",
+	saml.ReasonAudience:       "Your identity provider's answer is meant for another service. The administrator should check the audience (entity ID) there.",
+	saml.ReasonExpired:        "Your identity provider's answer had expired when it came. Start again.",
+	saml.ReasonNotYetValid:    "Your identity provider's answer is not valid yet.",
+	saml.ReasonNoAuthn:        "Your identity provider does not say that you signed in there.",
+	saml.ReasonAuthnInstant:   "Your identity provider did not ask you to sign in again, which was required.",
+	saml.ReasonContext:        "You signed in at your identity provider by other means than required.",
+	saml.ReasonSessionExpired: "Your session at the identity provider is over. Start again.",
+}
+
+// ofRefusal returns what people are told of a refusal by the library.
+func ofRefusal(r *saml.Refusal) *errs.Error {
+	switch {
+	case !r.Verified:
+		return errNotVerified
+	case r.Reason == saml.ReasonClockSkew:
+		return errs.Forbidden(r.Reason, "%s", cut(r.Detail, maxDetail))
+	case r.Reason == saml.ReasonStatus:
+		return errs.Forbidden(r.Reason, "Your identity provider did not sign you in (%s).", cut(r.StatusCode, maxTyped))
+	case sentences[r.Reason] != "":
+		return errs.Forbidden(r.Reason, "%s", sentences[r.Reason])
+	}
+	return errs.Forbidden(r.Reason, "Your identity provider's answer was not accepted.")
+}
+
+// Limits of events of refused answers in a window. Answers whose signature is good come from the
+// IdP and each has its event; but whoever holds one could post it again and again.
+const (
+	strangerEvents = 30 // of one client at one connection, nothing verified
+	messageEvents  = 5  // of one verified message
+	// refusalTime bounds the recording of a refusal, which does not wait for the client.
+	refusalTime = 10 * time.Second
+)
+
+// turnAway records why an answer was refused and returns the *TurnedAway for it.
+func (s *Service) turnAway(ctx context.Context, r *received, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalTime)
+	defer cancel()
+	why := &told{reason: errs.CodeOf(cause)}
+	away := &TurnedAway{err: errs.As(cause), Slug: r.side.cfg.Workspace.Slug, To: r.pending.to}
+	verified, message := r.assertion != nil, ""
+	var refusal *saml.Refusal
+	var missing *provision.NotFound
+	switch {
+	case errors.As(cause, &refusal):
+		verified, message = refusal.Verified, refusal.AssertionID+" "+refusal.ResponseID
+		away.err, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
+		if verified {
+			away.Detail = cut(refusal.Detail, maxDetail)
+		}
+	case errors.As(cause, &missing) && missing.Cause != "":
+		why.reason = missing.Cause
+	}
+	if r.assertion != nil {
+		message = r.assertion.ID + " " + r.assertion.ResponseID
+	}
+	why.code = away.err.Code
+	admitted, err := s.admitEvent(ctx, r, verified, message)
+	if err != nil {
+		return err
+	}
+	if !admitted {
+		s.DB.System().RecordStranger(r.Client.Bucket, "signin."+why.reason, nil)
+		return away
+	}
+	subject := s.subjectOf(ctx, r)
+	if subject.Name == "" && verified && refusal != nil {
+		subject.Name = cut(refusal.Subject, maxTyped)
+	}
+	id := keys.ID("evt_", s.now())
+	e := audit.Event{ID: id, Reason: why.reason, Actor: r.Client.stranger(), Subject: subject, Connection: r.Connection, Payload: r.payload("", why)}
+	if err := s.recordRefusal(ctx, r.side.workspace, e); err != nil {
+		return err
+	}
+	away.Event = id
+	return away
+}
+
+// admitEvent reports whether a refusal gets an event of its own.
+func (s *Service) admitEvent(ctx context.Context, r *received, verified bool, message string) (bool, error) {
+	name, limit := bucket("saml-client", r.Connection, r.Client.Bucket), strangerEvents
+	if verified {
+		name, limit = bucket("saml-message", r.Connection, message), messageEvents
+	}
+	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{name}, []int{limit})
+	if err != nil {
+		return false, fmt.Errorf("count attempt: %w", err)
+	}
+	return wait == 0, nil
+}
