@@ -151,9 +151,11 @@ func (m *Member) AgainstDirectory(resourceActive bool) bool {
 // RoleReason says how a member got the role they have. It is stored with the member.
 type RoleReason struct {
 	Source  RoleSourceKind `json:"source"`
-	Group   string         `json:"group,omitempty"` // display name of the group that won
+	Group   string         `json:"group,omitempty"` // display name of the group that won, or the claim's value
 	GroupID string         `json:"group_id,omitempty"`
-	At      time.Time      `json:"at"`
+	// Connection is the id of the connection that asserted the group, where it was a claim.
+	Connection string    `json:"connection,omitempty"`
+	At         time.Time `json:"at"`
 }
 
 // RoleSourceKind is where a role came from.
@@ -162,10 +164,18 @@ type RoleSourceKind string
 const (
 	RoleByHand    RoleSourceKind = "manual"
 	RoleByMapping RoleSourceKind = "mapping"
+	// RoleByClaim is a mapped role that a sign-in's group claim gives.
+	RoleByClaim   RoleSourceKind = "claim"
 	RoleByDefault RoleSourceKind = "default"
 	// RoleKept is a role that stayed over a return until the first group change.
 	RoleKept RoleSourceKind = "kept"
 )
+
+// SameCause reports whether two reasons name the same cause, whenever it came about.
+func (r RoleReason) SameCause(other RoleReason) bool {
+	r.At = other.At
+	return r == other
+}
 
 // Sentence explains the reason to a person.
 func (r RoleReason) Sentence() string {
@@ -174,6 +184,8 @@ func (r RoleReason) Sentence() string {
 		return "Set by hand; it stays until it is cleared."
 	case RoleByMapping:
 		return fmt.Sprintf("From the group %q by role mapping; the highest mapped role wins.", r.Group)
+	case RoleByClaim:
+		return fmt.Sprintf("From the group %q that single sign-on asserted, by role mapping; groups of a directory would come first.", r.Group)
 	case RoleKept:
 		return "Kept from before the return, until the first group change."
 	default:

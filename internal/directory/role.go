@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,6 +41,11 @@ func (m RoleMapping) MatchesGroup(directory, displayName, externalID string) boo
 		return false
 	}
 	return strings.EqualFold(m.Match, displayName) || (externalID != "" && m.Match == externalID)
+}
+
+// MatchesClaims reports whether the mapping holds for group claims of a connection.
+func (m RoleMapping) MatchesClaims(connection string) bool {
+	return m.Directory == "" && (m.Connection == "" || m.Connection == connection)
 }
 
 // Roles is a workspace's ranked list, highest first.
@@ -96,16 +103,63 @@ func (rs Roles) MappedRole(mappings []RoleMapping, directory, displayName, exter
 	return best, found
 }
 
-// MappedGroup is a group that some mapping gives a role to, as one member's membership.
+// MappedGroup is a group that some mapping gives a role to, as one member's membership: one that a
+// directory pushed, or a claim of a connection.
 type MappedGroup struct {
-	ID   string
-	Name string
+	ID   string // "" for a claim
+	Name string // display name, or the claim's value
 	Role string // role id
+	// Connection is the id of the connection that asserted it, "" for a directory's group.
+	Connection string
 }
 
-// Decide returns the role of a member and why: by hand, else the highest mapped role of
-// groups, else the lowest. The order of groups does not matter; of two groups with one role the
-// smaller id is named, so that the reason is stable.
+// MappedClaims returns those of a connection's group claims to which mappings give a role. A
+// mapping's match is compared with the raw value, without regard to letter case.
+func (rs Roles) MappedClaims(mappings []RoleMapping, connection string, values []string) []MappedGroup {
+	best := map[string]Role{} // by folded match
+	for _, m := range mappings {
+		if m.Match == "" || !m.MatchesClaims(connection) {
+			continue
+		}
+		role, ok := rs.ByID(m.Role)
+		if !ok || role.IsOwner() {
+			continue
+		}
+		if had, ok := best[Fold(m.Match)]; !ok || role.Rank < had.Rank {
+			best[Fold(m.Match)] = role
+		}
+	}
+	if len(best) == 0 {
+		return nil
+	}
+	var out []MappedGroup
+	for _, v := range values {
+		if role, ok := best[Fold(v)]; ok {
+			out = append(out, MappedGroup{Name: v, Role: role.ID, Connection: connection})
+		}
+	}
+	return out
+}
+
+// MapsClaims reports whether any mapping could hold for a group claim of any connection.
+func (c *Config) MapsClaims() bool {
+	return len(c.Connections) > 0 && slices.ContainsFunc(c.Mappings, func(m RoleMapping) bool { return m.Directory == "" })
+}
+
+// before orders groups that give a role: a directory's come before claims, then the higher role,
+// then, so that the reason is stable, the smaller id or name.
+func (g MappedGroup) before(other MappedGroup, rank, otherRank int) bool {
+	return cmp.Or(
+		cmp.Compare(min(len(g.Connection), 1), min(len(other.Connection), 1)),
+		cmp.Compare(rank, otherRank),
+		strings.Compare(g.ID, other.ID),
+		strings.Compare(g.Connection, other.Connection),
+		strings.Compare(g.Name, other.Name),
+	) < 0
+}
+
+// Decide returns the role of a member and why: by hand, else the highest mapped role of the
+// directory's groups, else that of claims, else the lowest. The order of groups does not matter.
 func (rs Roles) Decide(source RoleSource, manual string, groups []MappedGroup, now time.Time) (Role, RoleReason) {
 	if manual != "" {
 		if role, ok := rs.ByID(manual); ok {
@@ -121,11 +175,14 @@ func (rs Roles) Decide(source RoleSource, manual string, groups []MappedGroup, n
 			if !ok || role.IsOwner() {
 				continue
 			}
-			if !found || role.Rank < best.Rank || role.Rank == best.Rank && g.ID < by.ID {
+			if !found || g.before(by, role.Rank, best.Rank) {
 				best, by, found = role, g, true
 			}
 		}
-		if found {
+		switch {
+		case found && by.Connection != "":
+			return best, RoleReason{Source: RoleByClaim, Group: by.Name, Connection: by.Connection, At: now}
+		case found:
 			return best, RoleReason{Source: RoleByMapping, Group: by.Name, GroupID: by.ID, At: now}
 		}
 	}

@@ -1,8 +1,10 @@
 package provision
 
 import (
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -10,9 +12,10 @@ import (
 type Arrival struct {
 	Connection string // id
 	Method     directory.Method
-	Subject    string // the whole key, compared byte for byte
-	Shown      string // the subject's value alone: for people, and to find the person of a directory
-	Email      string // "" where the IdP gave none
+	// Subject is the whole key, at most 2,048 bytes, compared byte for byte.
+	Subject string
+	Shown   string // the subject's value alone: for people, and to find the person of a directory
+	Email   string // "" where the IdP gave none
 
 	Name, GivenName, FamilyName string
 	// Groups is what the IdP asserts where GroupsKnown; an absent or truncated claim is not known.
@@ -20,9 +23,11 @@ type Arrival struct {
 	GroupsKnown bool
 }
 
-// NotFound is why nobody was found for an arrival who may not be made either.
+// NotFound says why nobody was found for an arrival whom policy does not let in unprovisioned.
 type NotFound struct {
-	Cause string // "not_provisioned", "left_directory" or "not_assigned"
+	// Cause is "not_provisioned": the connection's directory never named the subject;
+	// "left_directory": it did, and deleted them; "no_directory": no directory could have.
+	Cause string
 	err   error
 }
 
@@ -31,7 +36,171 @@ func (e *NotFound) Error() string { return e.err.Error() }
 // Unwrap returns the refusal, "account_not_found".
 func (e *NotFound) Unwrap() error { return e.err }
 
-// Arrive finds, links or makes the member whom an arrival is (rows 19 to 23, law 6).
-func Arrive(_ *store.Tx, _ *directory.Config, _ Arrival) (*directory.Member, error) {
-	return nil, &NotFound{Cause: "not_provisioned", err: errs.Forbidden("account_not_found", "We couldn't find your account in this workspace.")}
+func notFound(cause string) error {
+	return &NotFound{Cause: cause, err: errs.Forbidden("account_not_found",
+		"We couldn't find your account in this workspace. Ask your administrator to assign you to this application.")}
+}
+
+// What made a link, as Identity.How.
+const (
+	byDirectory   = "directory"     // by a person of the connection's own directory
+	byDomain      = "domain"        // by an address in a domain that this workspace has proven
+	byFirstSignIn = "first_sign_in" // the member was made by it
+)
+
+// Arrive finds, links or makes the member whom an arrival is (rows 19 to 23, law 6), and hears what
+// is asserted of them: name and address of people whom no directory owns, group claims of everybody.
+// It takes the locks that this needs; the transaction holds no other of people or policy. cfg is
+// this transaction's configuration. The member is returned held, as read under the lock and changed
+// since; the caller opens the session, which completes a pending person (SignedIn).
+//
+// Refusals are errs.KindForbidden. Where a member is known to whom the refusal speaks, they are
+// returned beside it, for the event. Codes: those of directory.MaySignIn; "account_not_found" (a
+// *NotFound); "account_ambiguous"; "owner_not_linked"; "address_taken"; "foreign_domain";
+// "email_missing"; "address_invalid"; "subject_invalid"; "connection_not_active". The caller records
+// the refusal: the transaction is rolled back and nothing is kept of a refused arrival.
+func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	peek, err := recognise(tx, cfg, a)
+	if err != nil {
+		return peek.member, err
+	}
+	// Nobody is made beside another sign-in or create that may concern the same person.
+	if err := tx.LockPeople(peek.ids(), peek.member == nil); err != nil {
+		return nil, err
+	}
+	if cfg, err = tx.Config(); err != nil {
+		return nil, err
+	}
+	found, err := recognise(tx, cfg, a)
+	if err != nil {
+		return found.member, err
+	}
+	if !found.same(peek) {
+		return nil, store.Rerun()
+	}
+	conn, _ := cfg.Connection(a.Connection)
+	if conn.Status != directory.ConnectionActive {
+		return found.member, errs.Forbidden("connection_not_active", "Signing in through this connection is switched off.")
+	}
+	scope := Scope{Workspace: tx.Workspace(), Connection: conn.ID, Actor: audit.Party{Kind: "connection", ID: conn.ID, Name: conn.Name}}
+	if found.member == nil {
+		return makeMember(tx, cfg, scope, a)
+	}
+	m := found.member
+	if err := directory.MaySignIn(cfg, m, a.Method); err != nil {
+		return m, err
+	}
+	if err := heldInactive(tx, m); err != nil {
+		return m, err
+	}
+	return m, hear(tx, cfg, scope, found, a)
+}
+
+// Limits of what identifies somebody: it stands in an index, with two ids beside it.
+const maxSubject = 2048
+
+func (a Arrival) check() error {
+	if a.Subject == "" || len(a.Subject) > maxSubject || len(a.Shown) > maxKey {
+		return errs.Forbidden("subject_invalid", "The assertion's subject has %d bytes; expected 1 to %d.", len(a.Subject), maxSubject)
+	}
+	for _, text := range []string{a.Email, a.Name, a.GivenName, a.FamilyName} {
+		if len(text) > maxKey {
+			return errs.Forbidden("subject_invalid", "The assertion has a name or an address of %d bytes; at most %d are accepted.", len(text), maxKey)
+		}
+	}
+	return nil
+}
+
+// name is the person's name as asserted, or "".
+func (a Arrival) name() string {
+	p := Person{DisplayName: a.Name, GivenName: a.GivenName, FamilyName: a.FamilyName}
+	return p.name()
+}
+
+// makeMember is just-in-time creation (row 21). The policy is held exclusively.
+func makeMember(tx *store.Tx, cfg *directory.Config, scope Scope, a Arrival) (*directory.Member, error) {
+	name := a.name()
+	if name == "" {
+		name = a.Email
+	}
+	m := &directory.Member{ID: keys.ID("mem_", tx.Now()), Email: a.Email, Name: name, GivenName: a.GivenName, FamilyName: a.FamilyName,
+		Stage: directory.StageActive, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+	decide(cfg, m, nil, tx.Now())
+	if err := hearClaims(tx, cfg, m, a); err != nil {
+		return nil, err
+	}
+	if err := link(tx, scope, m, a, byFirstSignIn); err != nil {
+		return nil, err
+	}
+	return m, save(tx, cfg, scope, change{after: m, why: byFirstSignIn})
+}
+
+// link makes the sign-in link of a member.
+func link(tx *store.Tx, scope Scope, m *directory.Member, a Arrival, how string) error {
+	tx.InsertIdentity(store.Identity{Connection: a.Connection, Subject: a.Subject, Shown: a.Shown, Email: a.Email, Member: m.ID, How: how})
+	e := scope.event(audit.IdentityLinked, memberParty(m), audit.Change{Field: "subject", To: a.Shown})
+	e.Reason = how
+	return tx.Record(e)
+}
+
+// hear keeps the link and what is asserted of a member who was known before.
+func hear(tx *store.Tx, cfg *directory.Config, scope Scope, found recognised, a Arrival) error {
+	m, how := found.member, found.how
+	if found.identity != nil {
+		tx.TouchIdentity(a.Connection, a.Subject, a.Email)
+		how = found.identity.How
+	} else if err := link(tx, scope, m, a, how); err != nil {
+		return err
+	}
+	c := edit(m, "asserted")
+	changes, err := assertAttributes(tx, cfg, m, a, how)
+	if err != nil {
+		return err
+	}
+	if err := hearClaims(tx, cfg, m, a); err != nil {
+		return err
+	}
+	if len(changes) > 0 {
+		e := scope.event(audit.MemberUpdated, memberParty(m), changes...)
+		e.Reason = c.why
+		if err := tx.Record(e); err != nil {
+			return err
+		}
+	} else if m.Role == c.before.Role && m.RoleReason == c.before.RoleReason {
+		return nil
+	}
+	return save(tx, cfg, scope, c)
+}
+
+// assertAttributes fills what a connection may say of a member whom no directory owns: the names,
+// and the address of people whom the connection itself made. An address that law 6 refuses, an
+// owner's and break-glass's stay; nobody is kept out by it.
+func assertAttributes(tx *store.Tx, cfg *directory.Config, m *directory.Member, a Arrival, how string) ([]audit.Change, error) {
+	if m.Directory != "" {
+		return nil, nil
+	}
+	var changes []audit.Change
+	set := func(field string, at *string, to string) {
+		if to != "" && *at != to {
+			changes = append(changes, audit.Change{Field: field, From: *at, To: to})
+			*at = to
+		}
+	}
+	set("name", &m.Name, a.name())
+	set("given_name", &m.GivenName, a.GivenName)
+	set("family_name", &m.FamilyName, a.FamilyName)
+	if how != byFirstSignIn || a.Email == m.Email || !directory.IsAddress(a.Email) || guarded(cfg, m) {
+		return changes, nil
+	}
+	switch err := checkAddress(tx, a.Email, m.ID, true); {
+	case err == nil:
+		set("email", &m.Email, a.Email)
+	case errs.Is(err, errs.KindForbidden), errs.Is(err, errs.KindConflict):
+	default:
+		return nil, err
+	}
+	return changes, nil
 }

@@ -36,6 +36,7 @@ type house struct {
 	t    fataler
 	db   *store.DB
 	svc  *provision.Service
+	conn string // of okta
 	ws   string
 	root string // the owner's member id
 	// okta and entra are the two directories; ops go to okta unless said otherwise.
@@ -92,6 +93,7 @@ func build(t fataler, db *store.DB, p plan) *house {
 		if !p.noSSO {
 			c.VerifiedAt = tx.Now()
 		}
+		h.conn = c.ID
 		tx.SaveConnection(c, true)
 		tx.SaveDirectory(directory.Directory{ID: h.okta.Directory, Name: "okta", Connection: c.ID, Enabled: true, Mode: directory.ModeLenient}, true)
 		tx.SaveDirectory(directory.Directory{ID: h.entra.Directory, Name: "entra", Enabled: true, Mode: directory.ModeLenient}, true)

@@ -108,11 +108,11 @@ func (s *Service) SetRole(ctx context.Context, scope Scope, find func(*store.Tx)
 			}
 			m.ManualRole = role.ID
 		}
-		groups, err := tx.MappedGroups([]string{m.ID})
+		groups, err := groupsOf(tx, cfg, m)
 		if err != nil {
 			return err
 		}
-		role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, m.ManualRole, groups[m.ID], tx.Now())
+		role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, m.ManualRole, groups, tx.Now())
 		if c.before.Role == owner(cfg) && role.ID != owner(cfg) {
 			if err := s.shield(tx, cfg, scope, &c.before, "taking the owner role away"); err != nil {
 				return err
@@ -138,10 +138,14 @@ func (s *Service) SetRole(ctx context.Context, scope Scope, find func(*store.Tx)
 
 // SignedIn notes inside a sign-in's transaction that m, who was read under their lock, has
 // entered: a pending or invited person becomes a member in full by it. The caller has asked
-// directory.MaySignIn and holds the lock.
+// directory.MaySignIn and holds the lock. A pending person whose directory holds them inactive
+// stays one, whatever else lets them in: errs.KindForbidden, "account_deactivated" (row 20).
 func SignedIn(tx *store.Tx, cfg *directory.Config, m *directory.Member) error {
 	if m.Stage != directory.StagePending && m.Stage != directory.StageInvited {
 		return nil
+	}
+	if err := heldInactive(tx, m); err != nil {
+		return err
 	}
 	c := edit(m, "first_sign_in")
 	m.Stage = directory.StageActive
@@ -152,4 +156,22 @@ func SignedIn(tx *store.Tx, cfg *directory.Config, m *directory.Member) error {
 		return err
 	}
 	return save(tx, cfg, scope, c)
+}
+
+// heldInactive refuses a pending person whom their directory holds inactive. An owner may have
+// restored them; what was never begun is not completed against the directory.
+func heldInactive(tx *store.Tx, m *directory.Member) error {
+	if m.Stage != directory.StagePending {
+		return nil
+	}
+	resources, err := tx.SCIMUsersOfMember(m.ID)
+	if err != nil {
+		return err
+	}
+	for _, u := range resources {
+		if u.RetiredAt.IsZero() && !u.Active {
+			return errs.Forbidden("account_deactivated", "Your organisation's directory deactivated this account.")
+		}
+	}
+	return nil
 }

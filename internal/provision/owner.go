@@ -83,13 +83,14 @@ func DropOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party, id string
 	if err != nil {
 		return nil, err
 	}
-	groups, err := tx.MappedGroups([]string{id})
+	c := edit(m, "operator")
+	m.ManualRole, m.BreakGlass = "", false
+	groups, err := groupsOf(tx, cfg, m)
 	if err != nil {
 		return nil, err
 	}
-	c := edit(m, "operator")
-	role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, "", groups[id], tx.Now())
-	m.ManualRole, m.BreakGlass, m.Role, m.RoleReason = "", false, role.ID, reason
+	role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, "", groups, tx.Now())
+	m.Role, m.RoleReason = role.ID, reason
 	changes = []string{"owners." + m.Email + ": no longer an owner, now " + role.Name}
 	scope := Scope{Workspace: tx.Workspace(), Actor: actor}
 	if err := tx.Record(scope.event(audit.SettingsChanged, memberParty(m), asChanges(changes)...)); err != nil {

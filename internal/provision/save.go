@@ -3,6 +3,7 @@ package provision
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -14,6 +15,8 @@ type change struct {
 	before directory.Member
 	after  *directory.Member
 	why    string // code of what brought it about
+	// told are the fields that the event of the request itself tells of.
+	told []audit.Change
 }
 
 // edit starts a change of m: the copy of what was is kept, m is changed by the caller.
@@ -132,6 +135,10 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 	if err != nil {
 		return 0, err
 	}
+	claimed, err := claimedGroups(tx, cfg, members, groups)
+	if err != nil {
+		return 0, err
+	}
 	mapped := cfg.Workspace.Policy.RoleSource == directory.RoleSourceMapping
 	leaving := 0
 	var turned []change                // who goes out or comes in
@@ -143,11 +150,8 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 		}
 		has := len(groups[m.ID]) > 0 && mapped
 		c := edit(m, ask.why)
-		if !(ask.everybody && mapped && !has && keepsRole(cfg, m)) {
-			role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, m.ManualRole, groups[m.ID], tx.Now())
-			if role.ID != m.Role || reason.Source != m.RoleReason.Source || reason.GroupID != m.RoleReason.GroupID || reason.Group != m.RoleReason.Group {
-				m.Role, m.RoleReason = role.ID, reason
-			}
+		if !(ask.everybody && mapped && !has && len(claimed[m.ID]) == 0 && keepsRole(cfg, m)) {
+			decide(cfg, m, slices.Concat(groups[m.ID], claimed[m.ID]), tx.Now())
 		}
 		switch {
 		case has && m.Sources.Has(directory.SourceGroupLoss):
@@ -214,7 +218,8 @@ type grantGroup struct {
 
 func addGrant(grants map[string]*grantGroup, c change) {
 	m := c.after
-	key := m.Role + "\x00" + string(m.RoleReason.Source) + "\x00" + m.RoleReason.GroupID
+	r := m.RoleReason
+	key := strings.Join([]string{m.Role, string(r.Source), r.GroupID, r.Connection, r.Group}, "\x00")
 	g := grants[key]
 	if g == nil {
 		g = &grantGroup{reason: m.RoleReason, role: m.Role}

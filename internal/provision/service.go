@@ -19,13 +19,15 @@ type Service struct {
 type Scope struct {
 	Workspace string // id
 	Directory string // id; "" for people's own acts
-	Actor     audit.Party
+	// Connection is the id of the connection that vouches for somebody, or "".
+	Connection string
+	Actor      audit.Party
 	// Payload is what the caller sent, redacted (audit.Exchange); it is stored with the event.
 	Payload json.RawMessage
 }
 
 func (s Scope) event(t audit.Type, subject audit.Party, changes ...audit.Change) audit.Event {
-	return audit.Event{Type: t, Actor: s.Actor, Subject: subject, Directory: s.Directory, Payload: s.Payload, Changes: changes}
+	return audit.Event{Type: t, Actor: s.Actor, Subject: subject, Directory: s.Directory, Connection: s.Connection, Payload: s.Payload, Changes: changes}
 }
 
 func memberParty(m *directory.Member) audit.Party {

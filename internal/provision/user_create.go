@@ -52,7 +52,9 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 			tx.RetireSCIMUser(old.ID)
 		}
 		tx.InsertSCIMUser(u)
-		e := scope.event(audit.SCIMUserCreated, memberParty(c.after), audit.Change{Field: "scim_id", To: u.ID}, audit.Change{Field: "user_name", To: u.UserName})
+		f.moveLinks(tx, before, c.after)
+		e := scope.event(audit.SCIMUserCreated, memberParty(c.after),
+			append([]audit.Change{{Field: "scim_id", To: u.ID}, {Field: "user_name", To: u.UserName}}, c.told...)...)
 		e.Reason = c.why
 		if err := tx.Record(e); err != nil {
 			return err
@@ -67,11 +69,14 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 }
 
 // predecessors are the resources that had the userName or externalId of a person to be created,
-// and their members. The locks of those members are held.
+// their members, and the member who signed in as that person before. The locks of those members
+// are held.
 type predecessors struct {
 	inactive []store.SCIMUser // live and inactive: retired under new_identity
 	// retired is the newest retired resource that matches, or nil.
 	retired *store.SCIMUser
+	// linked is the id of the member whom a sign-in link says to be the person, or "".
+	linked  string
 	members map[string]*directory.Member // by id
 }
 
@@ -84,8 +89,17 @@ func (p predecessors) ids() []string {
 	if p.retired != nil {
 		ids = append(ids, p.retired.Member)
 	}
+	if p.linked != "" {
+		ids = append(ids, p.linked)
+	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// succeeds reports whether a resource of the directory was m's before.
+func (p predecessors) succeeds(m *directory.Member) bool {
+	return m != nil && (p.retired != nil && p.retired.Member == m.ID ||
+		slices.ContainsFunc(p.inactive, func(u store.SCIMUser) bool { return u.Member == m.ID }))
 }
 
 // predecessors finds and locks them, and refuses a POST beside a live resource, except beside an
@@ -115,6 +129,11 @@ func (f *feed) predecessors(tx *store.Tx, p Person) (predecessors, error) {
 	found.members = make(map[string]*directory.Member, len(members))
 	for i := range members {
 		found.members[members[i].ID] = &members[i]
+	}
+	if m := found.members[found.linked]; found.linked != "" && !found.succeeds(m) && !f.adoptable(m) {
+		// Somebody else's: they are not touched, and nothing that put them out binds the new person.
+		delete(found.members, found.linked)
+		found.linked = ""
 	}
 	for _, u := range found.inactive {
 		// An owner holds this person in, against the directory: they are not pushed aside.
@@ -152,7 +171,8 @@ func (f *feed) claims(tx *store.Tx, p Person) (predecessors, error) {
 			}
 		}
 	}
-	return found, nil
+	found.linked, err = f.signedInAs(tx, p)
+	return found, err
 }
 
 // matches reports whether a retired resource was the same person: by externalId; by userName only
@@ -179,6 +199,9 @@ func (f *feed) memberFor(tx *store.Tx, u *store.SCIMUser, p Person, before prede
 		if err != nil || c.after != nil {
 			return c, err
 		}
+	}
+	if m := before.members[before.linked]; f.adoptable(m) && !f.replacesAdopted(m) {
+		return f.adopt(tx, u, p, m)
 	}
 	m := f.freshMember(tx, p, f.boundSources(before))
 	if !u.Active {

@@ -245,6 +245,7 @@ func (f *feed) renew(tx *store.Tx, scope Scope, u *store.SCIMUser, c change, cha
 	fresh.Role, fresh.RoleReason = role.ID, reason
 	u.Member = fresh.ID
 	tx.UpdateSCIMUser(u)
+	tx.MoveIdentities(old.ID, fresh.ID)
 	changes = append(changes, audit.Change{Field: "member", From: old.ID, To: fresh.ID})
 	if err := tx.Record(scope.event(audit.SCIMUserReactivated, memberParty(&fresh), changes...)); err != nil {
 		return err

@@ -1,0 +1,260 @@
+package provision
+
+import (
+	"slices"
+	"unicode/utf8"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// recognised is who an arrival turned out to be. No member means one to be made.
+type recognised struct {
+	identity *store.Identity // the link by which, nil for a new one
+	member   *directory.Member
+	how      string // of a new link
+}
+
+func (r recognised) ids() []string {
+	if r.member == nil {
+		return nil
+	}
+	return []string{r.member.ID}
+}
+
+func (r recognised) same(other recognised) bool {
+	return slices.Equal(r.ids(), other.ids()) && r.how == other.how && (r.identity == nil) == (other.identity == nil)
+}
+
+// recognise says who an arrival is: by the link of the subject (row 19), by a person of the
+// connection's own directory, by an address in a domain that this workspace has proven (row 20),
+// or somebody to be made (row 21). With a refusal, the member whom it concerns may be there.
+func recognise(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
+	identity, m, err := tx.IdentityAndMember(a.Connection, a.Subject)
+	if err == nil {
+		return recognised{identity: identity, member: m}, nil
+	}
+	if !errs.Is(err, errs.KindNotFound) {
+		return recognised{}, err
+	}
+	if found, err := ofDirectory(tx, cfg, a); err != nil || found.member != nil {
+		return found, err
+	}
+	if found, err := ofAddress(tx, cfg, a); err != nil || found.member != nil {
+		return found, err
+	}
+	return unknown(tx, cfg, a)
+}
+
+// own are the directories that a connection is beside.
+func own(cfg *directory.Config, connection string) []directory.Directory {
+	return slices.DeleteFunc(slices.Clone(cfg.Directories), func(d directory.Directory) bool { return d.Connection != connection })
+}
+
+func proven(cfg *directory.Config, address string) bool {
+	return slices.Contains(cfg.Domains, directory.Domain(address))
+}
+
+// names reports whether an arrival's subject or address is one of somebody's userName and address,
+// without regard to letter case, or exactly their externalId.
+func (a Arrival) names(userName, externalID, address string) bool {
+	for _, asserted := range []string{a.Shown, a.Email} {
+		if asserted == "" {
+			continue
+		}
+		if sameName(asserted, userName) || sameName(asserted, address) || asserted == externalID {
+			return true
+		}
+	}
+	return false
+}
+
+// sameName compares two names without regard to letter case, but never takes an ASCII letter for one
+// that only folds to it: the Kelvin sign is no k, and whoever can choose it is not k's owner.
+func sameName(a, b string) bool {
+	if len(a) != len(b) || directory.Fold(a) != directory.Fold(b) {
+		return false // the letters in question are longer than the ASCII ones
+	}
+	for i := range len(a) {
+		if (a[i] < utf8.RuneSelf) != (b[i] < utf8.RuneSelf) {
+			return false
+		}
+	}
+	return true
+}
+
+// ofDirectory finds the one person of the connection's own directory whom the arrival names. It
+// needs no proven domain, and never makes an owner or the break-glass administrator of somebody:
+// they are linked where their own address says so and its domain is proven, and by nothing else.
+func ofDirectory(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
+	var ids []string
+	for _, d := range own(cfg, a.Connection) {
+		people, err := tx.PeopleAsserted(d.ID, a.Shown, a.Email)
+		if err != nil {
+			return recognised{}, err
+		}
+		for _, p := range people {
+			if a.names(p.UserName, p.ExternalID, p.Email) {
+				ids = append(ids, p.Member)
+			}
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	switch len(ids) {
+	case 0:
+		return recognised{}, nil
+	case 1:
+	default:
+		return recognised{}, errs.Forbidden("account_ambiguous",
+			"The assertion names two people of the directory: %q is one and %q another. Correct the attribute mapping in the identity provider.", a.Shown, a.Email)
+	}
+	m, err := tx.Member(ids[0])
+	if err != nil {
+		return recognised{}, err
+	}
+	if !guarded(cfg, m) {
+		return recognised{member: m, how: byDirectory}, nil
+	}
+	if proven(cfg, m.Email) && sameName(a.Email, m.Email) {
+		return recognised{member: m, how: byDomain}, nil
+	}
+	return recognised{member: m}, errs.Forbidden("owner_not_linked",
+		"%s is an owner of this workspace. An owner's account is linked to single sign-on only by an address in a domain that the workspace has proven. Sign in another way.", m.Email)
+}
+
+// ofAddress looks at who has the asserted address. In a proven domain it is them. Elsewhere mail is
+// not identity: an address in use is refused, and so is a person who is out and came through this
+// connection or its directory before, rather than made again under a fresh id.
+func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
+	holders, err := tx.MembersByEmail(a.Email)
+	if err != nil {
+		return recognised{}, err
+	}
+	for i := range holders {
+		m := &holders[i]
+		same := sameName(a.Email, m.Email)
+		switch {
+		case m.Sources == 0 && same && proven(cfg, a.Email):
+			return recognised{member: m, how: byDomain}, nil
+		case m.Sources == 0:
+			return recognised{}, addressTaken(a.Email)
+		case !same || !mayCreate(cfg, a.Connection) && !proven(cfg, a.Email):
+			continue
+		}
+		known, err := cameThrough(tx, cfg, a.Connection, m)
+		if err != nil {
+			return recognised{}, err
+		}
+		if known || proven(cfg, a.Email) {
+			return recognised{member: m}, directory.MaySignIn(cfg, m, a.Method)
+		}
+	}
+	return recognised{}, nil
+}
+
+func addressTaken(address string) error {
+	return errs.Forbidden("address_taken",
+		"The address %s belongs to another account of this workspace, and this sign-in is not linked to it. An owner can prove the domain %s for the workspace; then the two are one.",
+		address, directory.Domain(address))
+}
+
+// cameThrough reports whether a member is of a connection's own directory or has a link through it.
+func cameThrough(tx *store.Tx, cfg *directory.Config, connection string, m *directory.Member) (bool, error) {
+	if slices.ContainsFunc(own(cfg, connection), func(d directory.Directory) bool { return d.ID == m.Directory }) {
+		return true, nil
+	}
+	links, err := tx.IdentitiesOf(m.ID)
+	return slices.ContainsFunc(links, func(i store.Identity) bool { return i.Connection == connection }), err
+}
+
+// mayCreate reports whether a sign-in through a connection may make a member: the policy of its own
+// directories, all of them, else the workspace's.
+func mayCreate(cfg *directory.Config, connection string) bool {
+	dirs := own(cfg, connection)
+	if len(dirs) == 0 {
+		return cfg.Workspace.Policy.ProvisionOn != directory.ProvisionSCIM
+	}
+	return !slices.ContainsFunc(dirs, func(d directory.Directory) bool {
+		return cfg.PolicyFor(d.ID).ProvisionOn == directory.ProvisionSCIM
+	})
+}
+
+// unknown decides about an arrival whom nobody here is: whether they may be made, and if not, why
+// nobody is there.
+func unknown(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
+	left, err := whoLeft(tx, cfg, a)
+	if err != nil {
+		return recognised{}, err
+	}
+	switch create := mayCreate(cfg, a.Connection); {
+	case left != nil && create && left.Sources != 0:
+		return recognised{member: left}, directory.MaySignIn(cfg, left, a.Method)
+	case left != nil:
+		return recognised{}, notFound("left_directory")
+	case !create && len(own(cfg, a.Connection)) == 0:
+		return recognised{}, notFound("no_directory")
+	case !create:
+		return recognised{}, notFound("not_provisioned")
+	}
+	return recognised{}, mayHaveAddress(tx, cfg, a)
+}
+
+// whoLeft returns a member whom the connection's own directory knew by what is asserted and has
+// deleted since, or nil; one who is out before one who is in.
+func whoLeft(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, error) {
+	var ids []string
+	for _, d := range own(cfg, a.Connection) {
+		for _, key := range []string{a.Shown, a.Email} {
+			if key == "" {
+				continue
+			}
+			resources, err := tx.SCIMUserClaims(d.ID, key, key)
+			if err != nil {
+				return nil, err
+			}
+			for _, u := range resources {
+				if !u.RetiredAt.IsZero() && a.names(u.UserName, u.ExternalID, "") {
+					ids = append(ids, u.Member)
+				}
+			}
+		}
+	}
+	members, err := tx.Members(ids)
+	if err != nil {
+		return nil, err
+	}
+	var left *directory.Member
+	for i := range members {
+		m := &members[i]
+		if m.Stage != directory.StageErased && (left == nil || left.Sources == 0) {
+			left = m
+		}
+	}
+	return left, nil
+}
+
+// mayHaveAddress refuses the address that somebody to be made would have.
+func mayHaveAddress(tx *store.Tx, cfg *directory.Config, a Arrival) error {
+	if a.Email == "" {
+		attribute := "email"
+		if conn, ok := cfg.Connection(a.Connection); ok && conn.SAML != nil && conn.SAML.Attributes.Email != "" {
+			attribute = conn.SAML.Attributes.Email
+		}
+		return errs.Forbidden("email_missing",
+			"The assertion holds no e-mail address. Expected the attribute %q, or a NameID in the format emailAddress; map it in the identity provider.", attribute)
+	}
+	if !directory.IsAddress(a.Email) {
+		return errs.Forbidden("address_invalid", "Expected an e-mail address, received %q.", a.Email)
+	}
+	err := checkAddress(tx, a.Email, "", true)
+	switch {
+	case errs.Is(err, errs.KindForbidden):
+		return errs.Forbidden("foreign_domain", "The address %s cannot be used here: another workspace has proven its domain.", a.Email)
+	case errs.Is(err, errs.KindConflict):
+		return addressTaken(a.Email)
+	default:
+		return err
+	}
+}
