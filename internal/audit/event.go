@@ -29,6 +29,7 @@ const (
 	IdentityLinked    Type = "identity.linked" // a connection's subject was recognised as a member
 	MemberRoleChanged Type = "member.role_changed"
 	MemberRefused     Type = "member.change.refused"
+	MemberInvited     Type = "member.invited" // told by e-mail; refused where the mail was
 
 	SignInSucceeded  Type = "signin.succeeded"
 	SignInRefused    Type = "signin.refused"
