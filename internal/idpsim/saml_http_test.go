@@ -185,7 +185,7 @@ func TestAPersonSignsInOnPages(t *testing.T) {
 	if _, page := get(x.redirect(p) + "&q=ann"); strings.Count(page, `class="pick"`) > 3 || !strings.Contains(page, ann.ID) {
 		t.Error("the search does not narrow the list down")
 	}
-	if status, page := get("/entra/saml/sso"); status != 400 || !strings.Contains(page, "there is no SAMLRequest") {
+	if status, page := get("/entra/saml/sso"); status != 400 || !strings.Contains(page, "There is no SAMLRequest") {
 		t.Errorf("no request: %d %s", status, page)
 	}
 }

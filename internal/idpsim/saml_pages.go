@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // samlPageRoutes mounts the pages of people and of the administrator.
@@ -217,7 +218,7 @@ func (p *IdP) dashboard(w http.ResponseWriter, r *http.Request) {
 
 // refusedPage says why the IdP does not answer.
 func (p *IdP) refusedPage(w http.ResponseWriter, err error) {
-	v := struct{ IdP, Kind, Heading, Hint, Message string }{p.kind.Title(), string(p.kind), "This cannot be answered", "", err.Error()}
+	v := struct{ IdP, Kind, Heading, Hint, Message string }{p.kind.Title(), string(p.kind), "This cannot be answered", "", sentence(err)}
 	status := http.StatusInternalServerError
 	switch {
 	case errors.Is(err, ErrDenied):
@@ -226,10 +227,25 @@ func (p *IdP) refusedPage(w http.ResponseWriter, err error) {
 		status, v.Heading = http.StatusNotFound, "Nobody of that name"
 	case errors.Is(err, ErrNotConnected):
 		status, v.Heading = http.StatusConflict, "The application is not set up yet"
-	case errors.Is(err, ErrInvalid):
+	case errors.Is(err, errRequest):
 		status, v.Heading, v.Hint = http.StatusBadRequest, "The application's request is wrong", "This IdP reads requests more strictly than its vendor, so that mistakes show here."
+	case errors.Is(err, ErrInvalid):
+		status = http.StatusBadRequest
 	}
 	renderWith(w, status, "refused.html", v)
+}
+
+// sentence is an error for people: the kind, which the heading tells, is left out.
+func sentence(err error) string {
+	text := err.Error()
+	for _, kind := range []error{ErrDenied, errRequest, ErrInvalid, ErrNotConnected} {
+		text = strings.TrimPrefix(text, kind.Error()+": ")
+	}
+	if errors.Is(err, ErrDenied) {
+		return text + "." // it begins with a user name
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:] + "."
 }
 
 // prettyXML puts each element on a line of its own. It is for reading: white space is added.

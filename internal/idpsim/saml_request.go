@@ -52,9 +52,12 @@ const (
 // Entra's documentation warns of.
 var xmlID = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
+// errRequest is an ErrInvalid that the application has made.
+var errRequest = fmt.Errorf("%w request", ErrInvalid)
+
 // mistake is a request that this IdP refuses to read.
 func mistake(format string, args ...any) error {
-	return fmt.Errorf("%w request: "+format, append([]any{ErrInvalid}, args...)...)
+	return fmt.Errorf("%w: "+format, append([]any{errRequest}, args...)...)
 }
 
 // redirected reads a request from the query of the Redirect binding (bindings section 3.4.4.1).
