@@ -40,8 +40,17 @@ func drawFile(t *rapid.T, slug string) string {
 	if some("connections?") {
 		b.WriteString("connections:\n")
 		for i := range rapid.IntRange(1, 3).Draw(t, "connections") {
-			fmt.Fprintf(&b, "  - {name: con%d, provider: okta, protocol: %s, status: %s}\n", i,
-				rapid.SampledFrom([]string{"saml", "oidc"}).Draw(t, "protocol"), rapid.SampledFrom([]string{"draft", "active", "disabled"}).Draw(t, "status"))
+			if some("oidc?") {
+				fmt.Fprintf(&b, "  - {name: con%d, provider: okta, protocol: oidc, status: %s}\n", i, rapid.SampledFrom([]string{"draft", "disabled"}).Draw(t, "status"))
+				continue
+			}
+			fmt.Fprintf(&b, "  - {name: con%d, provider: %s, protocol: saml%s", i, rapid.SampledFrom([]string{"okta", "entra"}).Draw(t, "provider"),
+				rapid.SampledFrom([]string{"", ", metadata_file: okta.xml", ", metadata_file: okta.xml, status: active", ", status: disabled"}).Draw(t, "status"))
+			if some("attributes?") {
+				fmt.Fprintf(&b, ", idp_initiated: %v, attributes: {%s: %s, name: ''}", some("initiated"),
+					rapid.SampledFrom([]string{"email", "firstName", "groups", "subject"}).Draw(t, "attribute"), rapid.SampledFrom([]string{"''", "uid", "'urn:x: #y'"}).Draw(t, "attribute's name"))
+			}
+			b.WriteString("}\n")
 		}
 	}
 	if some("directories?") {
@@ -55,11 +64,18 @@ func drawFile(t *rapid.T, slug string) string {
 	if some("mappings?") {
 		b.WriteString("role_mappings:\n")
 		for range rapid.IntRange(1, 4).Draw(t, "mappings") {
-			fmt.Fprintf(&b, "  - {group: %s, role: Admin%s}\n", quoted("group"), rapid.SampledFrom([]string{"", ", directory: dir 0"}).Draw(t, "directory"))
+			fmt.Fprintf(&b, "  - {group: %s, role: Admin%s}\n", quoted("group"), rapid.SampledFrom([]string{"", ", directory: dir 0", ", connection: con0"}).Draw(t, "directory"))
 		}
 	}
 	if some("owners?") {
 		fmt.Fprintf(&b, "owners: [{email: a@a.test, break_glass: %v, password_env: ROOT_PASSWORD}, {email: b@a.test, name: %s}]\n", some("glass"), quoted("owner"))
+	}
+	if some("applications?") {
+		b.WriteString("applications:\n")
+		for i := range rapid.IntRange(1, 2).Draw(t, "applications") {
+			fmt.Fprintf(&b, "  - {name: App %d, public: %v, redirect_uris: ['https://a%d.test/cb?x=%%23'], post_logout_redirect_uris: %s}\n", i, some("public"),
+				rapid.IntRange(0, 2).Draw(t, "redirect"), rapid.SampledFrom([]string{"[]", "['http://localhost/']"}).Draw(t, "logout"))
+		}
 	}
 	if some("enforcement?") {
 		fmt.Fprintf(&b, "enforcement: %s\n", rapid.SampledFrom([]string{"{require_sso: none}", "{require_sso: all}", "{require_sso: domains, domains: [a.test]}"}).Draw(t, "enforcement"))
@@ -77,7 +93,7 @@ func TestExport_OfWhateverWasAppliedChangesNothingWhenAppliedBack(t *testing.T) 
 		slug := fmt.Sprintf("w%d", workspaces)
 		for range rapid.IntRange(1, 3).Draw(t, "files") {
 			text := drawFile(t, slug)
-			f, err := ParseFile([]byte(text), "")
+			f, err := ParseFile([]byte(text), "/etc/acme")
 			if err == nil {
 				_, err = s.Apply(ctx, f, ApplyOptions{Prune: true, Actor: operator})
 			}
