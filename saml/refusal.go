@@ -45,7 +45,8 @@ type Refusal struct {
 	// message, shortened and with control characters escaped: escape it again for HTML.
 	Detail string
 	// Verified is true when every signature in the message was good, made by a key of the connection,
-	// and the policy on signatures was met. Otherwise nothing here is more than hearsay.
+	// and the policy on signatures was met; for ReasonStatus, that the Response itself was signed.
+	// Otherwise nothing here is more than hearsay.
 	Verified bool
 	// Skew is the assertion's IssueInstant minus the time of verification, positive when
 	// the identity provider's clock is ahead; zero while unknown. With ReasonClockSkew it is the

@@ -131,7 +131,7 @@ func (v *verification) checkResponse() *Refusal {
 		return v.env.encryptedRefusal()
 	}
 	issued, r := instant("The Response's IssueInstant", attr(root, "IssueInstant"))
-	if r != nil {
+	if r != nil || !v.out.ResponseSigned { // unsigned, it proves nothing about a clock
 		return r
 	}
 	return v.clock().early("Response's IssueInstant", issued, ReasonNotYetValid)
@@ -207,7 +207,7 @@ func (v *verification) clock() clock {
 
 // tell fills in what is known at the time of a refusal.
 func (v *verification) tell(r *Refusal) {
-	r.Verified = v.verified
+	r.Verified = v.verified && (r.Reason != ReasonStatus || v.out.ResponseSigned)
 	r.ResponseID, r.AssertionID = v.out.ResponseID, v.out.ID
 	r.Issuer, r.InResponseTo = v.out.Issuer, v.out.InResponseTo
 	if !v.verified {
