@@ -34,19 +34,24 @@ Example: a file workspace.yaml
   owners:
     - {email: root@acme.test, password_env: ACME_ROOT_PASSWORD, break_glass: true}
   connections:
-    - {name: okta, provider: okta, protocol: saml, status: active}
+    - {name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active}
   directories:
     - {name: okta, connection: okta}
   role_mappings:
     - {group: Acme-Admins, role: Admin}
+  applications:
+    - {name: app, redirect_uris: [https://app.acme.test/callback]}
 
 applied with
 
   gatehouse apply -f workspace.yaml --dry-run
   gatehouse apply -f workspace.yaml
 
-Passwords that the file names by environment variable or by file are read here and not by the
-server. Paths are taken from the file's folder.`
+Passwords that the file names by environment variable or by file, and IdPs' metadata in files, are
+read here and not by the server. Paths are taken from the file's folder. Instead of metadata_file a
+connection may have metadata_url, which is fetched by whoever applies the file, or the XML itself
+under metadata. Before it is active a connection needs one of them; its addresses for the IdP are
+printed from the first apply on. The secret of an application is printed once, when it is made.`
 }
 
 type applyArgs struct {
@@ -205,5 +210,19 @@ func showResult(w io.Writer, r settings.Result, dry bool) {
 	for _, d := range r.Directories {
 		fmt.Fprintf(w, "directory %s\n", d.Name)
 		fmt.Fprint(w, cells("  SCIM base URL", d.BaseURL))
+	}
+	for _, a := range r.Applications {
+		fmt.Fprintf(w, "application %s\n", a.Name)
+		showApplication(w, a)
+	}
+}
+
+func showApplication(w io.Writer, a settings.ApplicationView) {
+	if a.ClientID != "" {
+		fmt.Fprint(w, cells("  client ID", a.ClientID))
+	}
+	if a.ClientSecret != "" {
+		fmt.Fprint(w, cells("  client secret", a.ClientSecret))
+		fmt.Fprintln(w, "  The secret is shown this once.")
 	}
 }

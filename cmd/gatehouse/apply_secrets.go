@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/gatehouse-id/gatehouse/internal/settings"
 )
 
-// secrets are the values that an apply file names and does not hold. They are read where the
-// command runs, and travel on the local socket at the most.
+// secrets are the values that an apply file names and does not hold: passwords, and the metadata of
+// IdPs, which is none. They are read where the command runs, and travel on the local socket at the
+// most.
 type secrets struct {
 	Env   map[string]string     `json:"env,omitempty"`
 	Files map[string]secretFile `json:"files,omitempty"` // by absolute path
@@ -18,8 +21,8 @@ type secretFile struct {
 	Error string `json:"error,omitempty"`
 }
 
-// maxSecret bounds a password file, in bytes.
-const maxSecret = 64 << 10
+// maxSecret bounds a file that an apply file names, in bytes.
+const maxSecret = settings.MaxMetadataBytes
 
 func readSecrets(environ []string, wanted applied) secrets {
 	s := secrets{Env: map[string]string{}, Files: map[string]secretFile{}}

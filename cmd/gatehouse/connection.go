@@ -6,12 +6,14 @@ import (
 	"io"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 )
 
 type connectionCommand struct {
 	List connectionListCommand `cmd:"" help:"List the connections of a workspace."`
 	Show connectionShowCommand `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
+	Test connectionTestCommand `cmd:"" help:"Look whether a connection could sign somebody in: metadata, status, certificates."`
 }
 
 type connectionListCommand struct {
@@ -33,9 +35,13 @@ func (c *connectionListCommand) Run(ctx context.Context, p *program) error {
 			fmt.Fprintln(w, "No connection. Add one under connections in an apply file.")
 			return
 		}
-		fmt.Fprint(w, cells("ID", "NAME", "PROVIDER", "PROTOCOL", "STATUS"))
+		fmt.Fprint(w, cells("ID", "NAME", "PROVIDER", "PROTOCOL", "STATUS", "VERIFIED", "IDP"))
 		for _, c := range list {
-			fmt.Fprint(w, cells(c.ID, c.Name, c.Provider, string(c.Protocol), string(c.Status)))
+			idp := "unknown"
+			if c.IdP != nil {
+				idp = c.IdP.EntityID
+			}
+			fmt.Fprint(w, cells(c.ID, c.Name, c.Provider, string(c.Protocol), string(c.Status), orNever(c.VerifiedAt), idp))
 		}
 	})
 }
@@ -56,9 +62,42 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return p.show(v, func(w io.Writer) {
-		fmt.Fprint(w, cells("id", v.ID), cells("name", v.Name), cells("provider", v.Provider), cells("protocol", string(v.Protocol)), cells("status", string(v.Status)))
+		fmt.Fprint(w, cells("id", v.ID), cells("name", v.Name), cells("provider", v.Provider), cells("protocol", string(v.Protocol)), cells("status", string(v.Status)), cells("verified", orNever(v.VerifiedAt)))
 		showAddresses(w, v)
+		showIdP(w, v)
 	})
+}
+
+// showIdP writes what is known of the other side, and how its assertions are read.
+func showIdP(w io.Writer, c settings.ConnectionView) {
+	if c.IdP != nil {
+		fmt.Fprint(w, cells("  IdP", c.IdP.EntityID))
+		for _, e := range c.IdP.SSO {
+			fmt.Fprint(w, cells("  IdP sign-in ("+e.Binding+")", e.URL))
+		}
+		for _, cert := range c.IdP.Certificates {
+			fmt.Fprint(w, cells("  IdP certificate", cert.Subject, "until "+instant(cert.NotAfter), "sha256:"+cert.Fingerprint))
+		}
+	} else if c.Attributes != nil {
+		fmt.Fprint(w, cells("  IdP", "unknown: give its metadata in an apply file"))
+	}
+	if c.IdPInitiated != nil {
+		fmt.Fprint(w, cells("  IdP-initiated", yesOrNo(*c.IdPInitiated)))
+	}
+	if a := c.Attributes; a != nil {
+		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"subject", a.Subject}} {
+			if row[1] != "" {
+				fmt.Fprint(w, cells("  attribute "+row[0], row[1]))
+			}
+		}
+	}
+}
+
+func yesOrNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 // showAddresses writes the addresses that an IdP's administrator copies.
@@ -73,4 +112,42 @@ func showAddresses(w io.Writer, c settings.ConnectionView) {
 func showConnection(ctx context.Context, a *app, _ audit.Party, args connectionArgs) (settings.ConnectionView, error) {
 	v, err := a.settings.Connection(ctx, args.Workspace, args.Connection)
 	return v, a.nearestWorkspace(ctx, args.Workspace, err)
+}
+
+type connectionTestCommand struct {
+	Workspace  string `arg:"" help:"The workspace."`
+	Connection string `arg:"" help:"The connection's name or id."`
+}
+
+func (connectionTestCommand) Help() string {
+	return `Looks at what is stored and calls nobody: is the IdP's side known, is the connection active, has
+somebody signed in through it, when do its certificates expire. Exits 1 where nobody could sign in.
+
+Example:
+
+  gatehouse connection test acme okta`
+}
+
+func (c *connectionTestCommand) Run(ctx context.Context, p *program) error {
+	check, err := call[settings.Check](ctx, p, "connection.test", connectionArgs{c.Workspace, c.Connection})
+	if err != nil {
+		return err
+	}
+	err = p.show(check, func(w io.Writer) {
+		if check.OK {
+			fmt.Fprintf(w, "connection %s: ready to sign people in\n", check.Connection.Name)
+		}
+		for _, f := range check.Findings {
+			fmt.Fprintln(w, "  "+f)
+		}
+	})
+	if err == nil && !check.OK {
+		err = errs.Conflict("connection_not_ready", "The connection %q signs nobody in.", check.Connection.Name)
+	}
+	return err
+}
+
+func testConnection(ctx context.Context, a *app, _ audit.Party, args connectionArgs) (settings.Check, error) {
+	c, err := a.settings.TestConnection(ctx, args.Workspace, args.Connection)
+	return c, a.nearestWorkspace(ctx, args.Workspace, err)
 }

@@ -21,6 +21,7 @@ var verbs = map[string]verb{
 	"export":            runs(exportWorkspace),
 	"connection.list":   runs(listConnections),
 	"connection.show":   runs(showConnection),
+	"connection.test":   runs(testConnection),
 	"scim-token.rotate": runs(rotateToken),
 	"scim-token.list":   runs(listTokens),
 	"scim-token.revoke": runs(revokeToken),
