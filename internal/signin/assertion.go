@@ -74,6 +74,7 @@ type received struct {
 	raw       []byte // the XML, as far as it could be decoded
 	assertion *saml.Assertion
 	arrival   provision.Arrival
+	member    *directory.Member
 }
 
 func (s *Service) receive(ctx context.Context, side *samlSide, a Answer) (*Entered, error) {
@@ -186,8 +187,7 @@ func (r *received) enter(tx *store.Tx) (token string, _ *session.Session, err er
 	if !reflect.DeepEqual(c.SAML, r.side.connection.SAML) {
 		return "", nil, errMoved // the answer was verified for other keys or other rules
 	}
-	m, err := provision.Arrive(tx, cfg, r.arrival)
-	if err != nil {
+	if r.member, err = provision.Arrive(tx, cfg, r.arrival); err != nil {
 		return "", nil, err
 	}
 	// Only now is the policy held, so that nobody switches the connection off meanwhile; what was read
@@ -211,7 +211,7 @@ func (r *received) enter(tx *store.Tx) (token string, _ *session.Session, err er
 	if err != nil {
 		return "", nil, err
 	}
-	return start(tx, cfg, m, o)
+	return start(tx, held, r.member, o)
 }
 
 // consume makes the answer and the sign-in that it belongs to useless for everybody else. It comes
@@ -263,26 +263,13 @@ func short(s string) string {
 	return s
 }
 
-// subjectOf is whom an answer is about: a member where there is a link, else a stranger by the name
+// subject is whom an answer is about: the member where one is known, else a stranger by the name
 // that the IdP gave, and nobody while nothing is verified.
-func (s *Service) subjectOf(ctx context.Context, r *received) audit.Party {
-	if r.arrival.Subject == "" {
-		return audit.Party{Kind: "stranger"}
+func (r *received) subject() audit.Party {
+	if r.member != nil {
+		return party(r.member)
 	}
-	who := audit.Party{Kind: "stranger", Name: cut(r.arrival.Shown, maxTyped)}
-	// Only for the event: where the database does not answer, the name must do.
-	_ = s.DB.Peek(ctx, r.side.workspace, func(tx *store.Tx) error {
-		link, err := tx.Identity(r.Connection, r.arrival.Subject)
-		if err != nil {
-			return err
-		}
-		m, err := tx.Member(link.Member)
-		if err == nil {
-			who = party(m)
-		}
-		return err
-	})
-	return who
+	return audit.Party{Kind: "stranger", Name: cut(r.arrival.Shown, maxTyped)}
 }
 
 // passOn reports whether an answer is to be posted once more from a page of ours, so that the

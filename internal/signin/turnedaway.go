@@ -111,7 +111,7 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 		s.DB.System().RecordStranger(r.Client.Bucket, "signin."+why.reason, nil)
 		return away
 	}
-	subject := s.subjectOf(ctx, r)
+	subject := r.subject()
 	if subject.Name == "" && verified && refusal != nil {
 		subject.Name = cut(refusal.Subject, maxTyped)
 	}
