@@ -163,10 +163,11 @@ func readTransforms(transforms *strictxml.Element) ([]string, error) {
 		!first.Is(Namespace, "Transform") || !second.Is(Namespace, "Transform") {
 		return nil, refuse(ReasonTransform, "expected two transforms, enveloped-signature and exclusive canonicalisation")
 	}
-	if algorithm, err := leaf(first); err != nil {
-		return nil, err
-	} else if algorithm != enveloped {
+	if algorithm, _ := first.Attr("Algorithm"); algorithm != enveloped {
 		return nil, refuse(ReasonTransform, "first transform %s, expected %s", short(algorithm), enveloped)
+	}
+	if _, err := leaf(first); err != nil {
+		return nil, err
 	}
 	if algorithm, _ := second.Attr("Algorithm"); algorithm != exclusive {
 		return nil, refuse(ReasonTransform, "second transform %s, expected %s", short(algorithm), exclusive)

@@ -2,24 +2,175 @@ package dsig_test
 
 import (
 	"crypto"
+	"crypto/elliptic"
+	"strings"
 	"testing"
 
 	"github.com/gatehouse-id/gatehouse/saml/internal/dsig"
 	"github.com/gatehouse-id/gatehouse/saml/internal/dsig/dsigtest"
 )
 
-func TestXmlsec1AndWe_VerifyEachOther(t *testing.T) {
+// signer is one of the two that make signatures here.
+type signer struct {
+	name string
+	sign func(tb testing.TB, doc, id string, key dsigtest.Key, o dsigtest.Options) string
+}
+
+var signers = []signer{{"ours", dsigtest.Sign}, {"xmlsec1", dsigtest.Xmlsec1Sign}}
+
+// TestVerify_AgreesWithXmlsec1 signs with either and verifies with both.
+func TestVerify_AgreesWithXmlsec1(t *testing.T) {
+	rsa, p256, p384, p521 := dsigtest.RSA(t), dsigtest.EC(t, elliptic.P256()), dsigtest.EC(t, elliptic.P384()), dsigtest.EC(t, elliptic.P521())
+	for name, c := range map[string]struct {
+		key dsigtest.Key
+		o   dsigtest.Options
+	}{
+		"rsa-sha256":                         {rsa, dsigtest.Options{}},
+		"rsa-sha384":                         {rsa, dsigtest.Options{Method: dsigtest.RSASHA384, Digest: dsigtest.SHA384}},
+		"rsa-sha512":                         {rsa, dsigtest.Options{Method: dsigtest.RSASHA512, Digest: dsigtest.SHA512}},
+		"rsa-sha1":                           {rsa, dsigtest.Options{Method: dsigtest.RSASHA1, Digest: dsigtest.SHA1}},
+		"ecdsa-sha256 on P-256":              {p256, dsigtest.Options{}},
+		"ecdsa-sha384 on P-384":              {p384, dsigtest.Options{Method: dsigtest.ECDSASHA384, Digest: dsigtest.SHA384}},
+		"ecdsa-sha512 on P-521":              {p521, dsigtest.Options{Method: dsigtest.ECDSASHA512, Digest: dsigtest.SHA512}},
+		"ecdsa-sha256 on P-521":              {p521, dsigtest.Options{}},
+		"the prefix xs":                      {rsa, dsigtest.Options{PrefixList: "xs"}},
+		"many prefixes":                      {rsa, dsigtest.Options{PrefixList: "xs xsi #default saml2p nobody", InfoPrefixList: "#default xs saml2"}},
+		"KeyName":                            {rsa, dsigtest.Options{KeyInfo: dsigtest.WithKeyName}},
+		"RSAKeyValue":                        {rsa, dsigtest.Options{KeyInfo: dsigtest.WithRSAKeyValue}},
+		"no KeyInfo":                         {rsa, dsigtest.Options{KeyInfo: dsigtest.WithoutKeyInfo}},
+		"no prefix for XML Signature itself": {rsa, dsigtest.Options{Template: func(s string) string { return strings.NewReplacer("ds:", "", ":ds=", "=").Replace(s) }}},
+		"white space between elements":       {rsa, dsigtest.Options{Template: func(s string) string { return strings.ReplaceAll(s, "><", ">\n\t<") }}},
+	} {
+		for _, signer := range signers {
+			t.Run(name+" by "+signer.name, func(t *testing.T) {
+				t.Parallel()
+				if signer.name == "xmlsec1" && c.o.Template != nil {
+					t.Log("the template is given to xmlsec1 as it is")
+				}
+				doc := signer.sign(t, dsigtest.Response(3), dsigtest.AssertionID, c.key, c.o)
+				v, err := check(t, doc, dsigtest.AssertionID, dsig.Policy{AllowSHA1: true}, publics(rsa, p256, p384, p521)...)
+				if err != nil {
+					t.Fatalf("we refuse: %v\n%s", err, doc)
+				}
+				if id, _ := v.Element().Attr("ID"); id != dsigtest.AssertionID || v.Signature().Parent != v.Element() {
+					t.Errorf("verified %s", id)
+				}
+				if publics(rsa, p256, p384, p521)[v.Key()] != c.key.Public() {
+					t.Errorf("made by key %d, says the verifier", v.Key())
+				}
+				if v.SHA1() != (name == "rsa-sha1") {
+					t.Errorf("SHA-1 was used: %t", v.SHA1())
+				}
+				if err := dsigtest.Xmlsec1Verify(t, doc, dsigtest.AssertionID, c.key); err != nil {
+					t.Errorf("xmlsec1 refuses: %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestVerify_TakesPSS(t *testing.T) { // xmlsec1 1.2 does not know it
 	key := dsigtest.RSA(t)
-	for name, sign := range map[string]func(testing.TB, string, string, dsigtest.Key, dsigtest.Options) string{"ours": dsigtest.Sign, "xmlsec1": dsigtest.Xmlsec1Sign} {
-		for _, ki := range []dsigtest.KeyInfo{0, 1, 2, 3} {
-			doc := sign(t, dsigtest.Response(20), dsigtest.AssertionID, key, dsigtest.Options{PrefixList: "xs", KeyInfo: ki})
-			t.Log(len(doc))
-			if err := dsigtest.Xmlsec1Verify(t, doc, dsigtest.AssertionID, key); err != nil {
-				t.Errorf("%s %d: xmlsec1: %v", name, ki, err)
-			}
-			if _, err := dsig.Verify(dsigtest.Find(t, dsigtest.Parse(t, doc), dsigtest.AssertionID), []crypto.PublicKey{key.Public()}, dsig.Policy{}); err != nil {
-				t.Errorf("%s %d: %v", name, ki, err)
+	for _, method := range []string{dsigtest.PSSSHA256, dsigtest.PSSSHA384, dsigtest.PSSSHA512} {
+		doc := small(t, key, dsigtest.Options{Method: method})
+		if _, err := check(t, doc, "_a", dsig.Policy{}, key.Public()); err != nil {
+			t.Errorf("%s: %v", method, err)
+		}
+		if _, err := check(t, strings.Replace(doc, method, dsigtest.RSASHA256, 1), "_a", dsig.Policy{}, key.Public()); err == nil {
+			t.Errorf("a signature by %s counts as another", method)
+		}
+	}
+}
+
+func TestVerify_TakesBothElementsOfAResponse(t *testing.T) {
+	key := dsigtest.RSA(t)
+	for _, signer := range signers {
+		doc := signer.sign(t, dsigtest.Response(1), dsigtest.AssertionID, key, dsigtest.Options{PrefixList: "xs"})
+		doc = signer.sign(t, doc, dsigtest.ResponseID, key, dsigtest.Options{PrefixList: "xs"})
+		if all := verified(doc, key.Public()); len(all) != 2 {
+			t.Errorf("signed by %s, %d elements verify", signer.name, len(all))
+		}
+		for _, id := range []string{dsigtest.AssertionID, dsigtest.ResponseID} {
+			if err := dsigtest.Xmlsec1Verify(t, doc, id, key); err != nil {
+				t.Errorf("signed by %s, refused by xmlsec1: %v", signer.name, err)
 			}
 		}
+	}
+}
+
+func TestVerify_TriesEveryKey(t *testing.T) {
+	signing, other, curve := dsigtest.RSA(t), dsigtest.OtherRSA(t), dsigtest.EC(t, elliptic.P256())
+	for _, form := range []dsigtest.KeyInfo{dsigtest.WithCertificate, dsigtest.WithKeyName, dsigtest.WithRSAKeyValue, dsigtest.WithoutKeyInfo} {
+		doc := small(t, signing, dsigtest.Options{KeyInfo: form})
+		v, err := check(t, doc, "_a", dsig.Policy{}, publics(curve, other, dsigtest.WeakRSA(t), signing, other)...)
+		if err != nil || v.Key() != 3 {
+			t.Errorf("KeyInfo %d: key %d, %v", form, v.Key(), err)
+		}
+	}
+}
+
+func TestVerify_ReadsBase64WithWhiteSpace(t *testing.T) {
+	key := dsigtest.RSA(t)
+	doc := small(t, key, dsigtest.Options{})
+	value := textOf(t, doc, "SignatureValue")
+	for name, between := range map[string]string{
+		"line feeds":                             "\n",
+		"carriage returns, as Keycloak has them": "&#13;\n",
+		"tabs and spaces":                        "\t ",
+	} {
+		spaced := between + strings.Join(strings.Split(value, ""), between) + between
+		if _, err := check(t, strings.Replace(doc, value, spaced, 1), "_a", dsig.Policy{}, key.Public()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestVerified_IsMadeByVerifyOnly(t *testing.T) {
+	var nothing dsig.Verified
+	if nothing.Element() != nil || nothing.Signature() != nil || nothing.SHA1() {
+		t.Error("the zero value says something")
+	}
+	v, err := check(t, smallDocument, "_a", dsig.Policy{})
+	if err == nil || v != nothing {
+		t.Error("a refusal comes with an element")
+	}
+}
+
+// TestVerify_KeysMustFit has keys that cannot have made the signature, or should not have (A30).
+func TestVerify_KeysMustFit(t *testing.T) {
+	signing, curve := dsigtest.RSA(t), dsigtest.EC(t, elliptic.P256())
+	strange := func(change func(k *rsaKey)) crypto.PublicKey { return changed(signing, change) }
+	for name, c := range map[string]struct {
+		doc    string
+		key    crypto.PublicKey
+		reason string
+	}{
+		"no key":                       {small(t, signing, dsigtest.Options{}), nil, dsig.ReasonNoKey},
+		"another key":                  {small(t, signing, dsigtest.Options{}), dsigtest.OtherRSA(t).Public(), dsig.ReasonSignature},
+		"RSA of 1024 bits":             {small(t, dsigtest.WeakRSA(t), dsigtest.Options{}), dsigtest.WeakRSA(t).Public(), dsig.ReasonNoKey},
+		"RSA with the exponent 3":      {small(t, signing, dsigtest.Options{}), strange(func(k *rsaKey) { k.E = 3 }), dsig.ReasonNoKey},
+		"RSA with the exponent 1":      {small(t, signing, dsigtest.Options{}), strange(func(k *rsaKey) { k.E = 1 }), dsig.ReasonNoKey},
+		"RSA with an even exponent":    {small(t, signing, dsigtest.Options{}), strange(func(k *rsaKey) { k.E = 65538 }), dsig.ReasonNoKey},
+		"RSA with an even modulus":     {small(t, signing, dsigtest.Options{}), strange(func(k *rsaKey) { k.N.SetBit(k.N, 0, 0) }), dsig.ReasonNoKey},
+		"RSA with a modulus too long":  {small(t, signing, dsigtest.Options{}), strange(func(k *rsaKey) { k.N.SetBit(k.N, 8192, 1) }), dsig.ReasonNoKey},
+		"RSA without a modulus":        {small(t, signing, dsigtest.Options{}), strange(func(k *rsaKey) { k.N = nil }), dsig.ReasonNoKey},
+		"a curve for an RSA method":    {small(t, signing, dsigtest.Options{}), curve.Public(), dsig.ReasonNoKey},
+		"RSA for a method of curves":   {small(t, curve, dsigtest.Options{}), signing.Public(), dsig.ReasonNoKey},
+		"another key on the curve":     {small(t, curve, dsigtest.Options{}), dsigtest.EC(t, elliptic.P256()).Public(), dsig.ReasonSignature},
+		"another curve":                {small(t, curve, dsigtest.Options{}), dsigtest.EC(t, elliptic.P384()).Public(), dsig.ReasonSignature},
+		"the curve P-224":              {small(t, dsigtest.EC(t, elliptic.P224()), dsigtest.Options{}), dsigtest.EC(t, elliptic.P224()).Public(), dsig.ReasonNoKey},
+		"something that is not a key":  {small(t, signing, dsigtest.Options{}), "key", dsig.ReasonNoKey},
+		"A28 a namesake's certificate": {small(t, dsigtest.OtherRSA(t), dsigtest.Options{}), signing.Public(), dsig.ReasonSignature},
+		"A29 HMAC with the public key": {small(t, signing, dsigtest.Options{Method: dsigtest.HMACSHA256}), signing.Public(), dsig.ReasonAlgorithm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var keys []crypto.PublicKey
+			if c.key != nil {
+				keys = append(keys, c.key)
+			}
+			if _, err := check(t, c.doc, "_a", dsig.Policy{}, keys...); reason(t, err) != c.reason {
+				t.Errorf("got %v, want %s", err, c.reason)
+			}
+		})
 	}
 }
