@@ -23,21 +23,12 @@ type facts struct {
 	groups []string
 }
 
-// readFacts reads the configuration and the names of the member's groups: those of directories, and where
-// there are none, those that the session's connection asserted.
+// readFacts reads the configuration and the names of the member's groups.
 func readFacts(tx *store.Tx, live *store.LiveSession) (f facts, err error) {
 	if f.config, err = tx.Config(); err != nil {
 		return f, err
 	}
-	if f.groups, err = tx.GroupNames(live.Member.ID); err != nil || len(f.groups) > 0 || live.Connection == "" {
-		return f, err
-	}
-	asserted, err := tx.Claims([]string{live.Member.ID})
-	for _, c := range asserted[live.Member.ID] {
-		if c.Connection == live.Connection {
-			f.groups = c.Groups
-		}
-	}
+	f.groups, err = tx.GroupNames(live.Member.ID)
 	return f, err
 }
 

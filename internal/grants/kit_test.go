@@ -99,6 +99,10 @@ func newWorld(t testing.TB, driver store.Driver) *world {
 		tx.InsertMember(&directory.Member{ID: w.zoe, Email: "zoe@beta.test", Stage: directory.StageActive, WasIn: true, Role: "rol_low_beta"})
 		return nil
 	}))
+	w.write(acme, func(tx *store.Tx) error {
+		tx.InsertMember(&directory.Member{ID: "mem_new", Email: "new@acme.test", Stage: directory.StageActive, WasIn: true, Role: "rol_low_acme"})
+		return nil
+	})
 	w.feed = provision.Scope{Workspace: acme, Directory: "dir_acme", Actor: audit.Party{Kind: "directory", Name: "okta"}}
 	w.annUser, w.ann = w.create("ann", "Ann Lee")
 	bobUser, bob := w.create("bob", "Bob")
@@ -262,7 +266,7 @@ func (w *world) alive(access string) {
 	}
 }
 
-// events lists type, outcome and reason of the events of a type.
+// events lists outcome and reason of the events of a type, sorted.
 func (w *world) events(workspace string, kind audit.Type) []string {
 	w.t.Helper()
 	_, err := w.DB.Sequence(bg)
@@ -277,6 +281,7 @@ func (w *world) events(workspace string, kind audit.Type) []string {
 		}
 		return err
 	}))
+	slices.Sort(out) // those of one instant have no order
 	return out
 }
 
