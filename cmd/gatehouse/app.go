@@ -56,7 +56,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 	outside := outbound.NewClient(outbound.Options{AllowPrivate: cfg.AllowPrivateNetworks})
 	return &app{
 		db:        db,
-		provision: &provision.Service{DB: db},
+		provision: &provision.Service{DB: db, Mail: cfg.MailServer != ""},
 		settings: &settings.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, SCIMPublicURL: cfg.SCIMPublicURL,
 			AllowPrivate: cfg.AllowPrivateNetworks, Metadata: func(ctx context.Context, url string) ([]byte, error) {
 				return outbound.Get(ctx, outside, url, settings.MaxMetadataBytes)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -47,9 +48,12 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 
 // outbox is what does the work of the outbox; here is said who does which.
 func (s *server) outbox() *jobs.Runner {
-	return &jobs.Runner{DB: s.app.db, Log: s.log, Handlers: map[string]jobs.Handler{
-		store.JobLogout: s.app.grants.LogoutHandler(),
-	}}
+	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler()}
+	if s.mailer != nil {
+		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[provision.JobInvitation] = inviter.Handler()
+	}
+	return &jobs.Runner{DB: s.app.db, Log: s.log, Handlers: handlers}
 }
 
 // expire tells applications of sessions that ran out by themselves.

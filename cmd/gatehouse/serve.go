@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
@@ -89,6 +91,7 @@ func newLog(w io.Writer, cfg config.Config) *slog.Logger {
 type server struct {
 	cfg      config.Config // with PublicURL filled in
 	app      *app
+	mailer   jobs.Mailer // nil where no mail is sent
 	log      *slog.Logger
 	listener net.Listener
 	socket   net.Listener
@@ -138,8 +141,26 @@ func (s *server) open(ctx context.Context) error {
 	if err := s.app.give(ctx); err != nil {
 		return err
 	}
+	if s.mailer, err = mailerOf(s.cfg); err != nil {
+		return err
+	}
 	s.socket, err = listenSocket(s.cfg.DataDir)
 	return err
+}
+
+// mailerOf returns what takes mail, nil where none is sent.
+func mailerOf(cfg config.Config) (jobs.Mailer, error) {
+	if cfg.MailServer == "" {
+		return nil, nil
+	}
+	if path, ok := strings.CutPrefix(cfg.MailServer, "folder:"); ok {
+		return jobs.Folder{Path: path, From: cfg.MailFrom}, nil
+	}
+	m, err := jobs.NewSMTP(cfg.MailServer, cfg.MailFrom)
+	if err != nil {
+		return nil, errs.Invalid("mail_server_unusable", "%v", err)
+	}
+	return m, nil
 }
 
 func (s *server) hello() hello {

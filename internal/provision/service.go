@@ -13,6 +13,8 @@ import (
 // Service changes members and groups.
 type Service struct {
 	DB *store.DB
+	// Mail says that mail can be sent: a fresh member is told by an invitation where policy says so.
+	Mail bool
 }
 
 // Scope is on whose behalf something is done.

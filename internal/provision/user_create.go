@@ -62,6 +62,11 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		if err := save(tx, f.Config, scope, c); err != nil {
 			return err
 		}
+		if s.Mail && c.before.ID == "" && c.after.Status() == directory.StatusInvited && c.after.Email != "" {
+			if err := invite(tx, c.after); err != nil {
+				return err
+			}
+		}
 		made = User{SCIMUser: *u}
 		return nil
 	})
