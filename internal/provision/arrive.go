@@ -63,9 +63,10 @@ func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, 
 	if err := a.check(); err != nil {
 		return nil, err
 	}
+	// A refusal, too, is made under the lock: what is read without one may be of two moments.
 	peek, err := recognise(tx, cfg, a)
-	if err != nil {
-		return peek.member, err
+	if err != nil && !errs.Is(err, errs.KindForbidden) {
+		return nil, err
 	}
 	// Nobody is made beside another sign-in or create that may concern the same person.
 	if err := tx.LockPeople(peek.ids(), peek.member == nil); err != nil {
@@ -75,11 +76,13 @@ func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, 
 		return nil, err
 	}
 	found, err := recognise(tx, cfg, a)
-	if err != nil {
-		return found.member, err
-	}
-	if !found.same(peek) {
+	switch refused := errs.Is(err, errs.KindForbidden); {
+	case err != nil && !refused:
+		return nil, err
+	case !found.same(peek):
 		return nil, store.Rerun()
+	case refused:
+		return found.member, err
 	}
 	conn, _ := cfg.Connection(a.Connection)
 	if conn.Status != directory.ConnectionActive {

@@ -526,7 +526,15 @@ func (h *house) picture() string {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(&b, "  %d sessions\n", len(live))
+			links, err := tx.IdentitiesOf(m.ID)
+			if err != nil {
+				return err
+			}
+			claims, err := tx.Claims([]string{m.ID})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, "  %d sessions, links %+v, claims %v\n", len(live), links, claims)
 			for _, u := range users {
 				fmt.Fprintf(&b, "  resource %+v\n", u)
 			}

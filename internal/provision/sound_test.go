@@ -137,8 +137,8 @@ func (h *house) soundMember(tx *store.Tx, cfg *directory.Config, m directory.Mem
 				break
 			}
 		}
-	case m.RoleReason.Source == directory.RoleKept, len(resources) == 0:
-		return nil // the last role, or history
+	case m.RoleReason.Source == directory.RoleKept, m.RoleReason.Source == directory.RoleByClaim, len(resources) == 0:
+		return nil // the last role, what a sign-in said, or history
 	}
 	if m.Role != want {
 		got, _ := cfg.Roles.ByID(m.Role)
