@@ -85,7 +85,7 @@ func TestSettingsThatAreNotGivenStay(t *testing.T) {
 	if s.Sign != "assertion" || s.ACSURL != testACS || len(s.Attributes) != 1 || s.Attributes[0] != (AttributeStatement{"mail", "user.email"}) {
 		t.Errorf("%+v", s)
 	}
-	for _, bad := range []string{`{"sign":"none"}`, `{"acs":"x"}`, `{"acs_url":"ftp://x"}`} {
+	for _, bad := range []string{`{"sign":"none"}`, `{"attributes":[{"name":"x"}]}`, `{"acs":"x"}`, `{"acs_url":"ftp://x"}`} {
 		if status, body := x.post("/api/okta/saml", bad); status != 400 {
 			t.Errorf("%s: %d %s", bad, status, body)
 		}
