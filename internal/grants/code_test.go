@@ -437,3 +437,20 @@ func TestIntrospect_TellsTheWorkspacesClientsOnly(t *testing.T) {
 		refused(t, err, "invalid_client", "public_client")
 	})
 }
+
+func TestSweep_KeepsSpentCodesAsLongAsTheirSessionMayLive(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, client := newProof(), w.client("app_one")
+		code := w.authorize(w.annIn(), p)
+		_, err := w.Redeem(bg, client, code, callback, p.verifier)
+		w.must(err)
+		w.turn(session.Absolute - time.Hour)
+		w.must(w.DB.Sweep(bg, time.Hour, time.Hour))
+		_, err = w.Redeem(bg, client, code, callback, p.verifier)
+		refused(t, err, "invalid_grant", "code_reused")
+		w.turn(2 * time.Hour)
+		w.must(w.DB.Sweep(bg, time.Hour, time.Hour))
+		_, err = w.Redeem(bg, client, code, callback, p.verifier)
+		refused(t, err, "invalid_grant", "code_unknown")
+	})
+}
