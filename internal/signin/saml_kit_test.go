@@ -55,7 +55,7 @@ func (w *world) connect(workspace, id string, idp *samltest.IdP, change func(*di
 		}
 		c, old := cfg.Connection(id)
 		if !old {
-			c = directory.Connection{ID: id, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML}
+			c = directory.Connection{ID: id, Name: id, Provider: "okta", Protocol: directory.ProtocolSAML}
 		}
 		c.Status, c.VerifiedAt, c.SAML = directory.ConnectionActive, tx.Now(), sideOf(idp)
 		if change != nil {
