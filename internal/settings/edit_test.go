@@ -2,7 +2,9 @@ package settings
 
 import (
 	"context"
+	"crypto/elliptic"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -282,6 +284,38 @@ func TestConnectionProven_ProvesOnlyWhatIsActiveAndUnproven(t *testing.T) {
 	})
 }
 
+func TestConnectionProven_ByManySignInsAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		ctx := context.Background()
+		s.mustApply(t, "workspace: acme\nconnections: [{name: okta, provider: okta, protocol: saml, metadata_file: okta.xml}]\n", ApplyOptions{})
+		if _, err := s.ActivateConnection(ctx, "acme", "okta", administrator); err != nil {
+			t.Fatal(err)
+		}
+		cfg := s.mustConfig(t, "acme")
+		const people = 8
+		done := make(chan error, people)
+		for i := range people {
+			id := s.addMember(t, fmt.Sprintf("p%d@acme.test", i), "Admin", true)
+			go func() {
+				done <- s.DB.Write(ctx, cfg.Workspace.ID, func(tx *store.Tx) error {
+					if err := tx.LockPeople([]string{id}, false); err != nil {
+						return err
+					}
+					return ConnectionProven(tx, cfg, cfg.Connections[0].ID)
+				})
+			}()
+		}
+		for range people {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if !s.connection(t, "okta").Verified() {
+			t.Error("not verified")
+		}
+	})
+}
+
 func TestTestConnection_TellsWhatIsInTheWayAndWhichCertificatesEnd(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		ctx := context.Background()
@@ -290,8 +324,8 @@ func TestTestConnection_TellsWhatIsInTheWayAndWhichCertificatesEnd(t *testing.T)
 		if c, err := s.TestConnection(ctx, "acme", "okta"); err != nil || !c.OK || len(c.Findings) != 0 {
 			t.Errorf("%v %+v", err, c)
 		}
-		key := samltest.NewKey()
-		idp := samltest.NewIdP(entraIdP.EntityID, samltest.Certify(key.Signer, now.Add(-time.Hour), now.Add(24*time.Hour)), samltest.Certify(samltest.NewKey().Signer, now.Add(-48*time.Hour), now.Add(-24*time.Hour)))
+		key := samltest.NewECKey(elliptic.P256())
+		idp := samltest.NewIdP(entraIdP.EntityID, samltest.Certify(key.Signer, now.Add(-time.Hour), now.Add(24*time.Hour)), samltest.Certify(samltest.NewECKey(elliptic.P256()).Signer, now.Add(-48*time.Hour), now.Add(-24*time.Hour)))
 		if _, err := s.CreateConnection(ctx, "acme", "second", "entra", administrator); err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,10 @@ import (
 // MaxMetadataBytes is how long an IdP's metadata may be.
 const MaxMetadataBytes = 1 << 20
 
+// maxKeys bounds an IdP's certificates, and its places: each certificate is tried on every message
+// that anybody posts.
+const maxKeys = 32
+
 // identities are the IdPs of a file's connections, in its order; nil where it names no metadata.
 type identities []*saml.IdentityProvider
 
@@ -100,6 +104,9 @@ func (s *Service) identityProvider(text []byte) (*saml.IdentityProvider, error) 
 	idp, err := saml.ParseMetadata(bytes.TrimSpace(text), "", s.DB.Now())
 	if err != nil {
 		return nil, err
+	}
+	if n := max(len(idp.Certificates), len(idp.SSO)); n > maxKeys {
+		return nil, fmt.Errorf("expected at most %d signing certificates and sign-on services, received %d", maxKeys, n)
 	}
 	if err := idp.Check(s.AllowPrivate); err != nil {
 		return nil, err

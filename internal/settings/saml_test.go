@@ -2,8 +2,10 @@ package settings
 
 import (
 	"context"
+	"crypto/elliptic"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -129,7 +131,7 @@ func TestConnection_ChangesAreToldByNameAndFingerprint(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		s.mustApply(t, acme, ApplyOptions{})
 		n := s.events(t)
-		rotated := samltest.NewIdP(oktaIdP.EntityID, oktaIdP.Keys[0], samltest.NewKey())
+		rotated := samltest.NewIdP(oktaIdP.EntityID, oktaIdP.Keys[0], samltest.NewECKey(elliptic.P256()))
 		rotated.SSO = "https://okta.test/elsewhere"
 		r := s.mustApply(t, "workspace: acme\nconnections:\n- name: okta\n  idp_initiated: no\n  attributes: {email: mail, groups: '', subject: uid}\n  metadata: "+inline(rotated), ApplyOptions{})
 		var shapes []string
@@ -208,7 +210,7 @@ func TestConnection_NewKeysKeepSessionsAndAnotherIdPDoesNot(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		s.mustApply(t, acme, ApplyOptions{})
 		hash := s.signIn(t, "ann", s.connection(t, "okta").ID)
-		s.mustApply(t, "workspace: acme\nconnections:\n- name: okta\n  metadata: "+inline(samltest.NewIdP(oktaIdP.EntityID)), ApplyOptions{})
+		s.mustApply(t, "workspace: acme\nconnections:\n- name: okta\n  metadata: "+inline(samltest.NewIdP(oktaIdP.EntityID, samltest.NewECKey(elliptic.P256()))), ApplyOptions{})
 		if !s.signedIn(hash) || !s.connection(t, "okta").Verified() {
 			t.Error("new keys of the same IdP ended sessions or the proof")
 		}
@@ -385,4 +387,33 @@ applications:
 	s := service(storetest.Open(t, storetest.SQLite(t), nil))
 	s.mustApply(t, "workspace: acme\n", ApplyOptions{})
 	s.wantRefusal(t, "workspace: acme\napplications: [{name: app}]\n", ApplyOptions{}, errs.KindInvalid, `line 2: applications[0]: expected redirect_uris for the new application "app"`)
+}
+
+func TestExport_WritesMetadataThatReadsBackTheSame(t *testing.T) {
+	t.Parallel()
+	s := service(storetest.Open(t, storetest.SQLite(t), nil))
+	for _, entityID := range []string{"https://sts.windows.net/tenant/", `urn:x:a&b<c>"d'`, "urn:é:\U0001F600"} {
+		idp := samltest.NewIdP(entityID, oktaIdP.Keys[0], entraIdP.Keys[0])
+		idp.SSO = "https://okta.test/sso?a=1&b=%22x"
+		known := idp.IdentityProvider()
+		var want, got directory.SAML
+		setIdentityProvider(&want, &known)
+		again, err := s.identityProvider([]byte(metadataOf(&want)))
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", entityID, err, metadataOf(&want))
+		}
+		if setIdentityProvider(&got, again); !reflect.DeepEqual(got, want) {
+			t.Errorf("wrote %+v, read %+v", want, got)
+		}
+	}
+	var keys []*samltest.Key
+	for range maxKeys + 1 {
+		keys = append(keys, samltest.NewECKey(elliptic.P256()))
+	}
+	if _, err := s.identityProvider(samltest.NewIdP("urn:x", keys...).Metadata()); err == nil || !strings.Contains(err.Error(), "at most 32 signing certificates and sign-on services, received 33") {
+		t.Errorf("%v", err)
+	}
+	if metadataOf(&directory.SAML{}) != "" {
+		t.Error("metadata of an IdP that is not known")
+	}
 }
