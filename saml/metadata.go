@@ -75,7 +75,7 @@ func choose(root *strictxml.Element, entityID string) (entity, role *strictxml.E
 	case len(found) == 0 && len(names) == 0:
 		return nil, nil, sentence("The metadata describes nobody.")
 	case len(found) == 0:
-		return nil, nil, sentencef("The metadata of %s describes no SAML 2.0 identity provider. Is it a service provider's, such as our own?", listed(names))
+		return nil, nil, sentencef("The metadata of %s describes no SAML 2.0 identity provider; perhaps it is a service provider's, such as our own.", listed(names))
 	case entityID != "":
 		return nil, nil, sentencef("The metadata is of %s; expected %s.", listed(found), quote(entityID))
 	}
