@@ -117,17 +117,25 @@ func (b *browser) begin(connection string, more ...string) asked {
 	if a.StatusCode != http.StatusFound {
 		b.t.Fatalf("login answered %d: %s", a.StatusCode, a.body)
 	}
-	u, err := url.Parse(a.to())
+	return readRequest(b.t, a.to())
+}
+
+func (w *world) read(address string) asked { return readRequest(w.t, address) }
+
+// readRequest reads a request as an IdP does.
+func readRequest(t *testing.T, address string) asked {
+	t.Helper()
+	u, err := url.Parse(address)
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	deflated, err := base64.StdEncoding.DecodeString(u.Query().Get("SAMLRequest"))
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	xml, err := io.ReadAll(flate.NewReader(strings.NewReader(string(deflated))))
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return asked{id: requestIDs.FindStringSubmatch(string(xml))[1], relay: u.Query().Get("RelayState"), xml: string(xml)}
 }
