@@ -69,7 +69,7 @@ func (r *run) handOver() {
 	both := map[*modelResource]bool{}
 	var ids []string
 	for _, name := range []string{"ann", "ben"} {
-		x := &modelResource{user: name + "@acme.test", ext: "ext-" + name, email: name + "@acme.test", dir: r.okta.Directory, active: true}
+		x := &modelResource{user: name + "@acme.test", ext: "ext-" + name, email: name + "@acme.test", dir: r.okta.Directory, active: true, signsIn: true}
 		refusal := r.w.attempt(func() string { return r.w.post(x) })
 		u, err := r.svc.CreateUser(bg, r.okta, x.person())
 		if !r.settled("POST "+name, refusal, err) {
@@ -119,7 +119,7 @@ func (r *run) scopeOf(dir string) provision.Scope {
 
 func (r *run) act() {
 	acts := []func(){r.doPost, r.doPost, r.doPut, r.doPut, r.doPut, r.doDelete, r.doGroup, r.doMembers, r.doMembers, r.doMembers, r.doDrop,
-		r.doRemap, r.doOwner, r.doOwner, r.doSignIn, r.doSignIn}
+		r.doRemap, r.doOwner, r.doOwner, r.doSignIn, r.doArrive, r.doArrive, r.doArrive}
 	acts[rapid.IntRange(0, len(acts)-1).Draw(r.rt, "act")]()
 }
 
@@ -138,6 +138,7 @@ func (r *run) doPost() {
 	if rapid.IntRange(0, 4).Draw(r.rt, "entra") == 0 {
 		x.dir = r.entra.Directory
 	}
+	x.signsIn = x.dir == r.okta.Directory
 	x.active = rapid.IntRange(0, 4).Draw(r.rt, "active") > 0
 	refusal := r.w.attempt(func() string { return r.w.post(x) })
 	p := x.person()
@@ -379,6 +380,9 @@ func (r *run) compare() {
 			if got.Active != x.active || got.Member != x.member.id {
 				r.rt.Fatalf("%s is told active %v of %s, the model says %v of %s", x.user, got.Active, got.Member, x.active, x.member.id)
 			}
+		}
+		if err := r.compareLinks(tx); err != nil {
+			return err
 		}
 		return r.compareGroups(tx)
 	})

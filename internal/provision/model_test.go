@@ -23,6 +23,7 @@ type modelMember struct {
 	sessions      int
 	resource      *modelResource // the live one behind which it stands, or nil
 	fromDirectory bool
+	claims        []string // what the connection asserted last
 }
 
 func (m *modelMember) in() bool { return !m.idp && !m.loss && !m.owner }
@@ -47,6 +48,7 @@ type modelResource struct {
 	id                    string
 	dir, user, ext, email string
 	active                bool
+	signsIn               bool // its directory stands beside a connection
 	member                *modelMember
 	born, retired         int // steps; retired is 0 while it stands
 }
@@ -63,6 +65,7 @@ type model struct {
 	members                         []*modelMember
 	resources                       []*modelResource
 	groups                          []*modelGroup
+	links                           []*modelLink
 	step                            int
 	// held are the addresses that were in use when the request came: one that becomes free by the
 	// same request is not free for it.
@@ -102,6 +105,8 @@ func (w *model) decide(m *modelMember) {
 		m.role, m.source = m.manual, directory.RoleByHand
 	case role != "":
 		m.role, m.source = role, directory.RoleByMapping
+	case w.claimRole(m) != "":
+		m.role, m.source = w.claimRole(m), directory.RoleByClaim
 	default:
 		m.role, m.source = w.lowest(), directory.RoleByDefault
 	}
@@ -136,6 +141,10 @@ func (w *model) attempt(fn func() string) (refusal string) {
 	for _, g := range groups {
 		wasG[g] = modelGroup{g.id, g.name, maps.Clone(g.has)}
 	}
+	links, wasL := w.links, map[*modelLink]modelLink{}
+	for _, l := range links {
+		wasL[l] = *l
+	}
 	w.step++
 	w.held, w.ruled = map[string]*modelMember{}, map[*modelMember]bool{}
 	for _, m := range members {
@@ -162,6 +171,10 @@ func (w *model) attempt(fn func() string) (refusal string) {
 	}
 	for g, was := range wasG {
 		*g = was
+	}
+	w.links = slices.Clip(links)
+	for l, was := range wasL {
+		*l = was
 	}
 	return refusal
 }
@@ -197,7 +210,7 @@ func (w *model) retire(r *modelResource) {
 	}
 }
 
-// post is rows 1 to 6.
+// post is rows 1 to 7.
 func (w *model) post(r *modelResource) string {
 	var aside []*modelResource
 	var old *modelResource
@@ -216,6 +229,10 @@ func (w *model) post(r *modelResource) string {
 		}
 	}
 	m := w.returning(old)
+	adopted := (*modelMember)(nil)
+	if m == nil {
+		m, adopted = w.adopted(r)
+	}
 	if m == nil {
 		m = &modelMember{dir: r.dir, role: w.lowest(), source: directory.RoleByDefault, fromDirectory: true}
 		if old != nil && slices.ContainsFunc(aside, func(o *modelResource) bool { return samePerson(old, o.user, o.ext) && o.born >= old.retired }) {
@@ -227,11 +244,31 @@ func (w *model) post(r *modelResource) string {
 		for _, o := range aside {
 			m.loss, m.owner = m.loss || o.member.loss, m.owner || o.member.owner
 		}
+		if adopted != nil {
+			m.loss, m.owner = m.loss || adopted.loss, m.owner || adopted.owner
+			w.moveLinks(adopted, m)
+		}
 		w.members = append(w.members, m)
 	}
-	m.idp, m.email = !r.active, r.email
+	m.idp = !r.active
+	if m == adopted {
+		m.dir = r.dir
+		if m.in() && w.taken(r.email, m) {
+			return "conflict"
+		}
+	} else {
+		m.email = r.email
+	}
 	if m.in() && w.taken(m.email, m) {
 		return "conflict"
+	}
+	if w.renew {
+		if old != nil {
+			w.moveLinks(old.member, m)
+		}
+		for _, o := range aside {
+			w.moveLinks(o.member, m)
+		}
 	}
 	for _, o := range aside {
 		w.retire(o)
@@ -283,6 +320,7 @@ func (w *model) put(r *modelResource, active *bool, email string) string {
 		w.members = append(w.members, fresh)
 		r.member = fresh
 		w.decide(fresh)
+		w.moveLinks(m, fresh)
 	}
 	return ""
 }
@@ -352,7 +390,7 @@ func (w *model) resolve(m *modelMember, lost bool) string {
 // everybody is resolved after an edit of mappings or policy; kept roles stay without a group.
 func (w *model) everybody() string {
 	for _, m := range w.members {
-		if m.source == directory.RoleKept && w.mapping && w.groupRole(m) == "" {
+		if m.source == directory.RoleKept && w.mapping && w.groupRole(m) == "" && w.claimRole(m) == "" {
 			continue
 		}
 		if refusal := w.resolve(m, false); refusal != "" {
