@@ -2,6 +2,8 @@ package grants
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/scim"
 )
 
 func TestAuthorize_RefusesWhatCannotBeGiven(t *testing.T) {
@@ -198,7 +201,7 @@ var ways = map[string]func(w *world, live *store.LiveSession){
 	"deleted by the directory": func(w *world, _ *store.LiveSession) {
 		w.must(w.people.DeleteUser(bg, w.feed, w.annUser))
 	},
-	"lost the last mapped group": func(w *world, _ *store.LiveSession) { w.leaveGroup() },
+	"lost the last mapped group": func(w *world, _ *store.LiveSession) { w.inGroup(scim.MemberRemove) },
 	"signed out": func(w *world, live *store.LiveSession) {
 		w.write(acme, func(tx *store.Tx) error { return tx.EndSession(live.ID, "signed_out") })
 	},
@@ -225,41 +228,61 @@ var ways = map[string]func(w *world, live *store.LiveSession){
 	},
 }
 
-func (w *world) disable(tx *store.Tx) {
-	tx.SaveConnection(directory.Connection{ID: okta, Name: "idp", Provider: "generic", Protocol: directory.ProtocolSAML, Status: directory.ConnectionDisabled}, false)
+func (w *world) disable(tx *store.Tx) { setStatus(tx, directory.ConnectionDisabled) }
+
+func setStatus(tx *store.Tx, status directory.ConnectionStatus) {
+	tx.SaveConnection(directory.Connection{ID: okta, Name: "idp", Provider: "generic", Protocol: directory.ProtocolSAML, Status: status}, false)
 }
 
 func TestEndOfASession_EndsWhatItGaveAndTellsTheApplicationOnce(t *testing.T) {
-	for name, end := range ways {
-		t.Run(name, func(t *testing.T) {
-			each(t, func(t *testing.T, w *world) {
-				live, p, client := w.annIn(), newProof(), w.client("app_one")
-				bobs := w.given(w.signIn(acme, w.bob, ""))
-				open := w.authorize(live, p)
-				first, again := w.given(live), w.given(live)
-				w.alive(first.Access)
-				if got := w.logouts(); len(got) != 0 {
-					t.Fatalf("logouts before the end: %q", got)
-				}
-				end(w, live)
-				w.dead(first.Access)
-				w.dead(again.Access)
-				if name != "idle" && name != "absolute end" {
-					_, err := w.Redeem(bg, client, open, callback, p.verifier)
-					refused(t, err, "invalid_grant", "session_ended")
-					_, err = w.Refresh(bg, client, first.Refresh)
-					refused(t, err, "invalid_grant", "session_ended")
-					w.alive(bobs.Access)
-				} else if _, err := w.Refresh(bg, client, first.Refresh); err == nil {
-					t.Error("a refresh token outlived its session")
-				}
-				got := slices.DeleteFunc(w.logouts(), func(l string) bool { return !strings.HasSuffix(l, live.ID) })
-				if !slices.Equal(got, []string{"app_one " + live.ID}) {
-					t.Errorf("logouts %q, want one", got)
-				}
-			})
-		})
+	each(t, func(t *testing.T, w *world) {
+		for name, end := range ways {
+			w.newAnn()
+			endsAll(t, w, name, end)
+			w.write(acme, func(tx *store.Tx) error { setStatus(tx, directory.ConnectionActive); return nil })
+		}
+	})
+}
+
+// newAnn puts somebody else in ann's place.
+func (w *world) newAnn() {
+	w.t.Helper()
+	w.annName = fmt.Sprint("ann", rand.Int64())
+	w.annUser, w.ann = w.create(w.annName, "Ann Lee")
+	w.inGroup(scim.MemberAdd)
+}
+
+func endsAll(t *testing.T, w *world, name string, end func(w *world, live *store.LiveSession)) {
+	live, p, client := w.annIn(), newProof(), w.client("app_one")
+	bobs := w.given(w.signIn(acme, w.bob, ""))
+	open := w.authorize(live, p)
+	first, again := w.given(live), w.given(live)
+	w.alive(first.Access)
+	if got := w.logoutsOf(live); len(got) != 0 {
+		t.Fatalf("%s: logouts before the end: %q", name, got)
 	}
+	begun := w.now()
+	end(w, live)
+	w.dead(first.Access)
+	w.dead(again.Access)
+	if _, err := w.Refresh(bg, client, first.Refresh); err == nil {
+		t.Errorf("%s: a refresh token outlived its session", name)
+	}
+	if w.now().Equal(begun) { // else everything has run out
+		_, err := w.Redeem(bg, client, open, callback, p.verifier)
+		refused(t, err, "invalid_grant", "session_ended")
+		_, err = w.Refresh(bg, client, again.Refresh)
+		refused(t, err, "invalid_grant", "session_ended")
+		w.alive(bobs.Access)
+	}
+	if got := w.logoutsOf(live); !slices.Equal(got, []string{"app_one " + live.ID}) {
+		t.Errorf("%s: logouts %q, want one", name, got)
+	}
+}
+
+// logoutsOf are the logouts of one session.
+func (w *world) logoutsOf(live *store.LiveSession) []string {
+	return slices.DeleteFunc(w.logouts(), func(l string) bool { return !strings.HasSuffix(l, live.ID) })
 }
 
 func TestConnectionThatIsOff_OpensNothingEvenWhileSessionsStand(t *testing.T) {

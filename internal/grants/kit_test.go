@@ -60,6 +60,7 @@ type world struct {
 	feed     provision.Scope
 	ann, bob string // members of acme, of the directory
 	annUser  string // ann's SCIM id
+	annName  string // before the @
 	group    string // in which ann and bob are
 	zoe      string // of beta
 }
@@ -86,10 +87,13 @@ func testMaster(t testing.TB, fill byte) *keys.Master {
 
 func newWorld(t testing.TB, driver store.Driver) *world {
 	t.Helper()
-	c := &clock{at: time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)}
+	c := &clock{at: start}
 	db := storetest.Open(t, driver, c.read)
 	w := &world{clock: c, t: t, people: &provision.Service{DB: db}}
 	w.Service = &Service{DB: db, Keys: &KeyRing{DB: db, Master: testMaster(t, 1)}, Issuer: issuer, HTTP: http.DefaultClient}
+	key, err := sharedKey()
+	w.must(err)
+	w.must(db.System().ChangeSigningKeys(bg, func([]store.SigningKey) []store.SigningKey { return []store.SigningKey{key} }))
 	w.must(db.Write(bg, acme, func(tx *store.Tx) error { return furnish(tx, "acme", "app_one", "app_two") }))
 	w.must(db.Write(bg, beta, func(tx *store.Tx) error {
 		w.zoe = "mem_zoe"
@@ -104,7 +108,8 @@ func newWorld(t testing.TB, driver store.Driver) *world {
 		return nil
 	})
 	w.feed = provision.Scope{Workspace: acme, Directory: "dir_acme", Actor: audit.Party{Kind: "directory", Name: "okta"}}
-	w.annUser, w.ann = w.create("ann", "Ann Lee")
+	w.annName = "ann"
+	w.annUser, w.ann = w.create(w.annName, "Ann Lee")
 	bobUser, bob := w.create("bob", "Bob")
 	w.bob = bob
 	g, err := w.people.CreateGroup(bg, w.feed, provision.GroupForm{DisplayName: "Agents", Document: "{}"}, []string{w.annUser, bobUser})
@@ -112,6 +117,18 @@ func newWorld(t testing.TB, driver store.Driver) *world {
 	w.group = g.ID
 	return w
 }
+
+// sharedKey is the signing key of every world: making one takes longer than most tests.
+var sharedKey = sync.OnceValues(func() (store.SigningKey, error) {
+	master, err := keys.NewMaster(bytes.Repeat([]byte{1}, keys.MasterBytes))
+	if err != nil {
+		return store.SigningKey{}, err
+	}
+	return newKey(master, start)
+})
+
+// start is when every world begins.
+var start = time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 
 // furnish makes a workspace under the preset with the most to lose, with applications.
 func furnish(tx *store.Tx, slug string, applications ...string) error {
@@ -150,18 +167,18 @@ func (w *world) create(name, shown string) (user, member string) {
 func (w *world) say(active bool) {
 	w.t.Helper()
 	_, err := w.people.UpdateUser(bg, w.feed, w.annUser, false, func(u provision.User) (provision.Person, error) {
-		return provision.Person{UserName: u.UserName, ExternalID: u.ExternalID, Email: "ann@acme.test", Emails: u.Emails, DisplayName: "Ann Lee",
+		return provision.Person{UserName: u.UserName, ExternalID: u.ExternalID, Email: w.annName + "@acme.test", Emails: u.Emails, DisplayName: "Ann Lee",
 			Active: &active, Document: "{}"}, nil
 	})
 	w.must(err)
 }
 
-// leaveGroup takes ann out of her only mapped group.
-func (w *world) leaveGroup() {
+// inGroup puts ann into the mapped group, or takes her out of it.
+func (w *world) inGroup(kind scim.MemberKind) {
 	w.t.Helper()
 	_, err := w.people.UpdateGroup(bg, w.feed, w.group, func(g store.Group) (provision.GroupForm, error) {
 		return provision.GroupForm{DisplayName: g.DisplayName, Document: "{}"}, nil
-	}, []scim.MemberOp{{Kind: scim.MemberRemove, Values: []string{w.annUser}}})
+	}, []scim.MemberOp{{Kind: kind, Values: []string{w.annUser}}})
 	w.must(err)
 }
 

@@ -72,7 +72,7 @@ func (r *KeyRing) Tend(ctx context.Context) error {
 // Rotate publishes a key that signs from PublishAhead later on, and lets the others retire. Where
 // one is on its way already it does nothing.
 func (r *KeyRing) Rotate(ctx context.Context) error {
-	next, err := r.newKey()
+	next, err := newKey(r.Master, r.DB.Now())
 	if err != nil {
 		return fmt.Errorf("rotate signing keys: %w", err)
 	}
@@ -101,9 +101,9 @@ func (r *KeyRing) Rotate(ctx context.Context) error {
 	return err
 }
 
-// newKey makes a key that signs from now on.
-func (r *KeyRing) newKey() (store.SigningKey, error) {
-	now := r.DB.Now().Truncate(time.Microsecond)
+// newKey makes a key that signs from now on, sealed under master.
+func newKey(master *keys.Master, now time.Time) (store.SigningKey, error) {
+	now = now.Truncate(time.Microsecond)
 	private, err := rsa.GenerateKey(rand.Reader, rsaBits)
 	if err != nil {
 		return store.SigningKey{}, err
@@ -118,7 +118,7 @@ func (r *KeyRing) newKey() (store.SigningKey, error) {
 		return store.SigningKey{}, err
 	}
 	k.Public = string(public)
-	k.Private, err = r.Master.Seal(purpose(k.ID), der)
+	k.Private, err = master.Seal(purpose(k.ID), der)
 	return k, err
 }
 
@@ -186,7 +186,7 @@ func (r *KeyRing) signer(ctx context.Context) (store.SigningKey, *rsa.PrivateKey
 			private, err := r.open(list[i])
 			return list[i], private, err
 		}
-		first, err := r.newKey()
+		first, err := newKey(r.Master, r.DB.Now())
 		if err != nil {
 			return store.SigningKey{}, nil, fmt.Errorf("make signing key: %w", err)
 		}

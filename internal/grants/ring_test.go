@@ -122,7 +122,7 @@ func TestKeys_RotateByThemselves(t *testing.T) {
 }
 
 func TestProcesses_ThatStartOrRotateAtOnceAgreeOnOneKey(t *testing.T) {
-	at := &clock{at: time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)}
+	at := &clock{at: start}
 	check := func(t *testing.T, dbs ...*store.DB) {
 		var rings []*KeyRing
 		for i := range 8 {
