@@ -57,6 +57,7 @@ func (b *breaking) Query(ctx context.Context, query string, args ...any) (store.
 }
 
 func TestRedemptionCutInBetween_LeavesCodeAndTokensAsTheyWere(t *testing.T) {
+	t.Parallel()
 	for name, driver := range map[string]func(testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -122,6 +122,7 @@ func TestKeys_RotateByThemselves(t *testing.T) {
 }
 
 func TestProcesses_ThatStartOrRotateAtOnceAgreeOnOneKey(t *testing.T) {
+	t.Parallel()
 	at := &clock{at: start}
 	check := func(t *testing.T, dbs ...*store.DB) {
 		var rings []*KeyRing
