@@ -135,6 +135,13 @@ func TestSetup_GoesFromNothingToSigningInAndProvisioning(t *testing.T) {
 			setup.Directories[0].TokenRefused != "" || setup.Directories[0].BaseURL != "https://scim.test/scim/v2" || !setup.Roles[0].Owner {
 			t.Errorf("%+v", setup)
 		}
+		// The same group of another source is another group.
+		for _, dir := range []string{"", "okta"} {
+			other, err := s.AddRoleMapping(ctx, "acme", NewMapping{Match: "Admins", Role: "Member", Directory: dir}, administrator)
+			if err != nil || other.Directory != dir || other.Connection != "" {
+				t.Errorf("%v %+v", err, other)
+			}
+		}
 		if got := s.did(t, func() error { return s.RemoveRoleMapping(ctx, "acme", setup.RoleMappings[0].ID, administrator) }); !slices.Equal(got, []string{"settings.changed"}) {
 			t.Errorf("remove mapping: events %v", got)
 		}

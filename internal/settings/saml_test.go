@@ -310,6 +310,10 @@ func TestApplications_TellTheirSecretOnceAndTheListIsExact(t *testing.T) {
 				t.Errorf("the secret is in the event %s", e.Type)
 			}
 		}
+		// A change of anything else leaves the secret as it is.
+		if r = s.mustApply(t, strings.Replace(withApp, "app.test/cb", "app.test/other", 1), ApplyOptions{}); len(r.Changes) != 1 || r.Applications[0].ClientSecret != "" || secret() != hashOf(app.ClientSecret) {
+			t.Errorf("%v %+v", r.Changes, r.Applications)
+		}
 		// Public applications have none; who becomes confidential gets one.
 		s.mustApply(t, "workspace: acme\napplications: [{name: app, public: yes, post_logout_redirect_uris: [\"https://app.test/bye\"]}]\n", ApplyOptions{})
 		if secret() != "" {
@@ -340,7 +344,7 @@ func TestApplications_TellTheirSecretOnceAndTheListIsExact(t *testing.T) {
 				types = append(types, string(e.Type))
 			}
 		}
-		if want := []string{"application.created", "application.changed", "application.changed", "application.removed"}; !slices.Equal(types, want) {
+		if want := []string{"application.created", "application.changed", "application.changed", "application.changed", "application.removed"}; !slices.Equal(types, want) {
 			t.Errorf("%v", types)
 		}
 	})
