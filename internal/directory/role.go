@@ -16,8 +16,33 @@ type Role struct {
 	Permissions []string `json:"permissions,omitempty"`
 }
 
+// Permissions that a role can carry.
+const (
+	PermissionAll = "all"
+	// PermissionSettings is to read and change sign-in, provisioning and role mappings, and to read
+	// the event log.
+	PermissionSettings = "settings"
+)
+
 // IsOwner reports whether r is the owner role.
 func (r Role) IsOwner() bool { return r.Rank == 0 }
+
+// May reports whether people with the role may do what needs a permission. Owners may do everything.
+func (r Role) May(permission string) bool {
+	return r.IsOwner() || slices.Contains(r.Permissions, PermissionAll) || slices.Contains(r.Permissions, permission)
+}
+
+// RolePermissions is what a role carries that is made with that name and rank: everything for the
+// owner role, the settings for the role that the presets call Admin, nothing for any other.
+func RolePermissions(name string, rank int) []string {
+	switch {
+	case rank == 0:
+		return []string{PermissionAll}
+	case strings.EqualFold(name, "Admin"), strings.EqualFold(name, "Organization Admin"):
+		return []string{PermissionSettings}
+	}
+	return nil
+}
 
 // RoleMapping gives a role to the members of a group. Match is compared, without regard to
 // letter case, with a group's display name, and exactly with its external id. With Directory

@@ -70,7 +70,8 @@ func (p *plan) fill(id string) {
 	p.after.Workspace = directory.Workspace{ID: id, Slug: p.file.Workspace, Name: p.file.Workspace, Preset: preset.Name,
 		Policy: preset.Policy, Enforcement: directory.Enforcement{RequireSSO: directory.RequireNone}}
 	for i, role := range preset.Roles {
-		p.after.Roles = append(p.after.Roles, directory.Role{ID: keys.ID("rol_", p.now), Name: role, Rank: i})
+		p.after.Roles = append(p.after.Roles, directory.Role{ID: keys.ID("rol_", p.now), Name: role, Rank: i,
+			Permissions: directory.RolePermissions(role, i)})
 	}
 }
 
@@ -112,7 +113,7 @@ func (p *plan) roles() {
 		case i == 0:
 			role = had.Owner()
 		case !known:
-			role = directory.Role{ID: keys.ID("rol_", p.now)}
+			role = directory.Role{ID: keys.ID("rol_", p.now), Permissions: directory.RolePermissions(want.text, i)}
 		}
 		role.Name, role.Rank = want.text, i
 		out = append(out, role)

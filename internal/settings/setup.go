@@ -45,6 +45,14 @@ func (d DirectorySetup) LiveToken() (TokenView, bool) {
 	return TokenView{}, false
 }
 
+// NewestToken is the id of the newest token, living or dead, "" for none: what RotateTokenOnce asks.
+func (d DirectorySetup) NewestToken() string {
+	if len(d.Tokens) == 0 {
+		return ""
+	}
+	return d.Tokens[len(d.Tokens)-1].ID
+}
+
 // MappingView is a role mapping with the names behind its ids. Directory and Connection are "" where
 // it is for all.
 type MappingView struct {

@@ -40,6 +40,26 @@ type TokenView struct {
 // connection and there is none the answer is forbidden, code sso_not_verified (V6, K19); while SCIM
 // is not allowed for the workspace, scim_not_allowed (K21).
 func (s *Service) RotateToken(ctx context.Context, slug, dir, name string, actor audit.Party) (Issued, error) {
+	return s.rotate(ctx, slug, dir, name, actor, func([]store.Token) error { return nil })
+}
+
+// RotateTokenOnce is RotateToken for a form that may be sent twice: last is the id of the newest token
+// that its reader saw, living or dead, "" for none. Once there is a newer one the answer is a
+// conflict, token_already_made, and the newer one goes on working.
+func (s *Service) RotateTokenOnce(ctx context.Context, slug, dir, last string, actor audit.Party) (Issued, error) {
+	return s.rotate(ctx, slug, dir, "", actor, func(had []store.Token) error {
+		newest := ""
+		if len(had) > 0 {
+			newest = had[len(had)-1].ID
+		}
+		if newest != last {
+			return errs.Conflict("token_already_made", "This form was sent before, or somebody else made a token meanwhile; a token is shown once. If you did not copy it, generate another.")
+		}
+		return nil
+	})
+}
+
+func (s *Service) rotate(ctx context.Context, slug, dir, name string, actor audit.Party, may func(had []store.Token) error) (Issued, error) {
 	plain, hash := keys.NewToken(TokenPrefix)
 	issued := Issued{Token: plain, BaseURL: s.SCIMBaseURL(), Workspace: slug}
 	err := s.onDirectory(ctx, slug, dir, func(tx *store.Tx, cfg *directory.Config, d directory.Directory) error {
@@ -51,6 +71,13 @@ func (s *Service) RotateToken(ctx context.Context, slug, dir, name string, actor
 		if err := mayIssue(cfg, d); err != nil {
 			e.Outcome, e.Reason, e.Subject = audit.Refused, errs.CodeOf(err), audit.Party{Kind: "directory", ID: d.ID, Name: d.Name}
 			return store.Refuse(err, nil, e)
+		}
+		had, err := tx.Tokens(d.ID)
+		if err != nil {
+			return err
+		}
+		if err := may(had); err != nil {
+			return err
 		}
 		replaced, err := tx.RevokeTokens(d.ID, "", "replaced")
 		if err != nil {

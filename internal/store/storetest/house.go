@@ -28,7 +28,7 @@ type house struct {
 	Token, TokenHash               string
 	LinkHash                       string
 	Subject, Replay, StateHash     string
-	Application                    string
+	Application, Event             string
 	Grant, CodeHash                string
 	AccessHash, RefreshHash        string
 }
@@ -42,7 +42,7 @@ func named(tag string) house {
 		User: "user-" + tag, BossUser: "user-boss-" + tag, UserName: "Ann@" + tag + ".test", ExternalID: "ext-" + tag,
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, LinkHash: "lh-" + tag,
-		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag,
+		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
 	}
 }
@@ -96,7 +96,7 @@ func (h house) people(tx *store.Tx) error {
 	if err := h.gives(tx); err != nil {
 		return err
 	}
-	return tx.Record(audit.Event{Type: audit.MemberCreated, Subject: audit.Party{Kind: "member", ID: h.Member}})
+	return tx.Record(audit.Event{ID: h.Event, Type: audit.MemberCreated, Subject: audit.Party{Kind: "member", ID: h.Member}})
 }
 
 // signsIn stores what signing in through a connection leaves.

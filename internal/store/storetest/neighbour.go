@@ -183,7 +183,12 @@ var peopleProbes = map[string]probe{
 		return len(list), err
 	},
 	"EventsOf": func(tx *store.Tx, h house) (any, error) { return tx.EventsOf(h.Member, 10) },
-	"Reads":    func(tx *store.Tx, h house) (any, error) { return tx.Reads(h.Directory, 10) },
+	"EventPage": func(tx *store.Tx, h house) (any, error) {
+		page, older, err := tx.EventPage(store.EventQuery{Subjects: []string{h.Member}, Limit: 10})
+		return []any{page, older}, err
+	},
+	"Event": func(tx *store.Tx, h house) (any, error) { return tx.Event(h.Event) },
+	"Reads": func(tx *store.Tx, h house) (any, error) { return tx.Reads(h.Directory, 10) },
 }
 
 // testNeighbour is law 1 at its root: in workspace a, every method that takes an id gives for an

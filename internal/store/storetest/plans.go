@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -205,14 +206,24 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 	"events for owners":   func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
 	"events of a subject": func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
 	"events by number":    func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
+	"an event":            func(tx *store.Tx, h house) error { _, err := tx.Event("e100007"); return err },
+	"a person's log": func(tx *store.Tx, h house) error {
+		_, _, err := tx.EventPage(store.EventQuery{Before: 9000, Subjects: []string{"m5"}, Outcome: audit.Refused, Limit: 20})
+		return err
+	},
 }
 
 var walks = map[string]func(tx *store.Tx, h house) error{
-	"a page of users":       find(store.All()),
-	"active users":          find(store.ActiveIs(true)),
-	"inactive users":        find(store.ActiveIs(false)),
-	"a page of groups":      findGroup(store.All()),
-	"a page of members":     func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
+	"a page of users":   find(store.All()),
+	"active users":      find(store.ActiveIs(true)),
+	"inactive users":    find(store.ActiveIs(false)),
+	"a page of groups":  findGroup(store.All()),
+	"a page of members": func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
+	"a page of the log": func(tx *store.Tx, h house) error {
+		// A filter costs up to store.EventWindow rows, whatever the size of the log.
+		_, _, err := tx.EventPage(store.EventQuery{Before: 9000, Limit: 20})
+		return err
+	},
 	"the last number":       func(tx *store.Tx, h house) error { _, err := tx.LastSeq(); return err },
 	"a role's members":      func(tx *store.Tx, h house) error { _, err := tx.MembersByRole(h.Lowest, 20); return err },
 	"the request log":       func(tx *store.Tx, h house) error { _, err := tx.Reads(h.Directory, 20); return err },

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"refusals", testRefusals},
 		{"configuration", testConfig},
 		{"numbers of events", testSequencer},
+		{"pages of the log", testEventPages},
 		{"signals", testSignals},
 		{"marks", testMarks},
 		{"attempts, links and tokens", testHandles},
