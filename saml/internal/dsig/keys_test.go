@@ -45,15 +45,16 @@ func TestVerify_TakesNoOtherFormOfAnEllipticSignature(t *testing.T) {
 		value    []byte
 		accepted bool
 	}{
-		"as it was made":   {value, true},
-		"ASN.1":            {der, false},
-		"one byte less":    {value[:63], false},
-		"one byte more":    {append([]byte{0}, value...), false},
-		"wider numbers":    {append(append(make([]byte, 16), value[:32]...), append(make([]byte, 16), value[32:]...)...), false},
-		"zeros":            {make([]byte, 64), false},
-		"r of zero":        {append(make([]byte, 32), value[32:]...), false},
-		"r beyond its end": {append(order.FillBytes(make([]byte, 32)), value[32:]...), false},
-		"exchanged":        {append(append([]byte{}, value[32:]...), value[:32]...), false},
+		"as it was made":        {value, true},
+		"ASN.1":                 {der, false},
+		"one byte less":         {value[:63], false},
+		"one byte more":         {append([]byte{0}, value...), false},
+		"wider numbers":         {append(append(make([]byte, 16), value[:32]...), append(make([]byte, 16), value[32:]...)...), false},
+		"a wider second number": {append(append(append([]byte{}, value[:32]...), 0), value[32:]...), false},
+		"zeros":                 {make([]byte, 64), false},
+		"r of zero":             {append(make([]byte, 32), value[32:]...), false},
+		"r beyond its end":      {append(order.FillBytes(make([]byte, 32)), value[32:]...), false},
+		"exchanged":             {append(append([]byte{}, value[32:]...), value[:32]...), false},
 	} {
 		other := strings.Replace(doc, text, base64.StdEncoding.EncodeToString(c.value), 1)
 		if _, err := check(t, other, "_a", dsig.Policy{}, key.Public()); (err == nil) != c.accepted {

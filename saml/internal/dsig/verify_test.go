@@ -3,11 +3,16 @@ package dsig_test
 import (
 	"crypto"
 	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 	"testing"
 
 	"github.com/gatehouse-id/gatehouse/saml/internal/dsig"
 	"github.com/gatehouse-id/gatehouse/saml/internal/dsig/dsigtest"
+	"github.com/gatehouse-id/gatehouse/saml/internal/strictxml"
 )
 
 // signer is one of the two that make signatures here.
@@ -20,42 +25,39 @@ var signers = []signer{{"ours", dsigtest.Sign}, {"xmlsec1", dsigtest.Xmlsec1Sign
 
 // TestVerify_AgreesWithXmlsec1 signs with either and verifies with both.
 func TestVerify_AgreesWithXmlsec1(t *testing.T) {
-	rsa, p256, p384, p521 := dsigtest.RSA(t), dsigtest.EC(t, elliptic.P256()), dsigtest.EC(t, elliptic.P384()), dsigtest.EC(t, elliptic.P521())
+	rsa2048, p256, p384, p521 := dsigtest.RSA(t), dsigtest.EC(t, elliptic.P256()), dsigtest.EC(t, elliptic.P384()), dsigtest.EC(t, elliptic.P521())
 	for name, c := range map[string]struct {
 		key dsigtest.Key
 		o   dsigtest.Options
 	}{
-		"rsa-sha256":                         {rsa, dsigtest.Options{}},
-		"rsa-sha384":                         {rsa, dsigtest.Options{Method: dsigtest.RSASHA384, Digest: dsigtest.SHA384}},
-		"rsa-sha512":                         {rsa, dsigtest.Options{Method: dsigtest.RSASHA512, Digest: dsigtest.SHA512}},
-		"rsa-sha1":                           {rsa, dsigtest.Options{Method: dsigtest.RSASHA1, Digest: dsigtest.SHA1}},
+		"rsa-sha256":                         {rsa2048, dsigtest.Options{}},
+		"rsa-sha384":                         {rsa2048, dsigtest.Options{Method: dsigtest.RSASHA384, Digest: dsigtest.SHA384}},
+		"rsa-sha512":                         {rsa2048, dsigtest.Options{Method: dsigtest.RSASHA512, Digest: dsigtest.SHA512}},
+		"rsa-sha1":                           {rsa2048, dsigtest.Options{Method: dsigtest.RSASHA1, Digest: dsigtest.SHA1}},
 		"ecdsa-sha256 on P-256":              {p256, dsigtest.Options{}},
 		"ecdsa-sha384 on P-384":              {p384, dsigtest.Options{Method: dsigtest.ECDSASHA384, Digest: dsigtest.SHA384}},
 		"ecdsa-sha512 on P-521":              {p521, dsigtest.Options{Method: dsigtest.ECDSASHA512, Digest: dsigtest.SHA512}},
 		"ecdsa-sha256 on P-521":              {p521, dsigtest.Options{}},
-		"the prefix xs":                      {rsa, dsigtest.Options{PrefixList: "xs"}},
-		"many prefixes":                      {rsa, dsigtest.Options{PrefixList: "xs xsi #default saml2p nobody", InfoPrefixList: "#default xs saml2"}},
-		"KeyName":                            {rsa, dsigtest.Options{KeyInfo: dsigtest.WithKeyName}},
-		"RSAKeyValue":                        {rsa, dsigtest.Options{KeyInfo: dsigtest.WithRSAKeyValue}},
-		"no KeyInfo":                         {rsa, dsigtest.Options{KeyInfo: dsigtest.WithoutKeyInfo}},
-		"no prefix for XML Signature itself": {rsa, dsigtest.Options{Template: func(s string) string { return strings.NewReplacer("ds:", "", ":ds=", "=").Replace(s) }}},
-		"white space between elements":       {rsa, dsigtest.Options{Template: func(s string) string { return strings.ReplaceAll(s, "><", ">\n\t<") }}},
+		"the prefix xs":                      {rsa2048, dsigtest.Options{PrefixList: "xs"}},
+		"many prefixes":                      {rsa2048, dsigtest.Options{PrefixList: "xs xsi #default saml2p nobody", InfoPrefixList: "#default xs saml2"}},
+		"KeyName":                            {rsa2048, dsigtest.Options{KeyInfo: dsigtest.WithKeyName}},
+		"RSAKeyValue":                        {rsa2048, dsigtest.Options{KeyInfo: dsigtest.WithRSAKeyValue}},
+		"no KeyInfo":                         {rsa2048, dsigtest.Options{KeyInfo: dsigtest.WithoutKeyInfo}},
+		"no prefix for XML Signature itself": {rsa2048, dsigtest.Options{Template: func(s string) string { return strings.NewReplacer("ds:", "", ":ds=", "=").Replace(s) }}},
+		"white space between elements":       {rsa2048, dsigtest.Options{Template: func(s string) string { return strings.ReplaceAll(s, "><", ">\n\t<") }}},
 	} {
 		for _, signer := range signers {
 			t.Run(name+" by "+signer.name, func(t *testing.T) {
 				t.Parallel()
-				if signer.name == "xmlsec1" && c.o.Template != nil {
-					t.Log("the template is given to xmlsec1 as it is")
-				}
 				doc := signer.sign(t, dsigtest.Response(3), dsigtest.AssertionID, c.key, c.o)
-				v, err := check(t, doc, dsigtest.AssertionID, dsig.Policy{AllowSHA1: true}, publics(rsa, p256, p384, p521)...)
+				v, err := check(t, doc, dsigtest.AssertionID, dsig.Policy{AllowSHA1: true}, publics(rsa2048, p256, p384, p521)...)
 				if err != nil {
 					t.Fatalf("we refuse: %v\n%s", err, doc)
 				}
 				if id, _ := v.Element().Attr("ID"); id != dsigtest.AssertionID || v.Signature().Parent != v.Element() {
 					t.Errorf("verified %s", id)
 				}
-				if publics(rsa, p256, p384, p521)[v.Key()] != c.key.Public() {
+				if publics(rsa2048, p256, p384, p521)[v.Key()] != c.key.Public() {
 					t.Errorf("made by key %d, says the verifier", v.Key())
 				}
 				if v.SHA1() != (name == "rsa-sha1") {
@@ -82,6 +84,24 @@ func TestVerify_TakesPSS(t *testing.T) { // xmlsec1 1.2 does not know it
 	}
 }
 
+// TestVerify_TakesNoOtherSalt: RFC 9231 section 2.3.10 fixes the salt to the length of the hash.
+func TestVerify_TakesNoOtherSalt(t *testing.T) {
+	key := dsigtest.RSA(t)
+	doc := small(t, key, dsigtest.Options{Method: dsigtest.PSSSHA256})
+	info := dsigtest.Parse(t, doc).All(dsig.Namespace, "SignedInfo")[0]
+	sum := sha256.Sum256(strictxml.AppendCanonical(nil, info, nil, nil))
+	for salt, accepted := range map[int]bool{32: true, 20: false, rsa.PSSSaltLengthAuto: false} {
+		value, err := rsa.SignPSS(rand.Reader, key.Signer.(*rsa.PrivateKey), crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: salt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := strings.Replace(doc, textOf(t, doc, "SignatureValue"), base64.StdEncoding.EncodeToString(value), 1)
+		if _, err := check(t, other, "_a", dsig.Policy{}, key.Public()); (err == nil) != accepted {
+			t.Errorf("salt %d: %v", salt, err)
+		}
+	}
+}
+
 func TestVerify_TakesBothElementsOfAResponse(t *testing.T) {
 	key := dsigtest.RSA(t)
 	for _, signer := range signers {
@@ -93,6 +113,24 @@ func TestVerify_TakesBothElementsOfAResponse(t *testing.T) {
 		for _, id := range []string{dsigtest.AssertionID, dsigtest.ResponseID} {
 			if err := dsigtest.Xmlsec1Verify(t, doc, id, key); err != nil {
 				t.Errorf("signed by %s, refused by xmlsec1: %v", signer.name, err)
+			}
+		}
+	}
+}
+
+// TestVerify_TakesTheDefaultNamespaceAsInclusive: in a PrefixList it is written #default.
+func TestVerify_TakesTheDefaultNamespaceAsInclusive(t *testing.T) {
+	key := dsigtest.RSA(t)
+	around := strings.Replace(smallDocument, "<p:Response ", `<p:Response xmlns="urn:d" `, 1)
+	for _, signer := range signers {
+		for _, list := range []string{"#default", "p #default", "p"} {
+			doc := signer.sign(t, around, "_a", key, dsigtest.Options{PrefixList: list, InfoPrefixList: list})
+			if _, err := check(t, doc, "_a", dsig.Policy{}, key.Public()); err != nil {
+				t.Errorf("%s by %s: %v", list, signer.name, err)
+			}
+			_, err := check(t, strings.Replace(doc, "urn:d", "urn:e", 1), "_a", dsig.Policy{}, key.Public())
+			if (err != nil) != (list != "p") {
+				t.Errorf("%s by %s, another default namespace: %v", list, signer.name, err)
 			}
 		}
 	}

@@ -292,10 +292,11 @@ func (p *parser) prefixIndex(prefix string) int32 {
 	return index
 }
 
-// lookUp returns the index of a prefix that must be in scope, and that near probably has too.
+// lookUp returns the index of a prefix that must be in scope. Near, whose own prefix is in scope,
+// probably has the same.
 func (p *parser) lookUp(prefix string, near *Element) (int32, bool) {
 	if near != nil && near.Prefix == prefix {
-		return near.prefix, prefix == "" || p.bound[near.prefix] != ""
+		return near.prefix, true
 	}
 	if prefix == "xmlns" {
 		return 0, false

@@ -64,24 +64,6 @@ func Sign(tb testing.TB, doc, id string, key Key, o Options) string {
 	return fill(tb, Insert(tb, doc, id, signature), id, key, o)
 }
 
-// Resign returns doc with the value of the signature of that element computed anew, whatever was
-// done to its SignedInfo.
-func Resign(tb testing.TB, doc, id string, key Key, o Options) string {
-	tb.Helper()
-	signature := Find(tb, Parse(tb, doc), id).All(dsig.Namespace, "Signature")[0]
-	for e := range signature.Elements() {
-		if e.Local == "SignatureValue" {
-			old, err := e.OnlyText()
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return fill(tb, strings.Replace(doc, old, "@value@", 1), id, key, o)
-		}
-	}
-	tb.Fatal("the signature has no SignatureValue")
-	return ""
-}
-
 // fill writes the SignatureValue.
 func fill(tb testing.TB, doc, id string, key Key, o Options) string {
 	tb.Helper()
