@@ -138,6 +138,10 @@ func TestRotation_TriesEveryKnownKey(t *testing.T) { // SA12
 	if a := s.accept(t, s.idp.Sign(r)); a.Certificate != 1 {
 		t.Errorf("key %d", a.Certificate)
 	}
+	r.Signing.Response, r.Signing.Assertion = true, false
+	if a := s.accept(t, s.idp.Sign(r)); a.Certificate != 1 {
+		t.Errorf("key %d of the Response", a.Certificate)
+	}
 	s.e.IdentityProvider.Certificates = s.e.IdentityProvider.Certificates[1:]
 	r.Signing.Key = k1()
 	s.refuse(t, s.idp.Sign(r), saml.ReasonUnknownKey)

@@ -181,6 +181,7 @@ func TestForeignElements_AreRefusedWhereTheSchemaHasNone(t *testing.T) {
 		"a second status":                 replaceOnce(t, doc, "</saml2p:Status>", `</saml2p:Status><saml2p:Status><saml2p:StatusCode Value="x"/></saml2p:Status>`),
 		"text in the Response":            replaceOnce(t, doc, "<saml2p:Status>", "text<saml2p:Status>"),
 		"text in the Status":              replaceOnce(t, doc, "</saml2p:Status>", "text</saml2p:Status>"),
+		"an element in the Status":        replaceOnce(t, doc, "</saml2p:Status>", `<saml2p:StatusDetail/><saml2p:StatusCode Value="x"/></saml2p:Status>`),
 		"no Status":                       replaceOnce(t, doc, `<saml2p:Status><saml2p:StatusCode Value="`+samltest.Success+`"></saml2p:StatusCode></saml2p:Status>`, ""),
 		"a SAML 1.1 assertion as well":    replaceOnce(t, doc, "</saml2p:Response>", `<Assertion xmlns="urn:oasis:names:tc:SAML:1.0:assertion"/></saml2p:Response>`),
 		"an encrypted assertion as well":  replaceOnce(t, doc, "</saml2p:Response>", `<saml2:EncryptedAssertion xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion"/></saml2p:Response>`),

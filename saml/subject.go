@@ -107,7 +107,7 @@ func confirmBearer(confirmation *strictxml.Element, e *Expectation, c clock) (ti
 	if r := e.checkInResponseTo("SubjectConfirmationData", inResponseTo, answers); r != nil {
 		return time.Time{}, r
 	}
-	if recipient := attr(data, "Recipient"); recipient != e.ServiceProvider.ACS {
+	if recipient := attr(data, "Recipient"); recipient != e.ServiceProvider.ACS || recipient == "" {
 		return time.Time{}, refuse(ReasonRecipient, "The assertion is for recipient %s; this connection's is %s.", quote(recipient), quote(e.ServiceProvider.ACS))
 	}
 	if _, has := data.Attr("NotBefore"); has {
