@@ -25,9 +25,20 @@ type Answer struct {
 	RelayState string
 	Browser    string // the secret that the browser holds, "" where it sent none
 	Client     Client
+	// Direct marks an answer that was not passed on by a page of ours yet, and CrossSite one that the
+	// browser says comes from another site.
+	Direct, CrossSite bool
 
 	unreadable *saml.Refusal // why there is no form to read
 }
+
+// PassOn is what SAML returns in place of an error where the answer has to be posted once more from
+// a page of ours, so that the browser sends its cookies.
+type PassOn struct {
+	FormActions []string // origins beside ours that the form may end up at
+}
+
+func (*PassOn) Error() string { return "the answer has to be passed on by a page of ours" }
 
 // Entered is a sign-in that succeeded.
 type Entered struct {
@@ -41,7 +52,7 @@ type Entered struct {
 // answer is verified outside the transaction; in one transaction then nobody has used it before,
 // the sign-in under way is consumed, the member is found or made, and the session is opened.
 //
-// A refusal is *TurnedAway; its event is recorded whether or not the client still waits. An
+// A direct answer may have to be posted once more, *PassOn. A refusal is *TurnedAway; its event is recorded whether or not the client still waits. An
 // unknown connection is errs.KindNotFound.
 func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
 	for range maxMoves {
@@ -82,6 +93,17 @@ func (s *Service) receive(ctx context.Context, side *samlSide, a Answer) (*Enter
 	var err error
 	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
 		return nil, err
+	}
+	if r.lacksCookies() {
+		to := a.RelayState
+		if r.pending.waiting {
+			to = r.pending.to
+		}
+		formActions, err := s.formActions(ctx, to)
+		if err != nil {
+			return nil, err
+		}
+		return nil, &PassOn{FormActions: formActions}
 	}
 	switch err := r.verify(s.PublicURL, s.now()); {
 	case errors.As(err, new(*saml.Refusal)):
@@ -272,29 +294,13 @@ func (r *received) subject() audit.Party {
 	return audit.Party{Kind: "stranger", Name: cut(r.arrival.Shown, maxTyped)}
 }
 
-// passOn reports whether an answer is to be posted once more from a page of ours, so that the
-// browser sends its cookies: when it belongs to a sign-in under way and the browser's secret did not
-// come along, and when nobody asked for it and another site sent it, so that the session
-// that the browser has is seen and ended. formActions are the origins that the form may end up at.
-func (s *Service) passOn(ctx context.Context, a Answer, crossSite bool) (pass bool, formActions []string, err error) {
-	side, err := s.samlSide(ctx, a.Connection)
-	if errs.Is(err, errs.KindNotFound) {
-		return false, nil, nil // SAML says so
-	} else if err != nil {
-		return false, nil, err
+// lacksCookies reports whether the answer is to come again from a page of ours: when it belongs to a
+// sign-in under way and the browser's secret did not come along, and when nobody asked for it and
+// another site sent it, so that the session that the browser has is seen and ended.
+func (r *received) lacksCookies() bool {
+	if !r.Direct || r.unreadable != nil {
+		return false
 	}
-	p, err := s.pendingOf(ctx, side, a.RelayState, a.Browser)
-	if err != nil {
-		return false, nil, err
-	}
-	unasked := p.found == "none" && crossSite && side.connection.SAML.IdPInitiated && usable(side.connection) == nil
-	to := p.to
-	if p.found == "none" {
-		to = a.RelayState
-	}
-	if !p.waiting && !unasked {
-		return false, nil, nil
-	}
-	formActions, err = s.formActions(ctx, to)
-	return true, formActions, err
+	c := r.side.connection
+	return r.pending.waiting || r.pending.found == "none" && r.CrossSite && c.SAML.IdPInitiated && usable(c) == nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -122,22 +123,34 @@ func (b *browser) begin(connection string, more ...string) asked {
 
 func (w *world) read(address string) asked { return readRequest(w.t, address) }
 
-// readRequest reads a request as an IdP does.
 func readRequest(t *testing.T, address string) asked {
 	t.Helper()
-	u, err := url.Parse(address)
+	q, err := parseRequest(address)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return q
+}
+
+// parseRequest reads a request as an IdP does.
+func parseRequest(address string) (asked, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return asked{}, err
 	}
 	deflated, err := base64.StdEncoding.DecodeString(u.Query().Get("SAMLRequest"))
 	if err != nil {
-		t.Fatal(err)
+		return asked{}, err
 	}
 	xml, err := io.ReadAll(flate.NewReader(strings.NewReader(string(deflated))))
 	if err != nil {
-		t.Fatal(err)
+		return asked{}, err
 	}
-	return asked{id: requestIDs.FindStringSubmatch(string(xml))[1], relay: u.Query().Get("RelayState"), xml: string(xml)}
+	id := requestIDs.FindStringSubmatch(string(xml))
+	if id == nil {
+		return asked{}, fmt.Errorf("no request in %s", address)
+	}
+	return asked{id: id[1], relay: u.Query().Get("RelayState"), xml: string(xml)}, nil
 }
 
 // response is a right answer about bob to a request, or an unsolicited one for "".

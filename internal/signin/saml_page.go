@@ -79,22 +79,18 @@ func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
 			answer.unreadable = &saml.Refusal{Reason: saml.ReasonMalformed, Detail: "The form must have the field SAMLResponse once, and RelayState once at the most."}
 		}
 	}
-	if answer.unreadable == nil && !r.PostForm.Has(passedOn) {
-		pass, formActions, err := d.service.passOn(r.Context(), answer, r.Header.Get("Sec-Fetch-Site") == "cross-site")
-		if err != nil {
-			return err
-		}
-		if pass {
-			fields := []field{{"SAMLResponse", answer.Response}, {passedOn, "1"}}
-			if answer.RelayState != "" {
-				fields = append(fields, field{"RelayState", answer.RelayState})
-			}
-			return d.onward(w, onward{Action: r.URL.EscapedPath(), Fields: fields}, formActions)
-		}
-	}
+	answer.Direct = !r.PostForm.Has(passedOn)
+	answer.CrossSite = r.Header.Get("Sec-Fetch-Site") == "cross-site"
 	entered, err := d.service.SAML(r.Context(), answer)
+	var pass *PassOn
 	var away *TurnedAway
 	switch {
+	case errors.As(err, &pass):
+		fields := []field{{"SAMLResponse", answer.Response}, {passedOn, "1"}}
+		if answer.RelayState != "" {
+			fields = append(fields, field{"RelayState", answer.RelayState})
+		}
+		return d.onward(w, onward{Action: r.URL.EscapedPath(), Fields: fields}, pass.FormActions)
 	case errors.As(err, &away):
 		return d.turnedAway(w, r, away)
 	case err != nil:

@@ -31,7 +31,7 @@ func (t *TurnedAway) Error() string { return t.err.Error() }
 func (t *TurnedAway) Unwrap() error { return t.err }
 
 // errNotVerified is the one answer while nothing is verified, so that it tells nothing to whoever tries.
-var errNotVerified = errs.Forbidden("saml_refused", "The answer of your identity provider was not accepted, so you are not signed in. If it happens each time, show this page to your administrator.")
+var errNotVerified = errs.Forbidden("saml_refused", "The answer of your identity provider was not accepted. If it happens each time, show this page to your administrator.")
 
 // sentences are for people, by reason, once the IdP's signature was verified.
 var sentences = map[string]string{
