@@ -22,12 +22,12 @@ type browser struct {
 	client *http.Client
 }
 
-func newBrowser(origin string) (*browser, error) {
+func newBrowser(origin string, transport http.RoundTripper) (*browser, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, fmt.Errorf("open browser: %w", err)
 	}
-	return &browser{origin: origin, jar: jar, client: &http.Client{Jar: jar, Transport: http.DefaultTransport.(*http.Transport).Clone()}}, nil
+	return &browser{origin: origin, jar: jar, client: &http.Client{Jar: jar, Transport: transport}}, nil
 }
 
 func (b *browser) close() { b.client.CloseIdleConnections() }
@@ -63,7 +63,7 @@ func (b *browser) cookies() []string {
 
 // session asks who is signed in. A status of 401 has no member.
 func (b *browser) session(ctx context.Context) (status int, member string, err error) {
-	res, err := b.get(ctx, "/auth/session")
+	res, err := b.get(ctx, b.origin, "/auth/session")
 	if err != nil {
 		return 0, "", err
 	}
@@ -79,8 +79,8 @@ func (b *browser) session(ctx context.Context) (status int, member string, err e
 	return res.StatusCode, body.Member.ID, nil
 }
 
-func (b *browser) get(ctx context.Context, path string) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.origin+path, nil)
+func (b *browser) get(ctx context.Context, origin, path string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, origin+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", path, err)
 	}
@@ -91,17 +91,22 @@ func (b *browser) get(ctx context.Context, path string) (*http.Response, error) 
 	return res, nil
 }
 
-// notice is what the open page is told: when, and the reason that came along.
+// notice is what an open page was told: when, and the reason or the sentence that came along.
 type notice struct {
-	at     time.Time
-	reason string
-	err    error
+	at               time.Time
+	reason, sentence string
+	err              error
 }
 
-// listen opens the page's event stream and returns once the server has accepted it. The channel
-// gets one notice: the end of the session, or why none came. It ends with ctx.
+// listen opens the event stream of Gatehouse's own page.
 func (b *browser) listen(ctx context.Context) (<-chan notice, error) {
-	res, err := b.get(ctx, "/auth/session/events")
+	return b.listenTo(ctx, b.origin, "/auth/session/events", "session.ended")
+}
+
+// listenTo opens the event stream of a page and returns once the server has accepted it. The channel
+// gets one notice: the event of that name, or why none came. It ends with ctx.
+func (b *browser) listenTo(ctx context.Context, origin, path, event string) (<-chan notice, error) {
+	res, err := b.get(ctx, origin, path)
 	if err != nil {
 		return nil, err
 	}
@@ -112,26 +117,24 @@ func (b *browser) listen(ctx context.Context) (<-chan notice, error) {
 	told := make(chan notice, 1)
 	go func() {
 		defer res.Body.Close()
-		told <- readNotice(res.Body)
+		told <- readNotice(res.Body, event)
 	}()
 	return told, nil
 }
 
-// readNotice reads server-sent events until one says that the session has ended.
-func readNotice(stream io.Reader) notice {
+// readNotice reads server-sent events until the one that says that the session has ended.
+func readNotice(stream io.Reader, ending string) notice {
 	lines, event := bufio.NewScanner(stream), ""
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		switch {
 		case name == "event":
 			event = value
-		case name == "data" && event == "session.ended":
+		case name == "data" && event == ending:
 			n := notice{at: time.Now()}
-			var data struct {
-				Reason string `json:"reason"`
-			}
+			var data struct{ Reason, Sentence string }
 			n.err = json.Unmarshal([]byte(value), &data)
-			n.reason = data.Reason
+			n.reason, n.sentence = data.Reason, data.Sentence
 			return n
 		}
 	}

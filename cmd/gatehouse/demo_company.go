@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/idpsim"
 )
 
@@ -27,8 +28,13 @@ type person struct {
 	outBy            []string
 }
 
+// personOf reads a member. Whoever is invited is in: they have only not come yet.
 func personOf(m memberView) person {
-	return person{id: m.ID, status: string(m.Status), role: m.Role, byGroup: m.RoleReason.Group, groups: m.Groups, outBy: m.DeactivatedBy}
+	status := string(m.Status)
+	if m.Status == directory.StatusInvited {
+		status = string(directory.StatusActive)
+	}
+	return person{id: m.ID, status: status, role: m.Role, byGroup: m.RoleReason.Group, groups: m.Groups, outBy: m.DeactivatedBy}
 }
 
 func (p person) String() string {

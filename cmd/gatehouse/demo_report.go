@@ -47,7 +47,7 @@ type report struct {
 }
 
 // play plays steps in order. After one that fails, the rest of its chapter would only fail after
-// it and is left out. The error is one of printing, or that of ctx.
+// it and is left out, unless the step stands alone. The error is one of printing, or that of ctx.
 func (r *report) play(ctx context.Context, steps []step) error {
 	broken := ""
 	for _, s := range steps {
@@ -59,7 +59,7 @@ func (r *report) play(ctx context.Context, steps []step) error {
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if !ok && !s.alone {
 			broken = s.chapter
 		}
 	}

@@ -32,6 +32,7 @@ type chapter struct {
 type step struct {
 	chapter, name string
 	play          func(context.Context) (detail string, err error)
+	alone         bool // nothing after it depends on it
 }
 
 // script is the whole story: the chapter of each client, then what concerns all of them.
@@ -40,22 +41,27 @@ func (w *world) script() []step {
 	for _, t := range w.tenants {
 		c, name := &chapter{world: w, t: t}, string(t.kind)
 		all = append(all,
-			step{name, "test credentials", c.testCredentials},
-			step{name, "sync of 25 people and 6 groups", c.sync},
-			step{name, "promotion by group", c.promotion},
-			step{name, "move between groups", c.move},
-			step{name, "deactivation ends the open session", c.deactivation},
-			step{name, "reactivation with the same role", c.reactivation})
+			step{chapter: name, name: "test credentials", play: c.testCredentials},
+			step{chapter: name, name: "sync of 25 people and 6 groups", play: c.sync},
+			step{chapter: name, name: "promotion by group", play: c.promotion},
+			step{chapter: name, name: "move between groups", play: c.move},
+			step{chapter: name, name: "deactivation ends the open session", play: c.deactivation},
+			step{chapter: name, name: "reactivation with the same role", play: c.reactivation})
 		if !t.kind.IsEntra() { // that client never lists
-			all = append(all, step{name, "import", c.importAll})
+			all = append(all, step{chapter: name, name: "import", play: c.importAll})
 		}
-		all = append(all, step{name, "everything sent again changes nothing", c.again})
+		all = append(all, step{chapter: name, name: "everything sent again changes nothing", play: c.again})
+	}
+	for _, t := range w.tenants {
+		if t.signsIn {
+			all = append(all, w.signInSteps(t)...)
+		}
 	}
 	return append(all,
-		step{"neighbour", "its token lists nothing of the others", w.neighbourLists},
-		step{"neighbour", "foreign ids answer as unknown ones do", w.neighbourProbes},
-		step{"event log", "every write is there with its payload", w.everyWriteIsLogged},
-		step{"event log", "no token, password or link is in it", w.noSecretIsLogged})
+		step{chapter: "neighbour", name: "its token lists nothing of the others", play: w.neighbourLists},
+		step{chapter: "neighbour", name: "foreign ids answer as unknown ones do", play: w.neighbourProbes},
+		step{chapter: "event log", name: "every write is there with its payload", play: w.everyWriteIsLogged},
+		step{chapter: "event log", name: "no token, password or link is in it", play: w.noSecretIsLogged})
 }
 
 func (c *chapter) address(who string) string { return who + "@" + c.t.slug + ".test" }
@@ -253,7 +259,7 @@ func wait(ctx context.Context, told <-chan notice) (notice, error) {
 
 // signIn signs the person in by a one-time link and opens their page.
 func (c *chapter) signIn(ctx context.Context) (told <-chan notice, err error) {
-	if c.page, err = newBrowser(c.origin); err != nil {
+	if c.page, err = newBrowser(c.origin, c.transport); err != nil {
 		return nil, err
 	}
 	c.browsers = append(c.browsers, c.page)

@@ -36,7 +36,7 @@ func TestTheScriptPlaysTheWholeStory(t *testing.T) {
 		}
 		played[r.Chapter]++
 	}
-	for chapter, steps := range map[string]int{"okta": 8, "okta-custom": 8, "entra": 7, "entra-flag": 7, "neighbour": 2, "event log": 2} {
+	for chapter, steps := range map[string]int{"okta": 8, "okta-custom": 8, "entra": 7, "entra-flag": 7, "okta sign-in": 23, "entra sign-in": 25, "neighbour": 2, "event log": 2} {
 		if played[chapter] != steps {
 			t.Errorf("%s: %d steps were played, want %d", chapter, played[chapter], steps)
 		}

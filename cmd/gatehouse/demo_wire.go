@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
 	"net/http"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,13 +18,72 @@ type wire struct {
 	sent    map[idpsim.Kind]traffic
 	waiting map[idpsim.Kind]chan time.Time
 	secrets []string
+	senders map[string]idpsim.Kind    // by Authorization header
+	ends    map[idpsim.Kind]time.Time // when the last word went out that somebody is out
 }
 
 // traffic counts the requests of one IdP that were answered 2xx.
 type traffic struct{ reads, writes int }
 
 func newWire() *wire {
-	return &wire{sent: map[idpsim.Kind]traffic{}, waiting: map[idpsim.Kind]chan time.Time{}}
+	return &wire{sent: map[idpsim.Kind]traffic{}, waiting: map[idpsim.Kind]chan time.Time{},
+		senders: map[string]idpsim.Kind{}, ends: map[idpsim.Kind]time.Time{}}
+}
+
+// watched is the transport of the simulated IdPs: it notes when they send the word that somebody
+// is out, which is before any answer to it.
+type watched struct {
+	http.RoundTripper
+	wire *wire
+}
+
+// puttingOut is a body that says that somebody is out: false as a boolean, or as Entra's text.
+var puttingOut = regexp.MustCompile(`(?i)"active"\s*:\s*"?false|"path"\s*:\s*"active"[^}]*"value"\s*:\s*"?false|"value"\s*:\s*"?false[^}]*"path"\s*:\s*"active"`)
+
+func (t watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	now := time.Now()
+	if t.wire.putsOut(r) {
+		t.wire.mu.Lock()
+		if kind, ok := t.wire.senders[r.Header.Get("Authorization")]; ok {
+			t.wire.ends[kind] = now
+		}
+		t.wire.mu.Unlock()
+	}
+	return t.RoundTripper.RoundTrip(r)
+}
+
+// putsOut reports whether a SCIM request deactivates or deletes somebody.
+func (w *wire) putsOut(r *http.Request) bool {
+	if !strings.Contains(r.URL.Path, "/Users/") || r.Method == http.MethodGet {
+		return false
+	}
+	if r.Method == http.MethodDelete {
+		return true
+	}
+	if r.GetBody == nil {
+		return false
+	}
+	again, err := r.GetBody()
+	if err != nil {
+		return false
+	}
+	defer again.Close()
+	body, err := io.ReadAll(again)
+	return err == nil && puttingOut.Match(body)
+}
+
+// sender says whose requests carry a token.
+func (w *wire) sender(token string, kind idpsim.Kind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.senders["Bearer "+token] = kind
+}
+
+// lastEnd returns when an IdP last sent the word that somebody is out; zero for never.
+func (w *wire) lastEnd(kind idpsim.Kind) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ends[kind]
 }
 
 // exchanged is idpsim's OnExchange: it is called when the answer has been read.

@@ -9,15 +9,19 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/hostapp"
 	"github.com/gatehouse-id/gatehouse/internal/idpsim"
-	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/mailsink"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
@@ -29,39 +33,31 @@ type world struct {
 	idpOrigin string // of the IdPs, on localhost: another site to a browser
 	idps      *idpsim.Server
 	wire      *wire
-	tenants   []*tenant // one for each client
-	neighbour *tenant   // must see nothing of the others
-	operator  *program
-	browsers  []*browser
-	end       context.CancelFunc
-	servers   int        // that have not ended
-	ended     chan error // gets a value from each that ends
-}
+	mail      *mailsink.Sink
+	// host is the product behind Gatehouse, at an origin and with a cookie of its own.
+	host       *hostapp.App
+	hostOrigin string
+	tenants    []*tenant // one for each client
+	neighbour  *tenant   // must see nothing of the others
+	operator   *program
+	browsers   []*browser
+	transport  *http.Transport // of browsers and of the product
+	beside     netip.AddrPort  // where Gatehouse listens
+	end        context.CancelFunc
+	servers    int        // that have not ended
+	ended      chan error // gets a value from each that ends
 
-// tenant is one workspace, with the IdP that fills it.
-type tenant struct {
-	slug, name string
-	kind       idpsim.Kind // "" for the neighbour
-	idp        *idpsim.IdP
-	directory  string // id
-	token      string
-}
-
-// newTenants are the workspaces of the four clients.
-func newTenants() []*tenant {
-	return []*tenant{
-		{slug: "acme", name: "Acme Inc", kind: idpsim.Okta},
-		{slug: "initech", name: "Initech", kind: idpsim.OktaCustom},
-		{slug: "globex", name: "Globex Corporation", kind: idpsim.Entra},
-		{slug: "umbrella", name: "Umbrella Corporation", kind: idpsim.EntraFlag},
-	}
+	mu    sync.Mutex
+	given map[string]hostapp.SignIn // by session: what the product got
+	watch func(moment)              // is told of the ends of sessions; may be nil
 }
 
 // openWorld starts everything in dir and connects the IdPs of tenants. Gatehouse listens on listen,
-// the IdPs on the next port, or on a free one where that is taken or the port is 0.
+// the others on the next ports, or on free ones where those are taken or the port is 0.
 func openWorld(ctx context.Context, dir, listen string, tenants []*tenant, log io.Writer) (*world, error) {
 	w := &world{dir: dir, wire: newWire(), tenants: tenants, neighbour: &tenant{slug: "hooli", name: "Hooli"},
-		ended: make(chan error, 2)}
+		given: map[string]hostapp.SignIn{}, ended: make(chan error, 5)}
+	w.transport = http.DefaultTransport.(*http.Transport).Clone()
 	ctx, w.end = context.WithCancel(ctx)
 	if err := w.open(ctx, listen, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError}))); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -70,8 +66,13 @@ func openWorld(ctx context.Context, dir, listen string, tenants []*tenant, log i
 }
 
 func (w *world) open(ctx context.Context, listen string, log *slog.Logger) error {
+	mail, err := w.openMail(ctx)
+	if err != nil {
+		return err
+	}
 	// The settings of a real installation, in the environment or a file, are not for a demonstration.
-	cfg, err := config.Load(map[string]string{"listen": listen, "data-dir": w.dir}, nil, "")
+	cfg, err := config.Load(map[string]string{"listen": listen, "data-dir": w.dir, "allow-private-networks": "yes",
+		"mail-server": "smtp://" + mail, "mail-from": "Gatehouse <no-reply@gatehouse.test>"}, nil, "")
 	if err != nil {
 		return err
 	}
@@ -81,20 +82,37 @@ func (w *world) open(ctx context.Context, listen string, log *slog.Logger) error
 	}
 	w.running(s.wait)
 	w.origin = s.cfg.PublicURL
-	if err := w.openIdPs(ctx, s.listener.Addr().String(), log); err != nil {
-		return err
-	}
 	socket, ok := dialServer(ctx, s.cfg)
 	if !ok {
 		return errs.Unavailable("demo_socket", "The server does not answer on its socket in %s.", w.dir)
 	}
 	w.operator = &program{streams: streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, backend: socket}
-	for _, t := range w.everybody() {
-		if err := w.connect(ctx, t); err != nil {
-			return err
+	w.beside, err = netip.ParseAddrPort(s.listener.Addr().String())
+	if err != nil {
+		return fmt.Errorf("find ports beside Gatehouse: %w", err)
+	}
+	if err := w.openIdPs(ctx, log); err != nil {
+		return err
+	}
+	return w.openHost(ctx, log)
+}
+
+// listen takes the port that many after Gatehouse's, or a free one. What stands there is called
+// localhost: another site to a browser than Gatehouse, which is called by its address.
+func (w *world) listen(after uint16) (listener net.Listener, origin string, err error) {
+	listener, err = net.Listen("tcp", netip.AddrPortFrom(w.beside.Addr(), w.beside.Port()+after).String())
+	if err != nil {
+		if listener, err = net.Listen("tcp", netip.AddrPortFrom(w.beside.Addr(), 0).String()); err != nil {
+			return nil, "", fmt.Errorf("find a port beside Gatehouse: %w", err)
 		}
 	}
-	return nil
+	return listener, "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port), nil
+}
+
+// serve answers on a listener until ctx ends.
+func (w *world) serve(ctx context.Context, listener net.Listener, h http.Handler, log *slog.Logger) {
+	server := web.Server{Listener: listener, Handler: h, Log: log}
+	w.running(func() error { return server.Run(ctx) })
 }
 
 // running notes a server that close waits for.
@@ -103,56 +121,60 @@ func (w *world) running(wait func() error) {
 	go func() { w.ended <- wait() }() // it has room for all of them
 }
 
-// openIdPs serves the simulated IdPs beside Gatehouse.
-func (w *world) openIdPs(ctx context.Context, beside string, log *slog.Logger) error {
-	at, err := netip.ParseAddrPort(beside)
-	if err != nil {
-		return fmt.Errorf("find a port for the IdPs: %w", err)
+// openMail starts the mail server, to which Gatehouse sends, and returns its address.
+func (w *world) openMail(ctx context.Context) (address string, err error) {
+	if w.mail, err = mailsink.New(mailsink.Options{Name: "demo.test", Base: mailBase}); err != nil {
+		return "", err
 	}
-	listener, err := net.Listen("tcp", netip.AddrPortFrom(at.Addr(), at.Port()+1).String())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		if listener, err = net.Listen("tcp", netip.AddrPortFrom(at.Addr(), 0).String()); err != nil {
-			return fmt.Errorf("find a port for the IdPs: %w", err)
+		return "", fmt.Errorf("find a port for mail: %w", err)
+	}
+	w.running(func() error { return w.mail.Serve(ctx, listener) })
+	return listener.Addr().String(), nil
+}
+
+// openIdPs serves the simulated IdPs.
+func (w *world) openIdPs(ctx context.Context, log *slog.Logger) error {
+	listener, origin, err := w.listen(1)
+	if err != nil {
+		return err
+	}
+	w.idpOrigin = origin
+	client := &http.Client{Timeout: time.Minute, Transport: watched{&http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}, w.wire}}
+	w.idps = idpsim.New(idpsim.Options{OnExchange: w.wire.exchanged, Password: func() string { return w.wire.secret(rand.Text()) },
+		HTTPClient: client, BaseURL: origin})
+	w.serve(ctx, listener, w.idps.Handler(), log)
+	return nil
+}
+
+// openHost makes the workspaces, whose applications the product signs people in with, and serves it.
+func (w *world) openHost(ctx context.Context, log *slog.Logger) error {
+	listener, origin, err := w.listen(2)
+	if err != nil {
+		return err
+	}
+	w.hostOrigin = origin
+	var companies []hostapp.Company
+	for _, t := range w.everybody() {
+		if err := w.connect(ctx, t); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		if t.client != "" {
+			companies = append(companies, hostapp.Company{Slug: t.slug, Name: t.name, Issuer: w.origin, ClientID: t.client, ClientSecret: t.secret})
 		}
 	}
-	w.idpOrigin = "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	w.idps = idpsim.New(idpsim.Options{OnExchange: w.wire.exchanged, Password: func() string { return w.wire.secret(rand.Text()) }})
-	pages := web.Server{Listener: listener, Handler: w.idps.Handler(), Log: log}
-	w.running(func() error { return pages.Run(ctx) })
+	w.host, err = hostapp.New(hostapp.Options{Origin: origin, Companies: companies, HTTP: &http.Client{Timeout: 10 * time.Second, Transport: w.transport},
+		Cause: w.cause, OnSignIn: w.signedIn, OnEnded: w.sessionEnded, OnShown: w.endShown})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	w.serve(ctx, listener, w.host.Handler(), log)
 	return nil
 }
 
 // everybody is all workspaces, the neighbour last.
 func (w *world) everybody() []*tenant { return append(slices.Clone(w.tenants), w.neighbour) }
-
-// connect makes a workspace by an apply file, and gives its IdP base URL and token.
-func (w *world) connect(ctx context.Context, t *tenant) error {
-	out, err := call[applied](ctx, w.operator, "apply", applyArgs{Text: t.file()})
-	if err != nil {
-		return fmt.Errorf("make workspace %s: %w", t.slug, err)
-	}
-	issued, err := call[settings.Issued](ctx, w.operator, "scim-token.rotate", tokenArgs{Workspace: t.slug, Directory: out.Result.Directories[0].ID})
-	if err != nil {
-		return fmt.Errorf("make a token for %s: %w", t.slug, err)
-	}
-	t.directory, t.token = issued.Directory, w.wire.secret(issued.Token)
-	if t.kind == "" {
-		return nil
-	}
-	t.idp = w.idps.IdP(t.kind)
-	return t.idp.Connect(ctx, idpsim.Connection{BaseURL: issued.BaseURL, Token: issued.Token, ImportPastEnd: true})
-}
-
-// file is the workspace as an operator writes it down.
-func (t *tenant) file() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "workspace: %s\nname: %s\npreset: omniflow\nowners:\n  - {email: root@%s.test, name: Root, break_glass: true}\n", t.slug, t.name, t.slug)
-	fmt.Fprint(&b, "directories:\n  - {name: idp}\nrole_mappings:\n")
-	for _, m := range demoRoles {
-		fmt.Fprintf(&b, "  - {group: %s, role: %s}\n", m.group, m.role)
-	}
-	return b.String()
-}
 
 // close ends everything and waits for it. Interruption is how a demonstration ends, and no error.
 func (w *world) close() error {
@@ -164,6 +186,10 @@ func (w *world) close() error {
 	if w.idps != nil {
 		w.idps.Close()
 	}
+	if w.host != nil {
+		w.host.Close()
+	}
+	w.transport.CloseIdleConnections()
 	for _, b := range w.browsers {
 		b.close()
 	}
@@ -201,6 +227,8 @@ func (w *world) people(ctx context.Context, t *tenant) (map[string]person, error
 // loggedEvent is an event as "audit export" shows it, with the bytes that it came as.
 type loggedEvent struct {
 	Seq       int64               `json:"seq"`
+	ID        string              `json:"id"`
+	Reason    string              `json:"reason"`
 	Type      string              `json:"type"`
 	Outcome   string              `json:"outcome"`
 	Subject   struct{ ID string } `json:"subject"`
@@ -224,8 +252,13 @@ func (e loggedEvent) change(field string) fieldChange {
 
 // events returns the whole log of a workspace, oldest first.
 func (w *world) events(ctx context.Context, t *tenant) ([]loggedEvent, error) {
+	return w.eventsAfter(ctx, t, 0)
+}
+
+// eventsAfter returns the log of a workspace behind a number, oldest first.
+func (w *world) eventsAfter(ctx context.Context, t *tenant, after int64) ([]loggedEvent, error) {
 	var out []loggedEvent
-	for after := int64(0); ; {
+	for {
 		page, err := call[[]json.RawMessage](ctx, w.operator, "audit.page", eventPageArgs{t.slug, after})
 		if err != nil {
 			return nil, err

@@ -1,0 +1,4 @@
+package main
+
+// mailBase is where the mail that was caught is shown.
+const mailBase = "/mail"
