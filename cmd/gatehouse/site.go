@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/console"
 	"github.com/gatehouse-id/gatehouse/internal/provider"
 	"github.com/gatehouse-id/gatehouse/internal/scimserver"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
@@ -23,10 +24,14 @@ func newSite(a *app, cfg config.Config, log *slog.Logger) (http.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
+	admin, err := console.New(console.Options{DB: a.db, SignIn: a.signin, Settings: a.settings})
+	if err != nil {
+		return nil, err
+	}
 	scim := scimDoor{scimserver.New(scimserver.Options{DB: a.db, Provision: a.provision, Origin: cfg.SCIMPublicURL, Log: log})}
 	site := web.Site{Log: log, TrustedProxies: cfg.TrustedProxies}
 	health := web.Health{Checks: []web.Check{{Name: "database", Run: a.db.Ping}}}
-	return scim.around(site.Handler(scim, browser, oidc, web.Assets{}, health)), nil
+	return scim.around(site.Handler(scim, browser, oidc, admin, web.Assets{}, health)), nil
 }
 
 // scimDoor keeps http.ServeMux from reading SCIM paths: it would answer a double slash or a dot

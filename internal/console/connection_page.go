@@ -1,0 +1,266 @@
+package console
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+// connectionData is the page of one connection.
+type connectionData struct {
+	common
+	settings.ConnectionView
+	URL, ProviderName string
+	SAML              bool
+	Copies            []copyRow // what goes into the IdP
+	MetadataWord      string    // where the IdP shows its metadata
+	Certificates      []certificate
+	Tile              bool
+	AttributeFields   []attributeField
+	LoginURL          string
+	Remarks           []string // on metadata that was just imported
+	Directories       []directoryLine
+	OffersSCIM        bool
+}
+
+// copyRow is one value for the IdP's console, in its words. A row without a value has only its hint.
+type copyRow struct {
+	ID, Word, Value, Hint string
+}
+
+// attributeField is one name of the attribute mapping.
+type attributeField struct{ Key, Label, Value string }
+
+// certificate is a signing certificate with what is to be said of its age.
+type certificate struct {
+	settings.CertificateView
+	Shown   string // the fingerprint in pairs
+	Warning string
+	Expired bool
+}
+
+// soon is how long before its end a certificate is shown with a warning.
+const soon = 60 * 24 * time.Hour
+
+func certificates(c settings.ConnectionView, now time.Time) []certificate {
+	if c.IdP == nil {
+		return nil
+	}
+	var out []certificate
+	for _, view := range c.IdP.Certificates {
+		cert := certificate{CertificateView: view, Shown: inPairs(view.Fingerprint)}
+		day := view.NotAfter.UTC().Format("2 Jan 2006")
+		switch {
+		case now.After(view.NotAfter):
+			cert.Expired, cert.Warning = true, "A signing certificate expired on "+day+". Its key is still accepted; import the metadata again once the identity provider has a new one."
+		case now.Add(soon).After(view.NotAfter):
+			cert.Warning = "A signing certificate expires on " + day + ". Import the metadata again once the identity provider has a new one."
+		}
+		out = append(out, cert)
+	}
+	return out
+}
+
+func inPairs(hex string) string {
+	var b strings.Builder
+	for i := range len(hex) {
+		if i > 0 && i%2 == 0 {
+			b.WriteByte(':')
+		}
+		b.WriteByte(hex[i])
+	}
+	return strings.ToUpper(b.String())
+}
+
+func (d *Door) connectionPage(v *visit) error {
+	c, err := v.connection(v.r.PathValue("connection"))
+	if err != nil {
+		return err
+	}
+	return d.showConnection(v, c, told{}, nil)
+}
+
+func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, remarks []string) error {
+	return d.show(v, "connection", con.Name, "/sso", t, func(c common) any {
+		data := connectionData{common: c, ConnectionView: con, URL: c.Base + "/sso/connections/" + con.ID, ProviderName: providerName(con.Provider),
+			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks,
+			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
+			OffersSCIM: con.Provider != "generic", LoginURL: "/auth/saml/" + con.ID + "/login"}
+		data.Copies, data.MetadataWord = copyRows(con)
+		if con.IdPInitiated != nil {
+			data.Tile = *con.IdPInitiated
+		}
+		if con.Attributes != nil {
+			data.AttributeFields = attributeFields(*con.Attributes)
+		}
+		for i, f := range data.AttributeFields {
+			if typed, ok := c.Typed["attribute-"+f.Key]; ok {
+				data.AttributeFields[i].Value = typed
+			}
+		}
+		for _, dir := range v.setup.Directories {
+			if dir.Connection == con.ID {
+				data.Directories = append(data.Directories, lineOf(dir, c.Base))
+			}
+		}
+		return data
+	})
+}
+
+// copyRows are what the IdP's administrator enters there, in the order of the IdP's own pages; the
+// metadata URL comes first where those pages do not ask for it.
+func copyRows(con settings.ConnectionView) (rows []copyRow, metadataWord string) {
+	ids := map[string]string{"metadata_url": "metadata-url-value", "acs_url": "acs-url", "entity_id": "entity-id"}
+	hasMetadata := false
+	for _, word := range con.Words() {
+		switch {
+		case strings.HasPrefix(word.Field, "scim_"):
+			continue
+		case word.Field == "idp_metadata":
+			metadataWord = word.TheirWord
+			continue
+		case word.Field == "metadata_url":
+			hasMetadata = true
+		}
+		rows = append(rows, copyRow{ID: ids[word.Field], Word: word.TheirWord, Value: word.Value, Hint: word.Help})
+	}
+	if !hasMetadata && con.MetadataURL != "" {
+		rows = append([]copyRow{{ID: ids["metadata_url"], Word: "Metadata URL", Value: con.MetadataURL,
+			Hint: "For identity providers and tools that read a service provider's metadata; it fills in the addresses below."}}, rows...)
+	}
+	return rows, metadataWord
+}
+
+func attributeFields(a directory.Attributes) []attributeField {
+	return []attributeField{
+		{"email", "E-mail address", a.Email},
+		{"name", "Display name", a.Name},
+		{"first-name", "First name", a.FirstName},
+		{"last-name", "Last name", a.LastName},
+		{"groups", "Groups", a.Groups},
+		{"subject", "Identity, instead of the NameID", a.Subject},
+	}
+}
+
+// onConnection runs one act on the connection of the path. What settings refuses is shown beside
+// field; after a success the browser is led to the page with the sentence done.
+func (d *Door) onConnection(v *visit, field, done string, typed map[string]string, act func(id string) error) error {
+	c, err := v.connection(v.r.PathValue("connection"))
+	if err != nil {
+		return err
+	}
+	err = act(c.ID)
+	if forTheForm(err) {
+		return d.showConnection(v, c, told{field: field, err: err, typed: typed}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return v.to("/sso/connections/" + c.ID + "?done=" + done)
+}
+
+// importMetadata takes over the IdP's metadata: its XML, or the address that publishes it.
+func (d *Door) importMetadata(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	// Browsers send the line ends of a text area as CR LF.
+	text, address := strings.ReplaceAll(form.Get("xml"), "\r\n", "\n"), strings.TrimSpace(form.Get("url"))
+	field, from := "metadata-xml", settings.Source{XML: []byte(text)}
+	if form.Has("url") {
+		field, from = "metadata-url", settings.Source{URL: address}
+	}
+	c, err := v.connection(v.r.PathValue("connection"))
+	if err != nil {
+		return err
+	}
+	now, remarks, err := d.importFrom(v, c.ID, field, from)
+	if forTheForm(err) || errs.Is(err, errs.KindUnavailable) && from.URL != "" {
+		return d.showConnection(v, c, told{field: field, err: err, typed: map[string]string{"metadata-xml": text, "metadata-url": address}}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if len(remarks) > 0 {
+		// They are kept nowhere, so they are told in this answer; the same form sent again changes nothing.
+		notice := &web.Notice{Kind: "ok", Text: doneTexts["imported"]}
+		return d.showConnection(v, now, told{notice: notice}, remarks)
+	}
+	return v.to("/sso/connections/" + now.ID + "?done=imported")
+}
+
+func (d *Door) importFrom(v *visit, id, field string, from settings.Source) (settings.ConnectionView, []string, error) {
+	if field == "metadata-url" && from.URL == "" { // which settings would take for XML that is missing
+		return settings.ConnectionView{}, nil, errs.Invalid("url_missing", "Expected the address of the identity provider's metadata, received nothing.")
+	}
+	return d.Settings.ImportMetadata(v.r.Context(), v.live.Slug, id, from, v.actor)
+}
+
+// setAttributes saves the names of the assertion's attributes.
+func (d *Door) setAttributes(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	names := directory.Attributes{Email: form.Get("email"), Name: form.Get("name"), FirstName: form.Get("first-name"),
+		LastName: form.Get("last-name"), Groups: form.Get("groups"), Subject: form.Get("subject")}
+	typed := map[string]string{}
+	for _, f := range attributeFields(names) {
+		typed["attribute-"+f.Key] = f.Value
+	}
+	return d.onConnection(v, "attributes", "attributes", typed, func(id string) error {
+		_, err := d.Settings.SetAttributes(v.r.Context(), v.live.Slug, id, names, v.actor)
+		return err
+	})
+}
+
+// setIdPInitiated switches the IdP's tile on or off.
+func (d *Door) setIdPInitiated(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	on, done := form.Get("on") == "1", "tile-off"
+	if on {
+		done = "tile-on"
+	}
+	return d.onConnection(v, "idp-initiated", done, nil, func(id string) error {
+		_, err := d.Settings.SetIdPInitiated(v.r.Context(), v.live.Slug, id, on, v.actor)
+		return err
+	})
+}
+
+func (d *Door) activate(v *visit) error {
+	return d.onConnection(v, "activate", "activated", nil, func(id string) error {
+		_, err := d.Settings.ActivateConnection(v.r.Context(), v.live.Slug, id, v.actor)
+		return err
+	})
+}
+
+func (d *Door) disable(v *visit) error {
+	return d.onConnection(v, "disable", "disabled", nil, func(id string) error {
+		_, err := d.Settings.DisableConnection(v.r.Context(), v.live.Slug, id, v.actor)
+		return err
+	})
+}
+
+// remove deletes a connection for good.
+func (d *Door) remove(v *visit) error {
+	c, err := v.connection(v.r.PathValue("connection"))
+	if err != nil {
+		return err
+	}
+	err = d.Settings.DeleteConnection(v.r.Context(), v.live.Slug, c.ID, v.actor)
+	if forTheForm(err) {
+		return d.showConnection(v, c, told{field: "remove", err: err}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return v.to("/sso?done=connection-removed")
+}

@@ -1,0 +1,120 @@
+package console
+
+import (
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+// directoryData is the page of one directory.
+type directoryData struct {
+	common
+	directoryLine
+	ConnectionURL string // of the connection beside it, or ""
+	BaseURLWord   string
+	TokenWord     string
+	Hints         []copyRow
+	Issued        string // the token that was just made; nowhere else and never again
+	Newest        string // id of the newest token, for the form's own guard
+	Live          settings.TokenView
+	Old           []settings.TokenView // newest first
+}
+
+func (d *Door) directoryPage(v *visit) error {
+	dir, err := v.directory(v.r.PathValue("directory"))
+	if err != nil {
+		return err
+	}
+	return d.showDirectory(v, dir, told{}, "")
+}
+
+func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issued string) error {
+	return d.show(v, "directory", dir.Name+" (SCIM)", "/sso", t, func(c common) any {
+		data := directoryData{common: c, directoryLine: lineOf(dir, c.Base), Issued: issued, Newest: dir.NewestToken()}
+		provider := "generic"
+		for _, con := range v.setup.Connections {
+			if con.ID == dir.Connection {
+				provider, data.ConnectionURL = con.Provider, c.Base+"/sso/connections/"+con.ID
+			}
+		}
+		for _, word := range settings.ProviderWords(provider) {
+			switch word.Field {
+			case "scim_base_url":
+				data.BaseURLWord = word.TheirWord
+				data.Hints = append(data.Hints, hint(word)...)
+			case "scim_token":
+				data.TokenWord = word.TheirWord
+				data.Hints = append(data.Hints, hint(word)...)
+			case "scim_user_name":
+				data.Hints = append(data.Hints, copyRow{Word: word.TheirWord, Value: word.Value, Hint: word.Help})
+			}
+		}
+		for _, token := range dir.Tokens {
+			if token.RevokedAt == nil {
+				data.Live = token
+			} else {
+				data.Old = append([]settings.TokenView{token}, data.Old...)
+			}
+		}
+		return data
+	})
+}
+
+func hint(w settings.Word) []copyRow {
+	if w.Help == "" {
+		return nil
+	}
+	return []copyRow{{Word: w.TheirWord, Hint: w.Help}}
+}
+
+// generateToken makes a token and shows it in this answer only: there is no page to come back to.
+func (d *Door) generateToken(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	dir, err := v.directory(v.r.PathValue("directory"))
+	if err != nil {
+		return err
+	}
+	issued, err := d.Settings.RotateTokenOnce(v.r.Context(), v.live.Slug, dir.ID, form.Get("newest"), v.actor)
+	if forTheForm(err) {
+		field := "generate-token"
+		if errs.CodeOf(err) == "token_already_made" {
+			field = "scim-token"
+		}
+		return d.showDirectory(v, dir, told{field: field, err: err}, "")
+	}
+	if err != nil {
+		return err
+	}
+	if v.setup, err = d.Settings.ConnectionSetup(v.r.Context(), v.live.Slug); err != nil {
+		return err
+	}
+	if dir, err = v.directory(dir.ID); err != nil {
+		return err
+	}
+	return d.showDirectory(v, dir, told{}, issued.Token)
+}
+
+func (d *Door) enableDirectory(v *visit) error  { return d.switchDirectory(v, true) }
+func (d *Door) disableDirectory(v *visit) error { return d.switchDirectory(v, false) }
+
+func (d *Door) switchDirectory(v *visit, on bool) error {
+	dir, err := v.directory(v.r.PathValue("directory"))
+	if err != nil {
+		return err
+	}
+	act, field, done := d.Settings.DisableDirectory, "disable-directory", "directory-off"
+	if on {
+		act, field, done = d.Settings.EnableDirectory, "enable-directory", "directory-on"
+	}
+	_, err = act(v.r.Context(), v.live.Slug, dir.ID, v.actor)
+	if forTheForm(err) {
+		return d.showDirectory(v, dir, told{field: field, err: err}, "")
+	}
+	if err != nil {
+		return err
+	}
+	return v.to("/sso/directories/" + dir.ID + "?done=" + done)
+}

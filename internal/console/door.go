@@ -1,0 +1,119 @@
+package console
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/http"
+
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/signin"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+//go:embed pages assets
+var files embed.FS
+
+// Options are what the console stands on.
+type Options struct {
+	DB       *store.DB
+	SignIn   *signin.Service
+	Settings *settings.Service
+}
+
+// Door is the console over HTTP. Make it with New.
+type Door struct {
+	Options
+	browser *web.Door
+	pages   map[string]*template.Template
+	assets  map[string]asset
+}
+
+// asset is a file of the console's pages.
+type asset struct {
+	body    []byte
+	kind    string // Content-Type
+	address string // with its hash
+}
+
+// maxMetadataForm is how long a form with an IdP's metadata may be: in a form, most characters of
+// XML can take three.
+const maxMetadataForm = 3*settings.MaxMetadataBytes + 64<<10
+
+// New makes the console. It fails when the public URL of settings is not an origin.
+func New(o Options) (*Door, error) {
+	browser, err := web.PageDoor(o.Settings.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("make console: %w", err)
+	}
+	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
+	for _, name := range []string{"sso", "connection", "directory", "roles", "events", "event", "denied"} {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html"); err != nil {
+			return nil, fmt.Errorf("make console: %w", err)
+		}
+	}
+	for name, kind := range map[string]string{"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"} {
+		body, err := files.ReadFile("assets/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("make console: %w", err)
+		}
+		sum := sha256.Sum256(body)
+		d.assets[name] = asset{body, kind, "/assets/" + name + "?v=" + hex.EncodeToString(sum[:6])}
+	}
+	return d, nil
+}
+
+// Mount adds the routes of the console.
+func (d *Door) Mount(mux *http.ServeMux) {
+	on := func(pattern string, h handler) { mux.Handle(pattern, d.browser.Handle(d.admin(h))) }
+	const workspace = "/console/{workspace}"
+	mux.Handle("GET /console", d.browser.Handle(d.home))
+	mux.Handle("GET "+workspace, d.browser.Handle(d.admin(d.toSettings)))
+
+	on("GET "+workspace+"/sso", d.ssoPage)
+	on("POST "+workspace+"/sso/connections", d.createConnection)
+	on("POST "+workspace+"/sso/directories", d.createDirectory)
+
+	const connection = workspace + "/sso/connections/{connection}"
+	on("GET "+connection, d.connectionPage)
+	large := *d.browser
+	large.MaxBody = maxMetadataForm
+	mux.Handle("POST "+connection+"/metadata", large.Handle(d.admin(d.importMetadata)))
+	on("POST "+connection+"/attributes", d.setAttributes)
+	on("POST "+connection+"/idp-initiated", d.setIdPInitiated)
+	on("POST "+connection+"/activate", d.activate)
+	on("POST "+connection+"/disable", d.disable)
+	on("POST "+connection+"/remove", d.remove)
+
+	const feed = workspace + "/sso/directories/{directory}"
+	on("GET "+feed, d.directoryPage)
+	on("POST "+feed+"/token", d.generateToken)
+	on("POST "+feed+"/enable", d.enableDirectory)
+	on("POST "+feed+"/disable", d.disableDirectory)
+
+	on("GET "+workspace+"/roles", d.rolesPage)
+	on("POST "+workspace+"/roles", d.addMapping)
+	on("POST "+workspace+"/roles/{mapping}/remove", d.removeMapping)
+
+	on("GET "+workspace+"/events", d.eventsPage)
+	on("GET "+workspace+"/events/{event}", d.eventPage)
+
+	for name, a := range d.assets {
+		mux.HandleFunc("GET /assets/"+name, a.serve)
+	}
+}
+
+// serve serves a file for good under the address that holds its hash.
+func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", a.kind)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-cache")
+	if r.URL.RequestURI() == a.address {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	_, _ = w.Write(a.body) // the client may have gone away
+}

@@ -1,0 +1,226 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/signin"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+// visit is one request of an administrator.
+type visit struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	live  *store.LiveSession
+	setup *settings.Setup
+	actor audit.Party
+}
+
+// handler handles the request of an administrator and returns what went wrong.
+type handler func(v *visit) error
+
+// errElsewhere is the answer about other workspaces, those that exist and those that do not.
+var errElsewhere = errs.NotFound("workspace_unknown", "There is no such workspace, or you are not signed in to it.")
+
+// admin runs h for a member who may see and change the settings of the workspace of the path. Session,
+// member and role are read now, for each request.
+func (d *Door) admin(h handler) web.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		slug := r.PathValue("workspace")
+		live, err := d.SignIn.Check(r.Context(), r)
+		switch {
+		case errs.Is(err, errs.KindUnauthenticated):
+			toSignin(w, r, slug)
+			return nil
+		case err != nil:
+			return err
+		case live.Slug != slug:
+			return errElsewhere
+		}
+		_, cfg, err := d.Settings.Workspace(r.Context(), slug)
+		if err != nil {
+			return err
+		}
+		v := &visit{w: w, r: r, live: live, actor: audit.Party{Kind: "member", ID: live.Member.ID, Name: live.Member.Email}}
+		if role, ok := cfg.Roles.ByID(live.Member.Role); !ok || !role.May(directory.PermissionSettings) {
+			return d.denied(v, cfg)
+		}
+		if v.setup, err = d.Settings.ConnectionSetup(r.Context(), slug); err != nil {
+			return err
+		}
+		return h(v)
+	}
+}
+
+// toSignin sends somebody to sign in and back to the page, or, from a form, to the first page.
+func toSignin(w http.ResponseWriter, r *http.Request, slug string) {
+	q := url.Values{}
+	back := "/console"
+	if slug != "" {
+		q.Set("workspace", slug)
+		back = consoleURL(slug) + "/sso"
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		back = r.URL.RequestURI()
+	}
+	if path, ok := signin.ContinuePath(back); ok {
+		q.Set("continue", path)
+	}
+	http.Redirect(w, r, "/signin?"+q.Encode(), http.StatusSeeOther)
+}
+
+func consoleURL(slug string) string { return "/console/" + url.PathEscape(slug) }
+
+// home is GET /console.
+func (d *Door) home(w http.ResponseWriter, r *http.Request) error {
+	live, err := d.SignIn.Check(r.Context(), r)
+	switch {
+	case errs.Is(err, errs.KindUnauthenticated):
+		toSignin(w, r, "")
+		return nil
+	case err != nil:
+		return err
+	}
+	http.Redirect(w, r, consoleURL(live.Slug)+"/sso", http.StatusSeeOther)
+	return nil
+}
+
+func (d *Door) toSettings(v *visit) error { return v.to("/sso") }
+
+// deniedData is for members who may not.
+type deniedData struct {
+	Styles  string
+	Slug    string
+	Role    string
+	Roles   []string // that may
+	People  []string // some of them, by name
+	Account string
+}
+
+// maxNamed is how many people a page names who can help.
+const maxNamed = 5
+
+// denied tells a member who can.
+func (d *Door) denied(v *visit, cfg *directory.Config) error {
+	data := deniedData{Styles: d.assets["console.css"].address, Slug: v.live.Slug, Role: v.live.RoleName, Account: "/w/" + url.PathEscape(v.live.Slug)}
+	err := d.DB.Read(v.r.Context(), v.live.Workspace, func(tx *store.Tx) error {
+		data.Roles, data.People = nil, nil
+		for _, role := range cfg.Roles {
+			if !role.May(directory.PermissionSettings) {
+				continue
+			}
+			data.Roles = append(data.Roles, role.Name)
+			members, err := tx.MembersByRole(role.ID, 10*maxNamed)
+			if err != nil {
+				return err
+			}
+			for _, m := range members {
+				if m.Status() == directory.StatusActive && len(data.People) < maxNamed {
+					data.People = append(data.People, nameOf(&m))
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("name administrators: %w", err)
+	}
+	web.Add(v.r.Context(), "error_code", "not_an_administrator")
+	return web.Render(v.w, http.StatusForbidden, d.pages["denied"], web.Page{Title: "Not allowed", Workspace: cfg.Workspace.Name, Data: data})
+}
+
+func nameOf(m *directory.Member) string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Email
+}
+
+// to answers a form by leading to a page of the workspace.
+func (v *visit) to(path string) error {
+	http.Redirect(v.w, v.r, v.url(path), http.StatusSeeOther)
+	return nil
+}
+
+// url is a page of the visited workspace.
+func (v *visit) url(path string) string { return consoleURL(v.live.Slug) + path }
+
+// common is what every page of the console has beside its own.
+type common struct {
+	Base           string // address of the workspace in the console
+	Styles, Script string
+	Errors         map[string]string // by the id of the field
+	Typed          map[string]string // what was typed into it
+}
+
+// told is what a form's sender is told: nothing, or what was wrong with which field.
+type told struct {
+	field  string
+	err    error
+	typed  map[string]string
+	notice *web.Notice
+}
+
+// show renders a page. make gets what all pages have in common and returns the page's data.
+func (d *Door) show(v *visit, name, title, current string, t told, make func(c common) any) error {
+	c := common{Base: consoleURL(v.live.Slug), Styles: d.assets["console.css"].address, Script: d.assets["console.js"].address,
+		Errors: map[string]string{}, Typed: t.typed}
+	page := web.Page{Title: title, Workspace: v.setup.Name, Wide: true, Notice: t.notice}
+	status := http.StatusOK
+	if t.err != nil {
+		f := web.FailureOf(v.r, t.err)
+		status = f.Status
+		c.Errors[t.field] = f.Message
+		web.Add(v.r.Context(), "error_code", f.Code)
+	}
+	if page.Notice == nil && t.err == nil {
+		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
+	}
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
+		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
+	}
+	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
+	page.Data = make(c)
+	return web.Render(v.w, status, d.pages[name], page)
+}
+
+// forTheForm reports whether an error is for whoever sent a form, to be shown beside a field, and not
+// an answer of its own.
+func forTheForm(err error) bool {
+	switch errs.KindOf(err) {
+	case errs.KindInvalid, errs.KindConflict, errs.KindForbidden:
+		return true
+	}
+	return false
+}
+
+// doneNotice is the sentence after an act: an address can choose among these and add none.
+func doneNotice(done string) *web.Notice {
+	if text, ok := doneTexts[done]; ok {
+		return &web.Notice{Kind: "ok", Text: text}
+	}
+	return nil
+}
+
+var doneTexts = map[string]string{
+	"connection-created": "The connection is there. Copy its values into your identity provider, then import the provider's metadata here.",
+	"connection-removed": "The connection was removed.",
+	"imported":           "The identity provider's metadata was taken over. Look below at what was understood.",
+	"attributes":         "The attribute names were saved.",
+	"tile-on":            "People can sign in from the identity provider's tile.",
+	"tile-off":           "Sign-in from the identity provider's tile is refused from now on.",
+	"activated":          "The connection is active. Test it now: the first successful sign-in verifies it.",
+	"disabled":           "The connection is disabled, and everybody who had signed in through it is signed out.",
+	"directory-created":  "The directory is there. Generate its token next.",
+	"directory-on":       "The directory is switched on.",
+	"directory-off":      "The directory is switched off: every request of it is refused.",
+	"mapping-added":      "The mapping was added, and roles were decided again.",
+	"mapping-removed":    "The mapping was removed, and roles were decided again.",
+}

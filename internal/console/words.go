@@ -1,0 +1,97 @@
+package console
+
+import (
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+)
+
+// providerName is how a provider calls itself.
+func providerName(provider string) string {
+	switch provider {
+	case "okta":
+		return "Okta"
+	case "entra":
+		return "Microsoft Entra ID"
+	case "google":
+		return "Google Workspace"
+	case "onelogin":
+		return "OneLogin"
+	case "jumpcloud":
+		return "JumpCloud"
+	case "generic":
+		return "Another SAML 2.0 identity provider"
+	}
+	return provider
+}
+
+// shortName is what a connection is called that nobody gave a name.
+func shortName(provider string) string {
+	switch provider {
+	case "entra":
+		return "Entra ID"
+	case "generic":
+		return "SAML"
+	}
+	return providerName(provider)
+}
+
+// eventTypes are the types of events in the words of the log's reader, by subject.
+var eventTypes = []choice{
+	{string(audit.SignInSucceeded), "Signed in"},
+	{string(audit.SignInRefused), "Sign-in refused"},
+	{string(audit.SignInLinkMade), "One-time link made"},
+	{string(audit.BreakGlassUsed), "Emergency access used"},
+	{string(audit.SessionEnded), "Session ended"},
+	{string(audit.SessionsEnded), "All sessions ended"},
+	{string(audit.IdentityLinked), "Sign-in linked to a member"},
+	{string(audit.SCIMUserCreated), "SCIM: user created"},
+	{string(audit.SCIMUserUpdated), "SCIM: user updated"},
+	{string(audit.SCIMUserDeactivated), "SCIM: user deactivated"},
+	{string(audit.SCIMUserReactivated), "SCIM: user reactivated"},
+	{string(audit.SCIMUserDeleted), "SCIM: user deleted"},
+	{string(audit.SCIMGroupCreated), "SCIM: group created"},
+	{string(audit.SCIMGroupUpdated), "SCIM: group updated"},
+	{string(audit.SCIMGroupDeleted), "SCIM: group deleted"},
+	{string(audit.SCIMRefused), "SCIM: request refused"},
+	{string(audit.TokenRotated), "SCIM token generated"},
+	{string(audit.TokenRevoked), "SCIM token revoked"},
+	{string(audit.TokenReplacedUsed), "SCIM: a replaced token was used"},
+	{string(audit.MemberCreated), "Member created"},
+	{string(audit.MemberActivated), "Member activated"},
+	{string(audit.MemberUpdated), "Member updated"},
+	{string(audit.MemberDeactivated), "Member deactivated"},
+	{string(audit.MemberRestored), "Member restored"},
+	{string(audit.MemberReplaced), "Member replaced by a fresh one"},
+	{string(audit.MemberRoleChanged), "Role changed"},
+	{string(audit.MemberRefused), "Change of a member refused"},
+	{string(audit.MemberInvited), "Member invited"},
+	{string(audit.ProtectedAttempt), "Attempt on a protected member"},
+	{string(audit.ConnectionCreated), "Connection created"},
+	{string(audit.ConnectionChanged), "Connection changed"},
+	{string(audit.ConnectionVerified), "Connection verified"},
+	{string(audit.ConnectionRemoved), "Connection removed"},
+	{string(audit.DirectoryCreated), "Directory created"},
+	{string(audit.DirectoryChanged), "Directory changed"},
+	{string(audit.DirectoryRemoved), "Directory removed"},
+	{string(audit.SettingsChanged), "Settings changed"},
+	{string(audit.WorkspaceCreated), "Workspace created"},
+	{string(audit.WorkspaceApplied), "Configuration applied"},
+	{string(audit.ApplicationCreated), "Application created"},
+	{string(audit.ApplicationChanged), "Application changed"},
+	{string(audit.ApplicationRemoved), "Application removed"},
+	{string(audit.ApplicationSignedIn), "Application: signed in"},
+	{string(audit.ApplicationRefused), "Application: refused"},
+	{string(audit.ApplicationGrantRevoked), "Application: grant revoked"},
+	{string(audit.ApplicationLogoutSent), "Application: told of a logout"},
+}
+
+// eventLabel is a type in words; one without words is shown as it is.
+func eventLabel(t audit.Type) string {
+	for _, c := range eventTypes {
+		if c.Value == string(t) {
+			return c.Text
+		}
+	}
+	return strings.ReplaceAll(string(t), ".", ": ")
+}
