@@ -53,14 +53,12 @@ func TestDecodePost_IsBounded(t *testing.T) {
 // A27: the POST binding does not deflate.
 func TestDecodePost_InflatesNothing(t *testing.T) {
 	var bomb bytes.Buffer
-	w, err := flate.NewWriter(&bomb, flate.BestCompression)
+	w, err := flate.NewWriter(&bomb, flate.BestSpeed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 64 {
-		if _, err := w.Write(make([]byte, 1<<20)); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := w.Write(make([]byte, 4<<20)); err != nil { // four times what a message may have
+		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -244,6 +244,8 @@ func TestConditions(t *testing.T) { // SA17, A41, Core section 2.5.1
 		{"ProxyRestriction", condition(`<saml2:ProxyRestriction Count="0"/>`), ""},
 		{"an unknown Condition", condition(`<saml2:Condition xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:x="urn:x" xsi:type="x:y"/>`), saml.ReasonCondition},
 		{"a condition of another namespace", condition(`<x:OneTimeUse xmlns:x="urn:x"/>`), saml.ReasonCondition},
+		{"text in Conditions", condition("text"), saml.ReasonStructure},
+		{"text in a restriction", condition("<saml2:AudienceRestriction>text</saml2:AudienceRestriction>"), saml.ReasonStructure},
 		{"elements in Audience", condition(`<saml2:AudienceRestriction><saml2:Audience><saml2:x/></saml2:Audience></saml2:AudienceRestriction>`), saml.ReasonStructure},
 		{"no times in Conditions", func(_ *scene, r *samltest.Response) { r.Assertion.NotBefore, r.Assertion.NotOnOrAfter = "", "" }, ""},
 		{"the end before the beginning", func(s *scene, r *samltest.Response) {
