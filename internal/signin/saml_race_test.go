@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,6 +69,38 @@ func TestReplay_OfFiftyAtOnceOneSignsIn(t *testing.T) { // A37
 		m := w.memberBy("first@partner.test")
 		if n := w.live(acme, m.ID); n != 2 {
 			t.Errorf("%d sessions", n)
+		}
+	})
+}
+
+func TestOneRequest_IsAnsweredOnce(t *testing.T) { // the person clicked twice at the IdP
+	eachConnected(t, func(t *testing.T, w *world) {
+		b := w.browser()
+		q := b.begin(okta)
+		b.answers(okta, sign(w.response(q.id)), q.relay)
+		w.wantRefused(b.answers(okta, sign(w.response(q.id)), q.relay), "in_response_to", "in_response_to")
+
+		secret, _ := keys.NewToken(browserPrefix)
+		begun, err := w.BeginSAML(context.Background(), okta, "", secret, false, from("192.0.2.1"))
+		w.must(err)
+		q = w.read(begun.URL)
+		const many = 10
+		var entered atomic.Int32
+		responses := make([]string, many)
+		for i := range responses {
+			responses[i] = sign(w.response(q.id))
+		}
+		together(many, func(i int) {
+			_, err := w.SAML(context.Background(), Answer{Connection: okta, Response: responses[i], RelayState: q.relay, Browser: secret, Client: from("192.0.2.1")})
+			switch code := errs.CodeOf(err); {
+			case err == nil:
+				entered.Add(1)
+			case code != "state_unknown" && code != "in_response_to":
+				t.Error(err)
+			}
+		})
+		if n := entered.Load(); n != 1 {
+			t.Errorf("%d answers of %d were accepted", n, many)
 		}
 	})
 }
@@ -170,35 +203,45 @@ func TestDeactivation_RacingASignInLeavesNoSession(t *testing.T) { // SA33
 	})
 }
 
-func TestSwitchingAConnectionOff_RacingASignInLeavesNoSession(t *testing.T) { // A42
+func TestChangeOfAConnection_RacingASignInLeavesNoSession(t *testing.T) { // A42
+	changes := map[string]func(c *directory.Connection){
+		"switched off": func(c *directory.Connection) { c.Status = directory.ConnectionDisabled },
+		"another key":  func(c *directory.Connection) { c.SAML.Certificates = [][]byte{otherKey().Certificate.Raw} },
+	}
 	eachConnected(t, func(t *testing.T, w *world) {
-		for range 15 {
-			w.reconnect(func(c *directory.Connection) { c.Status, c.SAML.IdPInitiated = directory.ConnectionActive, true })
-			responses := make([]string, 4)
-			for i := range responses {
-				responses[i] = sign(w.response(""))
-			}
-			together(len(responses)+1, func(i int) {
-				if i == len(responses) {
-					if err := w.switchOff(); err != nil {
-						t.Error(err)
+		for name, change := range changes {
+			for range 15 {
+				w.connect(acme, okta, oktaIdP(), func(c *directory.Connection) { c.SAML.IdPInitiated = true })
+				responses := make([]string, 4)
+				for i := range responses {
+					responses[i] = sign(w.response(""))
+				}
+				together(len(responses)+1, func(i int) {
+					if i == len(responses) {
+						if err := w.settle(change); err != nil {
+							t.Error(err)
+						}
+						return
 					}
-					return
+					_, err := w.SAML(context.Background(), Answer{Connection: okta, Response: responses[i], Client: from(fmt.Sprintf("192.0.2.%d", i))})
+					switch code := errs.CodeOf(err); code {
+					case "connection_disabled", "connection_not_active", "saml_refused":
+					default:
+						if err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				if n := w.live(acme, bob); n != 0 {
+					t.Fatalf("%s: %d sessions outlived the change", name, n)
 				}
-				_, err := w.SAML(context.Background(), Answer{Connection: okta, Response: responses[i], Client: from(fmt.Sprintf("192.0.2.%d", i))})
-				if err != nil && errs.CodeOf(err) != "connection_disabled" && errs.CodeOf(err) != "connection_not_active" {
-					t.Error(err)
-				}
-			})
-			if n := w.live(acme, bob); n != 0 {
-				t.Fatalf("%d sessions outlived the connection", n)
 			}
 		}
 	})
 }
 
-// switchOff does what settings does: the policy exclusively, the change, the end of sessions.
-func (w *world) switchOff() error {
+// settle changes the connection as settings does: the policy exclusively, the change, the end of sessions.
+func (w *world) settle(change func(*directory.Connection)) error {
 	return w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
 		if err := tx.LockPolicy(); err != nil {
 			return err
@@ -208,7 +251,9 @@ func (w *world) switchOff() error {
 			return err
 		}
 		c, _ := cfg.Connection(okta)
-		c.Status = directory.ConnectionDisabled
+		known := *c.SAML
+		c.SAML = &known
+		change(&c)
 		tx.SaveConnection(c, false)
 		if _, err := tx.EndSessionsOfConnection(okta, "connection_disabled"); err != nil {
 			return err
