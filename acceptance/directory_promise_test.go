@@ -16,10 +16,10 @@ func ownerless(slug string) string {
 preset: default
 policy: {invite_on_create: no}
 connections:
-  - {name: idp, provider: okta, protocol: saml, status: active}
+  - {name: idp, provider: okta, protocol: saml, status: active, metadata_file: %s}
 directories:
   - {name: idp, connection: idp}
-`, slug)
+`, slug, someIdP())
 }
 
 func user(name string, more string) string {

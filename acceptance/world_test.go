@@ -280,10 +280,16 @@ policy: {%[3]s}
 owners:
   - {email: root@%[1]s.test, password_env: ROOT_PASSWORD, break_glass: true}
 connections:
-  - {name: idp, provider: okta, protocol: saml, status: active}
+  - {name: idp, provider: okta, protocol: saml, status: active, metadata_file: %[5]s}
 directories:
   - {name: idp, connection: idp}%[4]s
-`, slug, preset, policy, mappings)
+`, slug, preset, policy, mappings, someIdP())
+}
+
+// someIdP is the metadata of an IdP through which nobody signs in: a connection needs some to be active.
+func someIdP() string {
+	path, _ := filepath.Abs(filepath.Join("testdata", "idp", "okta.xml")) // the working directory is there
+	return path
 }
 
 // token makes a SCIM token for the directory of a workspace.
