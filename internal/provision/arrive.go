@@ -52,7 +52,8 @@ const (
 // is asserted of them: name and address of people whom no directory owns, group claims of everybody.
 // It takes the locks that this needs; the transaction holds no other of people or policy. cfg is
 // this transaction's configuration. The member is returned held, as read under the lock and changed
-// since; the caller opens the session, which completes a pending person (SignedIn).
+// since; the caller opens the session, which completes a pending person or refuses one whom the
+// directory holds inactive (SignedIn).
 //
 // Refusals are errs.KindForbidden. Where a member is known to whom the refusal speaks, they are
 // returned beside it, for the event. Codes: those of directory.MaySignIn; "account_not_found" (a
@@ -94,9 +95,6 @@ func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, 
 	}
 	m := found.member
 	if err := directory.MaySignIn(cfg, m, a.Method); err != nil {
-		return m, err
-	}
-	if err := heldInactive(tx, m); err != nil {
 		return m, err
 	}
 	return m, hear(tx, cfg, scope, found, a)

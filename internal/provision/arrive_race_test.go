@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -156,3 +157,57 @@ func TestASignInBesideARenewal_EndsWithTheFreshMember(t *testing.T) {
 		h.sound()
 	})
 }
+
+func TestAnArrivalThatWaitedForAnother_LooksAgain(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		if db.Name() == "sqlite" {
+			return // its one writer lets nobody look before another has finished
+		}
+		h := build(t, db, omniflow(directory.ReactivationNewIdentity))
+		runs := 0
+		for round := 0; round < 10 && runs < 2; round++ {
+			name := fmt.Sprint("ada", round)
+			u := h.post(person(name))
+			h.arrive(h.asserted(name))
+			h.setActive(u.ID, false)
+			runs = 0
+			looked, done := make(chan struct{}, maxRuns), make(chan error, 1)
+			held := false
+			_, err := h.svc.UpdateUser(bg, h.okta, u.ID, false, func(provision.User) (provision.Person, error) {
+				if !held {
+					held = true
+					go func() {
+						done <- h.db.Write(bg, h.ws, func(tx *store.Tx) error {
+							runs++
+							cfg, err := tx.Config()
+							if err != nil {
+								return err
+							}
+							looked <- struct{}{}
+							m, err := provision.Arrive(tx, cfg, h.asserted(name))
+							if err == nil && m.Replaces != u.Member {
+								t.Errorf("the sign-in is %+v", m)
+							}
+							return err
+						})
+					}()
+					<-looked
+					select { // by then it has read the link and waits for the member's lock, nearly always
+					case <-looked:
+					case <-time.After(50 * time.Millisecond):
+					}
+				}
+				return with(person(name), active(true)), nil
+			})
+			h.ok(err)
+			h.ok(<-done)
+		}
+		if runs < 2 {
+			t.Error("the member whom it waited for was replaced, and it did not look again")
+		}
+	})
+}
+
+// maxRuns is more than a transaction runs.
+const maxRuns = 100

@@ -355,6 +355,11 @@ func TestAnAssertion_FillsWhomNoDirectoryOwns(t *testing.T) { // law 6
 		if m := h.member(bob.Member); m.Email != "bob@acme.test" || m.Name == "Ada Marr" {
 			t.Errorf("an assertion changed a person of the directory: %+v", m)
 		}
+		h.setRole(ada, "Owner")
+		h.arrive(h.asserted("ada", email("elsewhere@acme.test")))
+		if m := h.member(ada); m.Email != "ada.marr@acme.test" {
+			t.Errorf("an owner's address became %q", m.Email)
+		}
 		for _, long := range []func(*provision.Arrival){
 			func(a *provision.Arrival) { a.Subject = strings.Repeat("x", 2049) }, func(a *provision.Arrival) { a.Subject = "" },
 			shown(strings.Repeat("x", 1025)), email(strings.Repeat("x", 1025)),

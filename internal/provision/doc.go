@@ -1,6 +1,10 @@
-// Package provision is the only writer of members and groups. SCIM, and later just-in-time
-// sign-in, pull, console and API, all call it; what happens to a person is therefore decided in
-// one place, by the policy of the workspace and the directory.
+// Package provision is the only writer of members and groups. SCIM, signing in through a
+// connection, people's own acts, and later pull and API, all call it; what happens to a person is
+// therefore decided in one place, by the policy of the workspace and the directory.
+//
+// Service has what directories and people do. Arrive says who somebody is for whom an IdP vouches:
+// linked, recognised, made or refused (arrive.go, recognise.go); its counterpart for a directory
+// that names somebody who signed in before is adoption (adopt.go).
 //
 // Every change of a member ends in save (save.go). It sees a member go out and does in that
 // transaction all that going out means: sessions end, one-time links die. There is no other way
