@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -19,8 +20,8 @@ type demoVerbs struct {
 
 // demoCommand is "gatehouse demo".
 type demoCommand struct {
-	Listen string `placeholder:"ADDRESS" help:"Loopback address for Gatehouse; the IdPs take the next port (default 127.0.0.1:8080; free ports with --script)."`
-	Script bool   `help:"Play the provisioning story without a browser, one line a step, and exit 0 or 1."`
+	Listen string `placeholder:"ADDRESS" help:"Loopback address for Gatehouse; IdPs, product and start page take the next ports (default 127.0.0.1:8080; free ports with --script)."`
+	Script bool   `help:"Play the story without a browser, one line a step, and exit 0 or 1."`
 }
 
 // Help is what "gatehouse demo --help" shows below the usage.
@@ -107,18 +108,18 @@ type card struct {
 	Workspace string `json:"workspace"`
 	IdP       string `json:"idp,omitempty"`
 	Page      string `json:"idp_page,omitempty"`
+	Product   string `json:"product_sign_in,omitempty"` // where its people begin
 	OwnerLink string `json:"owner_link"`
 }
 
-// welcome prints where everything is and what to do there. The first company has been sent
-// already, so that there is somebody to sign in as.
+// welcome opens the start page and prints where everything is and what to do there. The first
+// company has been sent already, so that there is somebody to sign in as.
 func (w *world) welcome(ctx context.Context, p *program) error {
 	first := w.tenants[0]
 	if _, err := (&chapter{world: w, t: first}).sync(ctx); err != nil {
 		return err
 	}
-	who := fired + "@" + first.slug + ".test"
-	member, err := w.link(ctx, first, who)
+	start, err := w.openStart(w.life, slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelError})))
 	if err != nil {
 		return err
 	}
@@ -127,12 +128,13 @@ func (w *world) welcome(ctx context.Context, p *program) error {
 		return err
 	}
 	if p.json {
-		return writeJSON(p.out, map[string]any{"demo_data": true, "gatehouse": w.origin, "idps": w.idpOrigin, "data_dir": w.dir,
-			"workspaces": cards, "member": who, "member_link": member})
+		return writeJSON(p.out, map[string]any{"demo_data": true, "start": start.origin, "gatehouse": w.origin, "idps": w.idpOrigin, "product": w.hostOrigin,
+			"mail": start.origin + mailBase + "/", "data_dir": w.dir, "workspaces": cards, "member": start.admin()})
 	}
 	return p.show(nil, func(out io.Writer) {
 		fmt.Fprintf(out, "DEMO DATA: people and companies are made up, and all of it goes when this program ends.\n\n")
-		fmt.Fprintf(out, "Gatehouse       %s\nSimulated IdPs  %s\n\n", w.origin, w.idpOrigin)
+		fmt.Fprintf(out, "Start here      %s\n\n", start.origin)
+		fmt.Fprintf(out, "Gatehouse       %s\nSimulated IdPs  %s\nThe product     %s\nMail            %s\n\n", w.origin, w.idpOrigin, w.hostOrigin, start.origin+mailBase+"/")
 		fmt.Fprint(out, cells("workspace", "IdP page", "owner's sign-in link (once, ten minutes)"))
 		for _, c := range cards {
 			page := c.Page
@@ -141,24 +143,22 @@ func (w *world) welcome(ctx context.Context, p *program) error {
 			}
 			fmt.Fprint(out, cells(c.Workspace, page, c.OwnerLink))
 		}
-		fmt.Fprint(out, story(first, who, member, w.operatorCommand()))
+		fmt.Fprint(out, story(first, w.operatorCommand()))
 	})
 }
 
 // story is what to click, in order.
-func story(first *tenant, who, link, command string) string {
-	return strings.NewReplacer("{idp}", string(first.kind), "{workspace}", first.slug, "{who}", who, "{link}", link, "{command}", command).Replace(`
-What to do
-  1. {workspace} has been filled by {idp} already. Sign in as {who}:
-     {link}
-     Her page says which role she has and why. Leave it open.
-  2. On the IdP page of {idp}, under "Edit, manager, groups, delete" beside her name, move her from Omniflow-Admins
-     to Omniflow-Trainees, and reload her page: she is a Supervisor now, by the highest group that is left.
-  3. On the IdP page, press Deactivate beside her name, and look at her open page: it says at once that the session is over.
-     "Last requests" at the bottom of the IdP page shows what was sent.
-  4. The other IdPs wait to be filled: "Fill with 25 people and 6 groups", then "Assign everybody, push all groups".
-     Entra sends what you change when you press "Run a cycle".
-  5. A sign-in link for anybody, and the event log, in another terminal:
+func story(first *tenant, command string) string {
+	return strings.NewReplacer("{idp}", string(first.kind), "{workspace}", first.slug, "{command}", command).Replace(`
+What to do on the start page
+  1. Sign in with SAML: choose Zoë Müller on the IdP's page. She lands in the product as Admin. Leave that tab open.
+  2. Run the SCIM sync: 25 people and 6 groups of another company stream in, and each gets an invitation by mail.
+  3. Fire Zoë in the IdP: the open tab says so, and the start page shows the measured time.
+Then
+  4. Bring her back, and on the page of {idp} move her from Omniflow-Admins to Omniflow-Trainees ("Edit, manager, groups,
+     delete" beside her name): after "Ask again" the product says Supervisor, by the highest group that is left.
+  5. On the IdP's sign-in page open "Break something", and read what Gatehouse says.
+  6. A sign-in link for anybody, and the event log, in another terminal:
      {command} session link --workspace {workspace} ann.lee@{workspace}.test
      {command} audit export --workspace {workspace}
 

@@ -86,8 +86,8 @@ func TestTheWelcomeNamesEveryDoorAndAnInterruptionEndsAllOfIt(t *testing.T) {
 			if code != 0 || complaints.Len() > 0 {
 				t.Errorf("exit code %d: %s", code, complaints)
 			}
-			if n := strings.Count(out.String(), "/signin/link/glink_"); n != 6 {
-				t.Errorf("%d sign-in links, want one for each owner and one for a member:\n%s", n, out)
+			if n := strings.Count(out.String(), "/signin/link/glink_"); n != 5 {
+				t.Errorf("%d sign-in links, want one for each owner:\n%s", n, out)
 			}
 			for _, kind := range []string{"/okta", "/okta-custom", "/entra", "/entra-flag"} {
 				if !strings.Contains(out.String(), kind) || !strings.Contains(out.String(), "http://localhost:") {

@@ -40,10 +40,13 @@ type world struct {
 	tenants    []*tenant // one for each client
 	neighbour  *tenant   // must see nothing of the others
 	operator   *program
+	app        *app // of the server, for what is followed and not asked
 	browsers   []*browser
 	transport  *http.Transport // of browsers and of the product
 	beside     netip.AddrPort  // where Gatehouse listens
+	life       context.Context // of everything that runs
 	end        context.CancelFunc
+	unfollow   func()     // ends the reading of the event log and waits for it; may be nil
 	servers    int        // that have not ended
 	ended      chan error // gets a value from each that ends
 
@@ -56,10 +59,11 @@ type world struct {
 // the others on the next ports, or on free ones where those are taken or the port is 0.
 func openWorld(ctx context.Context, dir, listen string, tenants []*tenant, log io.Writer) (*world, error) {
 	w := &world{dir: dir, wire: newWire(), tenants: tenants, neighbour: &tenant{slug: "hooli", name: "Hooli"},
-		given: map[string]hostapp.SignIn{}, ended: make(chan error, 5)}
+		given: map[string]hostapp.SignIn{}, ended: make(chan error, 6)}
 	w.transport = http.DefaultTransport.(*http.Transport).Clone()
-	ctx, w.end = context.WithCancel(ctx)
-	if err := w.open(ctx, listen, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError}))); err != nil {
+	// An interruption ends all of it in order, by close, and not each part on its own.
+	w.life, w.end = context.WithCancel(context.WithoutCancel(ctx))
+	if err := w.open(w.life, listen, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError}))); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
@@ -81,7 +85,7 @@ func (w *world) open(ctx context.Context, listen string, log *slog.Logger) error
 		return err
 	}
 	w.running(s.wait)
-	w.origin = s.cfg.PublicURL
+	w.origin, w.app = s.cfg.PublicURL, s.app
 	socket, ok := dialServer(ctx, s.cfg)
 	if !ok {
 		return errs.Unavailable("demo_socket", "The server does not answer on its socket in %s.", w.dir)
@@ -178,6 +182,9 @@ func (w *world) everybody() []*tenant { return append(slices.Clone(w.tenants), w
 
 // close ends everything and waits for it. Interruption is how a demonstration ends, and no error.
 func (w *world) close() error {
+	if w.unfollow != nil {
+		w.unfollow() // before the database goes
+	}
 	w.end()
 	var all []error
 	if w.operator != nil {
@@ -293,6 +300,9 @@ func (w *world) cards(ctx context.Context) ([]card, error) {
 		c := card{Workspace: t.slug, IdP: string(t.kind), OwnerLink: l.URL}
 		if t.kind != "" {
 			c.Page = w.idpOrigin + "/" + string(t.kind)
+		}
+		if t.signsIn {
+			c.Product = w.hostOrigin + "/signin/" + t.slug
 		}
 		out = append(out, c)
 	}
