@@ -114,8 +114,12 @@ func (d *Door) addMapping(v *visit) error {
 	_, err = d.Settings.AddRoleMapping(v.r.Context(), v.live.Slug, n, v.actor)
 	if forTheForm(err) {
 		field := "mapping-group"
-		if code := errs.CodeOf(err); code == "role_unknown" || code == "owner_role" {
+		switch errs.CodeOf(err) {
+		case "role_unknown", "owner_role":
 			field = "mapping-role"
+		case "group_missing", "mapping_taken", "text_too_long", "text_invalid":
+		default: // what deciding the roles again brought up
+			field = "add-mapping"
 		}
 		return d.showRoles(v, told{field: field, err: err, typed: map[string]string{
 			"mapping-group": form.Get("group"), "mapping-source": form.Get("source"), "mapping-role": form.Get("role")}})
