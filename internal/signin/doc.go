@@ -1,9 +1,15 @@
 // Package signin lets people in and out: the password gate with its limits, emergency access,
-// one-time links, the sessions that these start, and the pages and endpoints around them.
+// one-time links, single sign-on by SAML, the sessions that these start, and the pages and
+// endpoints around them.
 //
 // Entry points: Service holds the rules and is what the command line calls (Password, MakeLink,
-// UseLink, Check, ListSessions, EndSession, EndAllSessions); Door puts them behind /signin,
-// /signout, /w/{workspace} and /auth/session.
+// UseLink, Check, ListSessions, EndSession, EndAllSessions); BeginSAML and SAML are the two halves of a
+// sign-in at an IdP. Door puts all of it behind /signin, /signout, /w/{workspace}, /auth/session and
+// /auth/saml/{connection}. ContinuePath is the only rule for where a sign-in may lead.
+//
+// An IdP's answer is verified by package saml for the connection of the address it was posted to;
+// what it says about a person goes to provision.Arrive, which finds or makes the member. What was
+// refused is told in full only once a signature of that IdP was verified.
 //
 // The package refuses to know how members come to be and what a deactivation ends: who signs in
 // for the first time is handed to provision, and nobody is revived by signing in. It keeps no
