@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -164,6 +165,30 @@ func TestProcesses_ThatStartOrRotateAtOnceAgreeOnOneKey(t *testing.T) {
 			dbs = append(dbs, storetest.Open(t, d, at.read))
 		}
 		check(t, dbs...)
+		// Many times over, with keys that take no time to make: each round may add one.
+		for round := 2; round < 12; round++ {
+			var all sync.WaitGroup
+			gate := make(chan struct{})
+			for i := range 16 {
+				all.Go(func() {
+					<-gate
+					if err := dbs[i%2].System().ChangeSigningKeys(bg, func(have []store.SigningKey) []store.SigningKey {
+						if len(have) > round {
+							return nil
+						}
+						return []store.SigningKey{{ID: fmt.Sprintf("sig_%d_%d", round, i), CreatedAt: start, ActiveAt: start}}
+					}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			close(gate)
+			all.Wait()
+			list, err := dbs[0].System().SigningKeys(bg)
+			if err != nil || len(list) != round+1 {
+				t.Fatalf("%d keys, %v, want %d", len(list), err, round+1)
+			}
+		}
 	})
 }
 
