@@ -70,6 +70,9 @@ func TestAttributes_AreReadByNameAndOnlyAsText(t *testing.T) {
 			t.Errorf("%s: %q, %t", test.name, got, ok)
 		}
 	}
+	if _ = append(a.Attributes[2].Values, "more"); !slices.Equal(a.Attributes[3].Values, []string{"", "plain"}) {
+		t.Error("to append to one attribute's values changes another's")
+	}
 	if a.Attributes[0].FriendlyName != "groups" || a.Attributes[0].NameFormat != "urn:x" {
 		t.Errorf("%+v", a.Attributes[0])
 	}

@@ -62,6 +62,7 @@ func TestParseCertificate_RefusesWithASentence(t *testing.T) {
 		"RSA 1024":            dsigtest.WeakRSA(t).Certificate.Raw,
 		"P-224":               certified(t, must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))),
 		"Ed25519":             certified(t, must2(ed25519.GenerateKey(rand.Reader))),
+		"exponent 3":          cubed(t),
 		"too large":           []byte(strings.Repeat("A", 1<<20)),
 	} {
 		_, err := saml.ParseCertificate(raw)
@@ -88,6 +89,18 @@ func certified(t testing.TB, key crypto.Signer) []byte {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"},
 		NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<32, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// cubed is a certificate of an RSA key with the exponent 3.
+func cubed(t testing.TB) []byte {
+	t.Helper()
+	signer := k1().Signer.(*rsa.PrivateKey)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<32, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &rsa.PublicKey{N: signer.N, E: 3}, signer)
 	if err != nil {
 		t.Fatal(err)
 	}

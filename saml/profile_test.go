@@ -172,6 +172,12 @@ func TestClock_IsNamedWhenItIsTheCause(t *testing.T) {
 			t.Errorf("%+v", refusal)
 		}
 	})
+	t.Run("days older than its request is no clock", func(t *testing.T) {
+		s := newScene()
+		if refusal := s.refuse(t, s.idp.Sign(shifted(s, -72*time.Hour)), saml.ReasonExpired); refusal.Skew != -72*time.Hour {
+			t.Error(refusal.Skew)
+		}
+	})
 	t.Run("12 minutes old, and nothing is known of the request", func(t *testing.T) {
 		s := newScene()
 		s.e.RequestedAt = time.Time{}
