@@ -259,7 +259,7 @@ func (c *Cluster) Stop() error {
 // CreateDatabase makes an empty database and returns its DSN and what drops it again, ending
 // connections that are still open.
 func (c *Cluster) CreateDatabase(ctx context.Context) (dsn string, drop func() error, err error) {
-	return createDatabase(ctx, c.DSN("postgres"))
+	return createDatabase(ctx, c.DSN("postgres"), "")
 }
 
 // childrenOf lists the direct children of a process. Where there is no /proc it finds none, and

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,12 @@ import (
 // must be tried.
 func DSN(t testing.TB) string {
 	t.Helper()
+	return fresh(t, adminDSN(t), "")
+}
+
+// adminDSN is the server to make databases on.
+func adminDSN(t testing.TB) string {
+	t.Helper()
 	admin, err := server()
 	if errors.Is(err, ErrNotInstalled) {
 		if os.Getenv("CI") == "true" || os.Getenv("GATEHOUSE_REQUIRE_POSTGRES") == "1" {
@@ -31,9 +38,15 @@ func DSN(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return admin
+}
+
+// fresh makes a database, empty or as a copy of template, and drops it when the test ends.
+func fresh(t testing.TB, admin, template string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	dsn, drop, err := createDatabase(ctx, admin)
+	dsn, drop, err := createDatabase(ctx, admin, template)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,10 +58,13 @@ func DSN(t testing.TB) string {
 	return dsn
 }
 
+// givenServer names a server to use in place of a private one.
+const givenServer = "GATEHOUSE_TEST_POSTGRES"
+
 // server returns the DSN under which databases are created: the given server, or the private one
 // of this process, started at the first call and reaped when the process ends.
 var server = sync.OnceValues(func() (string, error) {
-	if dsn := os.Getenv("GATEHOUSE_TEST_POSTGRES"); dsn != "" {
+	if dsn := os.Getenv(givenServer); dsn != "" {
 		return dsn, nil
 	}
 	c, err := Start(Options{})
@@ -58,19 +74,74 @@ var server = sync.OnceValues(func() (string, error) {
 	return c.DSN("postgres"), nil
 })
 
+// templates are the databases that Copy has made, by name.
+var templates struct {
+	mu   sync.Mutex
+	made map[string]string // name to the database's
+}
+
+// Copy is DSN for a database that prepare has filled. On the private server prepare runs once for each
+// name and what it left is copied, which takes a fraction of migrating; on a given server it runs
+// each time. prepare leaves no connection open.
+func Copy(t testing.TB, name string, prepare func(dsn string) error) string {
+	t.Helper()
+	admin := adminDSN(t)
+	if os.Getenv(givenServer) != "" {
+		dsn := fresh(t, admin, "")
+		if err := prepare(dsn); err != nil {
+			t.Fatal(err)
+		}
+		return dsn
+	}
+	template, err := templateOf(admin, name, prepare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fresh(t, admin, template)
+}
+
+func templateOf(admin, name string, prepare func(dsn string) error) (string, error) {
+	templates.mu.Lock()
+	defer templates.mu.Unlock()
+	if made, ok := templates.made[name]; ok {
+		return made, nil
+	}
+	dsn, _, err := createDatabase(context.Background(), admin, "") // it ends with the private server
+	if err != nil {
+		return "", err
+	}
+	if err := prepare(dsn); err != nil {
+		return "", fmt.Errorf("prepare template %s: %w", name, err)
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", fmt.Errorf("prepare template %s: %w", name, err)
+	}
+	if templates.made == nil {
+		templates.made = map[string]string{}
+	}
+	templates.made[name] = strings.TrimPrefix(u.Path, "/")
+	return templates.made[name], nil
+}
+
 // createDatabase makes a database beside the one that admin names. It sorts text by language and
 // not by byte where the server can, because an operator's database usually does, and a missing
-// COLLATE "C" must show.
-func createDatabase(ctx context.Context, admin string) (dsn string, drop func() error, err error) {
+// COLLATE "C" must show. With template it is a copy of that database and sorts as it does.
+func createDatabase(ctx context.Context, admin, template string) (dsn string, drop func() error, err error) {
 	dsn, name, err := sibling(admin)
 	if err != nil {
 		return "", nil, err
 	}
 	create := pgx.Identifier{name}.Sanitize()
-	err = execute(ctx, admin, "CREATE DATABASE "+create+
-		" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'und'")
-	if cannotSortByLanguage(err) {
-		err = execute(ctx, admin, "CREATE DATABASE "+create+" TEMPLATE template0 ENCODING 'UTF8'")
+	switch {
+	case template != "":
+		err = execute(ctx, admin, "CREATE DATABASE "+create+" TEMPLATE "+pgx.Identifier{template}.Sanitize())
+	default:
+		err = execute(ctx, admin, "CREATE DATABASE "+create+
+			" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'und'")
+		if cannotSortByLanguage(err) {
+			err = execute(ctx, admin, "CREATE DATABASE "+create+" TEMPLATE template0 ENCODING 'UTF8'")
+		}
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("create test database: %w", err)

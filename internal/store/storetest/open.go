@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -36,14 +37,28 @@ func SQLite(t testing.TB) store.Driver {
 	return d
 }
 
-// Postgres makes a driver on a fresh database of a real server.
+// Postgres makes a driver on a fresh database of a real server, migrated already.
 func Postgres(t testing.TB) store.Driver {
 	t.Helper()
-	d, err := postgres.Open(context.Background(), pgtest.DSN(t))
+	d, err := postgres.Open(context.Background(), pgtest.Copy(t, "migrated", migrated))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// migrated brings the database at dsn to the schema of today.
+func migrated(dsn string) error {
+	ctx := context.Background()
+	d, err := postgres.Open(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, d, store.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	return db.Close()
 }
 
 // Open migrates the database behind d and closes it when the test ends.
