@@ -207,6 +207,10 @@ func (c *Cluster) Kill() error {
 		return nil
 	}
 	pid := c.server.Process.Pid
+	// Stopped first, so that it makes no child that is not in the list.
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill PostgreSQL: %w", err)
+	}
 	family := append(childrenOf(pid), pid)
 	for _, p := range family {
 		// A child may have ended by itself meanwhile, and then there is nothing to do.
@@ -216,12 +220,42 @@ func (c *Cluster) Kill() error {
 	}
 	<-c.exited
 	c.server = nil
+	// Until the last one is gone, the memory that they share keeps the next server from starting.
+	if err := awaitGone(family); err != nil {
+		return err
+	}
 	// The reaper reads this file. A number in it that some other process gets later would be
 	// signalled in the server's place.
 	if err := os.Remove(filepath.Join(c.dir, "data", "postmaster.pid")); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("kill PostgreSQL: %w", err)
 	}
 	return nil
+}
+
+// awaitGone waits until none of the processes runs. One that nobody has waited for is as good as gone.
+func awaitGone(pids []int) error {
+	deadline := time.NewTimer(startTimeout)
+	defer deadline.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for slices.ContainsFunc(pids, runs) {
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			return errors.New("kill PostgreSQL: its processes do not end")
+		}
+	}
+	return nil
+}
+
+// runs reports whether a process is there and not a zombie.
+func runs(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, ok := strings.Cut(string(stat), ") ")
+	return !ok || !strings.HasPrefix(rest, "Z")
 }
 
 // Restart brings the server up again, shutting it down in good order first when it runs.
