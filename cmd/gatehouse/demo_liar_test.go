@@ -188,26 +188,15 @@ func TestEachStepOfTheScriptCanFail(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			some := slices.DeleteFunc(w.script(), func(s step) bool { return !slices.Contains(c.steps, s.name) })
-			var out bytes.Buffer
-			r := &report{out: &out}
-			if err := r.play(t.Context(), some); err != nil {
-				t.Fatal(err)
-			}
-			failing := some[len(some)-1]
-			want := "FAIL " + failing.chapter + ": " + failing.name + ": expected " + c.want
-			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-			if r.failed != 1 || !strings.HasPrefix(lines[len(lines)-1], want) {
-				t.Errorf("the last line does not begin %q:\n%s", want, &out)
-			}
+			failsAtLast(t, w, c.steps, c.want)
 		})
 	}
 }
 
-// oneClient is a demonstration with one of the four clients and the neighbour.
-func oneClient(t *testing.T, kind idpsim.Kind) *world {
+// oneClient is a demonstration with one of the four clients, or some, and the neighbour.
+func oneClient(t *testing.T, kinds ...idpsim.Kind) *world {
 	t.Helper()
-	only := slices.DeleteFunc(newTenants(), func(t *tenant) bool { return t.kind != kind })
+	only := slices.DeleteFunc(newTenants(), func(t *tenant) bool { return !slices.Contains(kinds, t.kind) })
 	w, err := openWorld(t.Context(), t.TempDir(), "127.0.0.1:0", only, t.Output())
 	if err != nil {
 		t.Fatal(err)

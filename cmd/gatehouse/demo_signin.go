@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/hostapp"
 	"github.com/gatehouse-id/gatehouse/internal/idpsim"
@@ -27,6 +28,9 @@ type productView struct {
 	Session string         `json:"session"`
 	Person  hostapp.Person `json:"person"`
 }
+
+// mailTime is how long a letter may take after the sync; it takes a second on a machine that is not busy.
+const mailTime = 20 * time.Second
 
 // newcomer is somebody whom the IdP lets in before it has sent them.
 const newcomer = "ana.novak"
@@ -335,9 +339,11 @@ func (e *entrance) justInTime(ctx context.Context) (string, error) {
 // invitation looks into the mail server for the letter to somebody whom the directory brought.
 func (e *entrance) invitation(ctx context.Context) (string, error) {
 	to := e.address("noa.levi")
-	m, err := e.mail.Wait(ctx, mailTo(to))
+	within, cancel := context.WithTimeout(ctx, mailTime)
+	defer cancel()
+	m, err := e.mail.Wait(within, mailTo(to))
 	if err != nil {
-		return "", err
+		return "", differs("a letter to "+to, "none within "+mailTime.String())
 	}
 	if !strings.Contains(m.Text, e.origin+"/signin?workspace="+e.t.slug) {
 		return "", differs("a link to sign in at "+e.t.slug, m.Text)
