@@ -27,9 +27,10 @@ type connectionData struct {
 	OffersSCIM        bool
 }
 
-// copyRow is one value for the IdP's console, in its words. A row without a value has only its hint.
+// copyRow is one line of the IdP's console, in its words: a value to paste, a choice to make, or
+// neither.
 type copyRow struct {
-	ID, Word, Value, Hint string
+	ID, Word, Value, Choice, Hint string
 }
 
 // attributeField is one name of the attribute mapping.
@@ -126,7 +127,11 @@ func copyRows(con settings.ConnectionView) (rows []copyRow, metadataWord string)
 		case word.Field == "metadata_url":
 			hasMetadata = true
 		}
-		rows = append(rows, copyRow{ID: ids[word.Field], Word: word.TheirWord, Value: word.Value, Hint: word.Help})
+		row := copyRow{ID: ids[word.Field], Word: word.TheirWord, Value: word.Value, Hint: word.Help}
+		if row.ID == "" && !strings.HasPrefix(word.Value, "user.") { // said to people, not to paste
+			row.Value, row.Choice = "", word.Value
+		}
+		rows = append(rows, row)
 	}
 	if !hasMetadata && con.MetadataURL != "" {
 		rows = append([]copyRow{{ID: ids["metadata_url"], Word: "Metadata URL", Value: con.MetadataURL,

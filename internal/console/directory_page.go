@@ -11,13 +11,12 @@ type directoryData struct {
 	common
 	directoryLine
 	ConnectionURL string // of the connection beside it, or ""
-	BaseURLWord   string
-	TokenWord     string
-	Hints         []copyRow
-	Issued        string // the token that was just made; nowhere else and never again
-	Newest        string // id of the newest token, for the form's own guard
-	Live          settings.TokenView
-	Old           []settings.TokenView // newest first
+	// What goes into the IdP, in its words; BaseURL with our value.
+	BaseURL, TokenWord, UserName settings.Word
+	Issued                       string // the token that was just made; nowhere else and never again
+	Newest                       string // id of the newest token, for the form's own guard
+	Live                         settings.TokenView
+	Old                          []settings.TokenView // newest first
 }
 
 func (d *Door) directoryPage(v *visit) error {
@@ -40,13 +39,12 @@ func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issu
 		for _, word := range settings.ProviderWords(provider) {
 			switch word.Field {
 			case "scim_base_url":
-				data.BaseURLWord = word.TheirWord
-				data.Hints = append(data.Hints, hint(word)...)
+				data.BaseURL = word
+				data.BaseURL.Value = dir.BaseURL
 			case "scim_token":
-				data.TokenWord = word.TheirWord
-				data.Hints = append(data.Hints, hint(word)...)
+				data.TokenWord = word
 			case "scim_user_name":
-				data.Hints = append(data.Hints, copyRow{Word: word.TheirWord, Value: word.Value, Hint: word.Help})
+				data.UserName = word
 			}
 		}
 		for _, token := range dir.Tokens {
@@ -58,13 +56,6 @@ func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issu
 		}
 		return data
 	})
-}
-
-func hint(w settings.Word) []copyRow {
-	if w.Help == "" {
-		return nil
-	}
-	return []copyRow{{Word: w.TheirWord, Hint: w.Help}}
 }
 
 // generateToken makes a token and shows it in this answer only: there is no page to come back to.

@@ -138,6 +138,7 @@ type eventData struct {
 	eventLine
 	ConnectionName, ConnectionURL string
 	DirectoryName, DirectoryURL   string
+	Detail                        string // a sentence on what was wrong, or ""
 	Payload                       string // indented JSON, "" where none is kept
 	XML                           string // the message inside the payload, as it was read
 	PersonURL                     string // other events about the same one
@@ -155,6 +156,7 @@ func (d *Door) eventPage(v *visit) error {
 	return d.show(v, "event", eventLabel(e.Type), "/events", told{}, func(c common) any {
 		data := eventData{common: c, eventLine: lineOfEvent(e, c.Base)}
 		data.Payload, data.XML = payloadTexts(e.Payload)
+		data.Detail = detailOf(e.Payload)
 		if con, err := v.connection(e.Connection); err == nil {
 			data.ConnectionName, data.ConnectionURL = con.Name, c.Base+"/sso/connections/"+con.ID
 		}
@@ -186,4 +188,17 @@ func payloadTexts(payload json.RawMessage) (shown, xml string) {
 		return string(payload), xml
 	}
 	return b.String(), xml
+}
+
+// detailOf is the sentence that a refused sign-in left in its payload.
+func detailOf(payload json.RawMessage) string {
+	var p struct {
+		Refusal struct {
+			Detail string `json:"detail"`
+		} `json:"refusal"`
+	}
+	if json.Unmarshal(payload, &p) != nil { // others have other fields there
+		return ""
+	}
+	return p.Refusal.Detail
 }
