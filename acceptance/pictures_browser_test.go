@@ -1,0 +1,82 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// Widths of a window and of a telephone, and the height of both, in CSS pixels.
+const (
+	wide   = 1280
+	narrow = 390
+	tall   = 900
+)
+
+// sound looks for what nobody would want on any page and returns it in words: what is wider than the
+// window, an id twice, a field or a button without a name.
+const sound = `(() => {
+  const wrong = [], root = document.documentElement, named = new Set();
+  if (root.scrollWidth > root.clientWidth) {
+    const widest = [...document.body.querySelectorAll("*")].filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1).slice(0, 3);
+    wrong.push("wider than its window by " + (root.scrollWidth - root.clientWidth) + " px: " + widest.map((e) => e.tagName + "." + e.className + "#" + e.id).join(" "));
+  }
+  for (const e of document.querySelectorAll("[id]")) {
+    if (named.has(e.id)) wrong.push("two elements with the id " + e.id);
+    named.add(e.id);
+  }
+  for (const e of document.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    if (!e.labels.length && !e.getAttribute("aria-label")) wrong.push("no label for the field " + e.name);
+  }
+  for (const e of document.querySelectorAll("button, a[href], summary")) {
+    if (!e.textContent.trim() && !e.getAttribute("aria-label")) wrong.push("no words on " + e.outerHTML.slice(0, 80));
+  }
+  return wrong;
+})()`
+
+// picture takes the page light and dark, wide and narrow, and looks at it for what is plainly wrong.
+// The pictures go to the test's artifacts: "go test -artifacts -outputdir DIR" keeps them. With
+// GATEHOUSE_PICTURES=DIR those that the guides show, named in published, are written there.
+func (b *tab) picture(name string) {
+	b.t.Helper()
+	for _, width := range []int64{wide, narrow} {
+		for _, scheme := range []string{"light", "dark"} {
+			b.do("look at "+name, chromedp.EmulateViewport(width, tall), inScheme(scheme))
+			for _, wrong := range valueOf(b, "examine "+name, chromedp.Evaluate[[]string](sound)) {
+				b.t.Errorf("%s, %d px wide, %s: %s", name, width, scheme, wrong)
+			}
+			file := fmt.Sprintf("%s-%d-%s.png", name, width, scheme)
+			image := valueOf(b, "take a picture of "+name, chromedp.FullScreenshot(100))
+			b.keep(b.t.ArtifactDir(), file, image)
+			if folder := os.Getenv("GATEHOUSE_PICTURES"); folder != "" && published[file] != "" {
+				b.keep(folder, published[file], image)
+			}
+		}
+	}
+	b.do("go back to a window", chromedp.EmulateViewport(wide, tall), inScheme("light"))
+}
+
+// published are the pictures of the guides and their names there.
+var published = map[string]string{}
+
+func (b *tab) keep(folder, file string, image []byte) {
+	b.t.Helper()
+	if err := os.WriteFile(filepath.Join(folder, strings.ReplaceAll(file, "/", "-")), image, 0o644); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// inScheme sets the colour scheme that the person prefers.
+func inScheme(scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		return err
+	})
+}
