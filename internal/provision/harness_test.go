@@ -534,7 +534,7 @@ func (h *house) picture() string {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(&b, "  %d sessions, links %+v, claims %v\n", len(live), links, claims)
+			fmt.Fprintf(&b, "  %d sessions\n  links %+v, claims %v\n", len(live), links, claims)
 			for _, u := range users {
 				fmt.Fprintf(&b, "  resource %+v\n", u)
 			}
