@@ -10,11 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,6 +49,7 @@ var built string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	closeChromium()
 	if built != "" {
 		os.RemoveAll(built)
 	}
@@ -70,20 +71,20 @@ type world struct {
 }
 
 // story runs fn on a fresh server on each database.
-func story(t *testing.T, fn func(t *testing.T, w *world)) {
+func story(t *testing.T, fn func(t *testing.T, w *world), args ...string) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		fn(t, newWorld(t, ""))
+		fn(t, newWorld(t, "", args...))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		fn(t, newWorld(t, pgtest.DSN(t)))
+		fn(t, newWorld(t, pgtest.DSN(t), args...))
 	})
 }
 
 // newWorld starts a server; database "" is SQLite in its data dir.
-func newWorld(t *testing.T, database string) *world {
+func newWorld(t *testing.T, database string, args ...string) *world {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -97,7 +98,7 @@ func newWorld(t *testing.T, database string) *world {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, binary: path, dir: t.TempDir(), database: database, address: address, base: "http://" + address, log: &lockedBuffer{}}
+	w := &world{t: t, binary: path, dir: t.TempDir(), database: database, address: address, base: "http://" + address, args: args, log: &lockedBuffer{}}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -109,6 +110,13 @@ func newWorld(t *testing.T, database string) *world {
 		}
 	})
 	return w
+}
+
+// within is the same server for a subtest.
+func (w *world) within(t *testing.T) *world {
+	inner := *w
+	inner.t = t
+	return &inner
 }
 
 func (w *world) store() []string {
@@ -227,22 +235,34 @@ func (w *world) gatehouse(into any, args ...string) {
 // applied is what apply prints.
 type applied struct {
 	Workspace   struct{ ID, Slug string }
+	Connections []struct {
+		ID, Name, Status string
+		EntityID         string `json:"entity_id"`
+		MetadataURL      string `json:"metadata_url"`
+		ACSURL           string `json:"acs_url"`
+	}
 	Directories []struct {
 		ID, Name string
 		BaseURL  string `json:"base_url"`
+	}
+	Applications []struct {
+		Name   string
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
 	}
 	Changes []string
 }
 
 const ownerPassword = "correct horse battery staple"
 
-// apply writes text to a file and applies it.
+// apply writes text to a file in the data dir and applies it.
 func (w *world) apply(text string, more ...string) (applied, string, int) {
 	w.t.Helper()
-	path := filepath.Join(w.dir, "workspace.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	file, err := os.CreateTemp(w.dir, "workspace-*.yaml")
+	w.must(err)
+	path := file.Name()
+	_, err = file.WriteString(text)
+	w.must(errors.Join(err, file.Close()))
 	out, errOut, code := w.run([]string{"ROOT_PASSWORD=" + ownerPassword}, append([]string{"apply", "-f", path, "--output", "json"}, more...)...)
 	var got applied
 	if code == 0 {
@@ -363,6 +383,13 @@ func (w *world) member(slug, who string) member {
 	return m
 }
 
+// people are all members of a workspace.
+func (w *world) people(slug string) (list []member) {
+	w.t.Helper()
+	w.gatehouse(&list, "member", "list", "--workspace", slug)
+	return list
+}
+
 func (w *world) wantMember(slug, who, status, role string) member {
 	w.t.Helper()
 	m := w.member(slug, who)
@@ -375,7 +402,8 @@ func (w *world) wantMember(slug, who, status, role string) member {
 // browser is a person's browser: it keeps cookies and is signed in.
 type browser struct {
 	*http.Client
-	w *world
+	w    *world
+	hops []string // every request so far: method and path
 }
 
 // signIn opens a one-time link for a member, as an operator gives it.
@@ -395,12 +423,6 @@ func (w *world) signIn(slug, who string) *browser {
 		w.t.Fatalf("after the link of %s the session is %+v", who, s)
 	}
 	return b
-}
-
-func (w *world) newBrowser() *browser {
-	jar, err := cookiejar.New(nil)
-	w.must(err)
-	return &browser{Client: &http.Client{Jar: jar, Timeout: 30 * time.Second}, w: w}
 }
 
 // session is what /auth/session says.
@@ -429,25 +451,45 @@ func (b *browser) session() session {
 // events opens the session's event stream and delivers the name of the first event.
 func (b *browser) events() <-chan string {
 	b.w.t.Helper()
-	req, err := http.NewRequestWithContext(b.w.ctx(), http.MethodGet, b.w.base+"/auth/session/events", nil)
+	told, got := b.listen(b.w.base+"/auth/session/events"), make(chan string, 1)
+	go func() { got <- (<-told).name }()
+	return got
+}
+
+// notice is a server-sent event.
+type notice struct {
+	name string // "closed without an event" where the stream ended
+	data string
+	at   time.Time
+}
+
+// listen opens an event stream, as an open page does, and delivers its first event whose name is not
+// among those passed over.
+func (b *browser) listen(address string, but ...string) <-chan notice {
+	b.w.t.Helper()
+	req, err := http.NewRequestWithContext(b.w.ctx(), http.MethodGet, address, nil)
 	b.w.must(err)
 	client := &http.Client{Jar: b.Jar}
 	res, err := client.Do(req)
 	b.w.must(err)
 	if res.StatusCode != http.StatusOK {
-		b.w.t.Fatalf("/auth/session/events: %s", res.Status)
+		b.w.t.Fatalf("%s: %s", address, res.Status)
 	}
-	got := make(chan string, 1)
+	got := make(chan notice, 1)
 	go func() {
 		defer res.Body.Close()
-		lines := bufio.NewScanner(res.Body)
-		for lines.Scan() {
+		n := notice{}
+		for lines := bufio.NewScanner(res.Body); lines.Scan(); {
 			if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-				got <- name
+				n.name = name
+			}
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && n.name != "" && !slices.Contains(but, n.name) {
+				n.data, n.at = data, time.Now()
+				got <- n
 				return
 			}
 		}
-		got <- "closed without an event"
+		got <- notice{name: "closed without an event", at: time.Now()}
 	}()
 	return got
 }
