@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -27,7 +29,8 @@ type product struct {
 	redirect    string
 	backchannel string
 	logouts     chan logoutToken
-	down        *atomic.Bool // it answers 503 to logout tokens
+	down        *atomic.Bool  // it answers 503 to logout tokens
+	turned      chan struct{} // one for each 503
 }
 
 // logoutToken is one that was verified.
@@ -37,7 +40,7 @@ type logoutToken struct {
 }
 
 func (w *world) newProduct(slug string) *product {
-	p := &product{w: w, redirect: "https://app." + slug + ".test/callback", logouts: make(chan logoutToken, 64), down: &atomic.Bool{}}
+	p := &product{w: w, redirect: "https://app." + slug + ".test/callback", logouts: make(chan logoutToken, 64), down: &atomic.Bool{}, turned: make(chan struct{}, 64)}
 	s := httptest.NewServer(http.HandlerFunc(p.loggedOut))
 	w.t.Cleanup(s.Close)
 	p.backchannel = s.URL + "/logout"
@@ -69,6 +72,7 @@ func (p *product) verify(token string) (*oidc.IDToken, error) {
 // loggedOut receives logout tokens (OpenID Connect Back-Channel Logout 1.0 section 2.6).
 func (p *product) loggedOut(w http.ResponseWriter, r *http.Request) {
 	if p.down.Load() {
+		p.turned <- struct{}{}
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
@@ -97,7 +101,7 @@ func (p *product) loggedOut(w http.ResponseWriter, r *http.Request) {
 // wantLogout waits for the logout token of a session.
 func (p *product) wantLogout(session string) logoutToken {
 	p.w.t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case l := <-p.logouts:
@@ -105,7 +109,7 @@ func (p *product) wantLogout(session string) logoutToken {
 				return l
 			}
 		case <-late:
-			p.w.t.Fatalf("no logout token for the session %s within 30 s", session)
+			p.w.t.Fatalf("no logout token for the session %s within a minute", session)
 		}
 	}
 }
@@ -280,4 +284,15 @@ func (p *product) says(g given, m member) {
 	if g.sub != m.ID || g.claims["role"] != m.Role || !slices.Equal(groups, slices.Sorted(slices.Values(m.Groups))) {
 		p.w.t.Errorf("the ID token says %s with role %v in %v, want %s with role %s in %v", g.sub, g.claims["role"], groups, m.ID, m.Role, m.Groups)
 	}
+}
+
+// headerOf is the header of a JWT.
+func headerOf(t *testing.T, token string) []byte {
+	t.Helper()
+	head, _, _ := strings.Cut(token, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
