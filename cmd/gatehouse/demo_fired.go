@@ -69,8 +69,28 @@ func (e *entrance) fired(ctx context.Context) (string, error) {
 	if _, err := e.refused(ctx, other, p, "account_deactivated", "account_deactivated"); err != nil {
 		return "", err
 	}
+	if err := e.barredAtIdP(ctx); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("open page told %s after the IdP's request, %s its answer; tokens are refused; an answer that was on its way is refused: %q",
 		milliseconds(n.at.Sub(sent)), fromAnswer(n.at.Sub(<-answered)), said(p)), nil
+}
+
+// barredAtIdP sees that the IdP itself lets the fired admin no longer choose to sign in.
+func (e *entrance) barredAtIdP(ctx context.Context) error {
+	b, err := e.browser()
+	if err != nil {
+		return err
+	}
+	p, err := e.toIdP(ctx, b, e.productSignIn())
+	if err != nil {
+		return err
+	}
+	button := p.find(func(n *node) bool { return n.Data == "button" && attr(n, "data-user") == e.address(fired) })
+	if button != nil && !has(button, "disabled") {
+		return differs("the IdP to refuse "+e.address(fired), "a button that can be pressed")
+	}
+	return nil
 }
 
 // said is the sentence of a page of refusal.

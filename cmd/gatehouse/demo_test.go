@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -98,5 +99,14 @@ func TestTheWelcomeNamesEveryDoorAndAnInterruptionEndsAllOfIt(t *testing.T) {
 				t.Errorf("the throw-away folder is still there: %v %v", left, err)
 			}
 		})
+	}
+}
+
+func TestAServerHasNothingOfTheDemonstration(t *testing.T) {
+	s := serve(t, map[string]string{})
+	for _, path := range []string{"/feed", "/sync", "/fire", "/rehire", "/owner", "/start.js", "/start.css", mailBase + "/", "/okta", "/api/okta", "/callback", "/events"} {
+		if status := s.status(path); status != http.StatusNotFound {
+			t.Errorf("%s is answered %d", path, status)
+		}
 	}
 }

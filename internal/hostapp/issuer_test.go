@@ -22,9 +22,8 @@ type fakeIssuer struct {
 	key *rsa.PrivateKey
 
 	mu       sync.Mutex
-	asked    url.Values // the last authorization request
-	form     url.Values // the last token request
-	claims   map[string]any
+	asked    url.Values                  // the last authorization request
+	form     url.Values                  // the last token request
 	spoil    func(claims map[string]any) // of the next ID token
 	over     bool                        // the session has ended
 	iss      string                      // said in answers; "" for the true one

@@ -123,12 +123,12 @@ func (l logout) check(token *oidc.IDToken, now time.Time) error {
 
 // checkType keeps tokens that were made for something else from being taken for a logout token.
 func checkType(raw string) error {
-	jws, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return fmt.Errorf("read logout token: %w", err)
 	}
 	typ, _ := jws.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string)
-	if !strings.EqualFold(strings.TrimPrefix(strings.ToLower(typ), "application/"), logoutType) {
+	if strings.TrimPrefix(strings.ToLower(typ), "application/") != logoutType {
 		return fmt.Errorf("expected the type %s, got %q", logoutType, typ)
 	}
 	return nil
