@@ -3,6 +3,8 @@
 // SQLite and on PostgreSQL. A story knows nothing of the rooms inside; it fails when a promise
 // to a person is broken.
 //
-// With GATEHOUSE_ACCEPT=1 a peer written by others (scim2-tester) speaks to the server as well, and the
-// server is killed for longer.
+// Stories that leave the server alone share one per database, each in workspaces of its own.
+//
+// With GATEHOUSE_ACCEPT=1 peers written by others speak to the server as well (scim2-tester, openid-client,
+// SimpleSAMLphp), and the server is killed for longer.
 package acceptance

@@ -130,7 +130,12 @@ func (b *browser) post(address string, form url.Values, origin string) page {
 // Gatehouse's own page where that posts it once more.
 func (b *browser) deliver(answer idpsim.Posting) page {
 	b.w.t.Helper()
-	p := b.post(answer.ACS, answer.Form(), idpOrigin)
+	return b.passOn(b.post(answer.ACS, answer.Form(), idpOrigin))
+}
+
+// passOn presses the button of the page that posts an answer once more, where there is one.
+func (b *browser) passOn(p page) page {
+	b.w.t.Helper()
 	if p.form("passed_on") != nil {
 		p = b.submit(p, "passed_on")
 	}
