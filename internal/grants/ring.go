@@ -70,8 +70,18 @@ func (r *KeyRing) Tend(ctx context.Context) error {
 }
 
 // Rotate publishes a key that signs from PublishAhead later on, and lets the others retire. Where
-// one is on its way already it does nothing.
+// one is on its way already it does nothing. With a master key that does not open the key that signs now it
+// refuses: no server could open the new one when its time has come.
 func (r *KeyRing) Rotate(ctx context.Context) error {
+	list, err := r.read(ctx, true)
+	if err != nil {
+		return err
+	}
+	if i := current(list, r.DB.Now()); i >= 0 {
+		if _, err := r.open(list[i]); err != nil {
+			return fmt.Errorf("rotate signing keys: %w", err)
+		}
+	}
 	next, err := newKey(r.Master, r.DB.Now())
 	if err != nil {
 		return fmt.Errorf("rotate signing keys: %w", err)

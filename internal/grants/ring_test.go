@@ -216,6 +216,24 @@ func TestWrongMasterKey_IsToldAtTheStartAndUsesUpNoCode(t *testing.T) {
 	})
 }
 
+func TestRotate_PublishesNoKeyThatNoServerCouldOpen(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.Keys.Tend(bg))
+		// A verb on another machine, with another file in its data dir.
+		elsewhere := &KeyRing{DB: w.DB, Master: testMaster(t, 2)}
+		if err := elsewhere.Rotate(bg); errs.CodeOf(err) != "master_key_wrong" {
+			t.Errorf("rotating under another master key: %v", err)
+		}
+		w.turn(PublishAhead)
+		if _, err := w.Keys.sign(bg, typeID, Claims{}); err != nil {
+			t.Errorf("a day later the servers cannot sign: %v", err)
+		}
+		if got := w.published(); len(got) != 1 {
+			t.Errorf("published %q", got)
+		}
+	})
+}
+
 func bytesOf(fill byte) []byte {
 	out := make([]byte, keys.MasterBytes)
 	for i := range out {

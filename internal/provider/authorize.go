@@ -9,9 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/grants"
+	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -94,8 +96,7 @@ func (d *Door) proceed(w http.ResponseWriter, r *http.Request, a *authorization)
 		if want.none {
 			return wrong("login_required", "Nobody is signed in to this workspace in this browser.")
 		}
-		http.Redirect(w, r, a.signinURL(d.DB.Now(), fresh), http.StatusSeeOther)
-		return nil
+		return d.toSignin(w, r, a, fresh)
 	}
 	code, err := d.Grants.Authorize(r.Context(), live, a.client, grants.AuthorizeRequest{
 		RedirectURI: a.redirectURI, Scope: a.params["scope"], Nonce: a.params["nonce"], Challenge: a.params["code_challenge"]})
@@ -168,6 +169,8 @@ func (a *authorization) read() (wanted, error) {
 		return want, wrong("invalid_request", "Expected a state of at most 2048 bytes.")
 	case len(p["nonce"]) > maxNonce:
 		return want, wrong("invalid_request", "Expected a nonce of at most 512 bytes.")
+	case !utf8.ValidString(p["nonce"]) || strings.Contains(p["nonce"], "\x00"):
+		return want, wrong("invalid_request", "Expected a nonce in UTF-8 without U+0000.")
 	}
 	return want.read(p)
 }
@@ -239,21 +242,33 @@ func (d *Door) needsSignIn(r *http.Request, a *authorization, want wanted, live 
 	return want.login || want.aged && d.DB.Now().Sub(proven) > want.maxAge, nil
 }
 
-// signinURL is where people sign in and from where they come back to this request.
-func (a *authorization) signinURL(now time.Time, fresh bool) string {
+// kept are the parameters that mean something once somebody has signed in. What else a request holds is
+// left behind, so that it does not make the address too long to come back to.
+var kept = []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+	"code_challenge", "code_challenge_method", "prompt", "max_age", "id_token_hint", sinceParameter}
+
+// toSignin leads to where people sign in and from where they come back to this request.
+func (d *Door) toSignin(w http.ResponseWriter, r *http.Request, a *authorization, fresh bool) error {
 	again := url.Values{}
-	for name, value := range a.params {
-		again.Set(name, value)
+	for _, name := range kept {
+		if value := a.params[name]; value != "" {
+			again.Set(name, value)
+		}
 	}
 	query := url.Values{"workspace": {a.client.Slug}}
 	if fresh {
 		query.Set("fresh", "1")
 		again.Del("prompt")
-		again.Set(sinceParameter, strconv.FormatInt(now.Unix(), 10))
+		again.Set(sinceParameter, strconv.FormatInt(d.DB.Now().Unix(), 10))
 	}
 	if hint := a.params["login_hint"]; hint != "" && len(hint) <= 320 {
 		query.Set("email", hint)
 	}
-	query.Set("continue", authorizePath+"?"+again.Encode())
-	return "/signin?" + query.Encode()
+	back, ok := signin.ContinuePath(authorizePath + "?" + again.Encode())
+	if !ok { // people would sign in and never get to the application
+		return wrong("invalid_request", "The request is too long to be kept while somebody signs in: expected a shorter state or id_token_hint.")
+	}
+	query.Set("continue", back)
+	http.Redirect(w, r, "/signin?"+query.Encode(), http.StatusSeeOther)
+	return nil
 }
