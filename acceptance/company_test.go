@@ -94,13 +94,6 @@ func indented(text, by string) string {
 	return b.String()
 }
 
-// within is the same company for a subtest.
-func (c *company) within(w *world) *company {
-	inner, product := *c, *c.product
-	inner.w, product.w, inner.product = w, w, &product
-	return &inner
-}
-
 // connect lets the IdP provision.
 func (c *company) connect() {
 	c.w.t.Helper()

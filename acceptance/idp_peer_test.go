@@ -271,3 +271,12 @@ func (p *peerIdP) writeKey() {
 		p.w.must(os.WriteFile(filepath.Join(p.dir, name), pem.EncodeToMemory(block), 0o600))
 	}
 }
+
+// field is the value of a field of the page, "" when there is none.
+func (p page) field(name string) string {
+	form := p.form(name)
+	if form == nil {
+		return ""
+	}
+	return fields(form).Get(name)
+}

@@ -157,15 +157,6 @@ func (p page) find(fits func(*html.Node) bool) *html.Node {
 	return nil
 }
 
-// field is the value of a field of the page, "" when there is none.
-func (p page) field(name string) string {
-	form := p.form(name)
-	if form == nil {
-		return ""
-	}
-	return fields(form).Get(name)
-}
-
 // fact is what a page's list of facts says of a term, "" when it is not there.
 func (p page) fact(term string) string {
 	dt := p.find(func(n *html.Node) bool { return n.Data == "dt" && textOf(n) == term })
