@@ -14,17 +14,19 @@ import (
 type connectionData struct {
 	common
 	settings.ConnectionView
-	URL, ProviderName string
-	SAML              bool
-	Copies            []copyRow // what goes into the IdP
-	MetadataWord      string    // where the IdP shows its metadata
-	Certificates      []certificate
-	Tile              bool
-	AttributeFields   []attributeField
-	LoginURL          string
-	Remarks           []string // on metadata that was just imported
-	Directories       []directoryLine
-	OffersSCIM        bool
+	URL string
+	// ProviderName is what the provider calls itself, Them its name within a sentence.
+	ProviderName, Them string
+	SAML               bool
+	Copies             []copyRow // what goes into the IdP
+	MetadataWord       string    // where the IdP shows its metadata
+	Certificates       []certificate
+	Tile               bool
+	AttributeFields    []attributeField
+	LoginURL           string
+	Remarks            []string // on metadata that was just imported
+	Directories        []directoryLine
+	OffersSCIM         bool
 }
 
 // copyRow is one line of the IdP's console, in its words: a value to paste, a choice to make, or
@@ -91,6 +93,9 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, rem
 			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks,
 			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
 			OffersSCIM: con.Provider != "generic", LoginURL: "/auth/saml/" + con.ID + "/login"}
+		if data.Them = data.ProviderName; con.Provider == "generic" {
+			data.Them = "your identity provider"
+		}
 		data.Copies, data.MetadataWord = copyRows(con)
 		if con.IdPInitiated != nil {
 			data.Tile = *con.IdPInitiated
@@ -174,8 +179,7 @@ func (d *Door) importMetadata(v *visit) error {
 	if err != nil {
 		return err
 	}
-	// Browsers send the line ends of a text area as CR LF.
-	text, address := strings.ReplaceAll(form.Get("xml"), "\r\n", "\n"), strings.TrimSpace(form.Get("url"))
+	text, address := form.Get("xml"), strings.TrimSpace(form.Get("url"))
 	field, from := "metadata-xml", settings.Source{XML: []byte(text)}
 	if form.Has("url") {
 		field, from = "metadata-url", settings.Source{URL: address}

@@ -132,7 +132,7 @@ func TestEntra_GetsItsTokenOnceTheConnectionIsVerified(t *testing.T) {
 		}
 
 		// A text area's lines end with CR LF.
-		page = b.done(b.page("/console/acme/sso/connections/"+con.ID), "import-xml", "xml", strings.ReplaceAll(string(entra.Metadata()), "\n", "\r\n"))
+		page = b.done(b.page("/console/acme/sso/connections/"+con.ID), "import-xml", "xml", strings.ReplaceAll(string(entra.Metadata()), "><", ">\r\n<"))
 		page = b.done(page, "idp-initiated")
 		page = b.done(page, "save-attributes", "email", "mail", "groups", "")
 		if got := w.setup().Connections[0]; !*got.IdPInitiated || got.Attributes.Email != "mail" || got.Attributes.Groups != "" || got.Attributes.FirstName == "" {

@@ -132,3 +132,44 @@ func TestTokens_OfWhatIsNotThereAreNotFound(t *testing.T) {
 		}
 	})
 }
+
+func TestRotateTokenOnce_MakesOneTokenForOneForm(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		s.mustApply(t, acme, ApplyOptions{})
+		ctx := t.Context()
+		newest := func() string {
+			setup, err := s.ConnectionSetup(ctx, "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return setup.Directories[0].NewestToken()
+		}
+		dir := s.mustConfig(t, "acme").Directories[0].ID
+		if newest() != "" {
+			t.Fatal("there is a token already")
+		}
+		if _, err := s.RotateTokenOnce(ctx, "acme", dir, "", operator); err != nil {
+			t.Fatal(err)
+		}
+		first := newest()
+		events := s.events(t)
+		for _, last := range []string{"", "tok_other"} {
+			if _, err := s.RotateTokenOnce(ctx, "acme", dir, last, operator); errs.CodeOf(err) != "token_already_made" {
+				t.Errorf("a form that saw %q: %v", last, err)
+			}
+		}
+		// Neither does a dead token make the first form good again.
+		if s.events(t) != events || newest() != first {
+			t.Error("a refused form left something")
+		}
+		if err := s.RevokeToken(ctx, "acme", dir, "", operator); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.RotateTokenOnce(ctx, "acme", dir, "", operator); errs.CodeOf(err) != "token_already_made" {
+			t.Errorf("the first form after the token's end: %v", err)
+		}
+		if _, err := s.RotateTokenOnce(ctx, "acme", dir, first, operator); err != nil || newest() == first {
+			t.Errorf("a fresh form: %v", err)
+		}
+	})
+}
