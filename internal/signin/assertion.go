@@ -83,6 +83,7 @@ type received struct {
 	side      *samlSide
 	pending   pending
 	raw       []byte // the XML, as far as it could be decoded
+	textless  bool   // the event is to be without it
 	assertion *saml.Assertion
 	arrival   provision.Arrival
 	member    *directory.Member

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/saml"
 	"github.com/gatehouse-id/gatehouse/saml/samltest"
 )
 
@@ -314,4 +315,26 @@ func hidden(body string) (pairs []string) {
 		pairs = append(pairs, name, strings.NewReplacer("&#43;", "+", "&amp;", "&").Replace(value))
 	}
 	return pairs
+}
+
+func TestOneSignedAssertion_InEverNewResponsesCannotFillTheLog(t *testing.T) {
+	eachConnected(t, func(t *testing.T, w *world) {
+		b := w.browser()
+		r := stale(w)
+		r.Signing = samltest.Signing{Assertion: true}
+		signed := string(oktaIdP().Sign(r))
+		if !strings.Contains(signed, `ID="`+r.ID+`"`) {
+			t.Fatalf("the response has no ID %q", r.ID)
+		}
+		for range messageEvents + 10 {
+			// Nothing signed covers the Response's own ID.
+			again := strings.Replace(signed, `ID="`+r.ID+`"`, `ID="`+saml.NewID()+`"`, 1)
+			if a := b.answers(okta, samltest.Encode([]byte(again)), ""); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "<code>unsolicited</code>") {
+				t.Fatalf("%d: %s", a.StatusCode, a.body)
+			}
+		}
+		if n := len(w.events(acme, audit.SignInRefused)); n != messageEvents {
+			t.Errorf("%d events of one assertion, want %d", n, messageEvents)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -374,6 +375,39 @@ func TestTextsOfTheIdP_AreNeverMarkup(t *testing.T) { // A53
 			if strings.Contains(page.body, "<script>") || strings.Contains(page.body, evil) {
 				t.Errorf("markup of the IdP's: %s", page.body)
 			}
+		}
+	})
+}
+
+func TestGarbageFromEverNewAddresses_KeepsNoTextPastALimit(t *testing.T) {
+	eachConnected(t, func(t *testing.T, w *world) {
+		garbage := samltest.Encode([]byte("<garbage>" + strings.Repeat("x", 40_000) + "</garbage>"))
+		post := func(client string) samlPayload {
+			_, err := w.SAML(context.Background(), Answer{Connection: okta, Response: garbage, Client: from(client)})
+			var away *TurnedAway
+			if !errors.As(err, &away) || away.Event == "" {
+				t.Fatalf("%v", err)
+			}
+			_, p := w.refused()
+			return p
+		}
+		if p := post("192.0.2.1"); len(p.XML) < 40_000 {
+			t.Errorf("the first has %d bytes of text", len(p.XML))
+		}
+		full, limits := make([]string, strangerTexts), make([]int, strangerTexts)
+		for i := range full {
+			full[i] = bucket("saml-texts", okta)
+		}
+		_, err := w.DB.System().Attempt(context.Background(), limitWindow, full, limits)
+		w.must(err)
+		if p := post("192.0.2.77"); len(p.XML) != 0 || len(p.Notes) != 1 || p.Refusal == nil {
+			t.Errorf("an event past the limit has %d bytes of text and the notes %q", len(p.XML), p.Notes)
+		}
+		// What the IdP has signed is kept.
+		b := w.browser()
+		w.wantRefused(b.answers(okta, sign(stale(w)), ""), "unsolicited", "unsolicited")
+		if _, p := w.refused(); len(p.XML) == 0 {
+			t.Error("a verified answer is recorded without its text")
 		}
 	})
 }

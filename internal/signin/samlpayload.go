@@ -67,6 +67,10 @@ func (r *received) payload(session string, why *told) json.RawMessage {
 		}
 	}
 	xml := maskSignatures(r.raw)
+	if r.textless {
+		xml = nil
+		p.Notes = append(p.Notes, fmt.Sprintf("many unverified answers came to this connection, so the text of this one is not kept; it has %d bytes", len(r.Response)))
+	}
 	if len(r.raw) == 0 && r.Response != "" {
 		p.Notes = append(p.Notes, fmt.Sprintf("SAMLResponse could not be decoded; it has %d bytes", len(r.Response)))
 	}

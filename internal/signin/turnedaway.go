@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,6 +77,9 @@ func ofRefusal(r *saml.Refusal) *errs.Error {
 const (
 	strangerEvents = 30 // of one client at one connection, nothing verified
 	messageEvents  = 5  // of one verified message
+	// strangerTexts is how many of all clients' at one connection, nothing verified, keep what was
+	// posted: addresses are cheap, and each text may have 64 KiB.
+	strangerTexts = 300
 	// refusalTime bounds the recording of a refusal, which does not wait for the client.
 	refusalTime = 10 * time.Second
 )
@@ -91,7 +95,7 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 	var missing *provision.NotFound
 	switch {
 	case errors.As(cause, &refusal):
-		verified, message = refusal.Verified, refusal.AssertionID+" "+refusal.ResponseID
+		verified, message = refusal.Verified, signedID(refusal.AssertionID, refusal.ResponseID)
 		away.err, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
 		if verified {
 			away.Detail = cut(refusal.Detail, maxDetail)
@@ -100,10 +104,10 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 		why.reason = missing.Cause
 	}
 	if r.assertion != nil {
-		message = r.assertion.ID + " " + r.assertion.ResponseID
+		message = signedID(r.assertion.ID, r.assertion.ResponseID)
 	}
 	why.code = away.err.Code
-	admitted, err := s.admitEvent(ctx, r, verified, message)
+	admitted, text, err := s.admitEvent(ctx, r, verified, message)
 	if err != nil {
 		return err
 	}
@@ -115,6 +119,7 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 	if subject.Name == "" && verified && refusal != nil {
 		subject.Name = cut(refusal.Subject, maxTyped)
 	}
+	r.textless = !text
 	id := keys.ID("evt_", s.now())
 	e := audit.Event{ID: id, Reason: why.reason, Actor: r.Client.stranger(), Subject: subject, Connection: r.Connection, Payload: r.payload("", why)}
 	if err := s.recordRefusal(ctx, r.side.workspace, e); err != nil {
@@ -124,15 +129,26 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 	return away
 }
 
-// admitEvent reports whether a refusal gets an event of its own.
-func (s *Service) admitEvent(ctx context.Context, r *received, verified bool, message string) (bool, error) {
+// signedID names a verified message by an ID that a signature covers. That is the assertion's wherever
+// there is one: the Response around it may be unsigned, and whoever holds the answer could give it
+// another ID each time.
+func signedID(assertion, response string) string { return cmp.Or(assertion, response) }
+
+// admitEvent reports whether a refusal gets an event of its own, and whether that keeps the text.
+func (s *Service) admitEvent(ctx context.Context, r *received, verified bool, message string) (event, text bool, err error) {
 	name, limit := bucket("saml-client", r.Connection, r.Client.Bucket), strangerEvents
 	if verified {
 		name, limit = bucket("saml-message", r.Connection, message), messageEvents
 	}
 	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{name}, []int{limit})
-	if err != nil {
-		return false, fmt.Errorf("count attempt: %w", err)
+	if err == nil && wait == 0 && !verified {
+		// Only then: a client that is summed up by now takes nothing from the others.
+		var full time.Duration
+		full, err = s.DB.System().Attempt(ctx, limitWindow, []string{bucket("saml-texts", r.Connection)}, []int{strangerTexts})
+		text = full == 0
 	}
-	return wait == 0, nil
+	if err != nil {
+		return false, false, fmt.Errorf("count attempt: %w", err)
+	}
+	return wait == 0, text || verified, nil
 }
