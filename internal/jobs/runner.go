@@ -28,7 +28,7 @@ type Handler struct {
 	// Do does it. An error means again later, unless Permanent made it.
 	Do func(ctx context.Context, j store.Job) error
 	// Lane names what the job waits for, such as the application it calls; jobs of one lane take
-	// only so many workers. May be nil: all jobs of the kind share a lane.
+	// only so many workers, and fewer while it fails. May be nil: all jobs of the kind share a lane.
 	Lane func(j store.Job) string
 	// Dead is told when the job is given up. May be nil.
 	Dead func(ctx context.Context, j store.Job, cause error)
@@ -49,13 +49,23 @@ func (p permanent) Unwrap() error { return p.error }
 const (
 	workers = 32
 	perLane = 8
+	// A lane that failed or was slow last is troubled: it gets perTroubled workers until something
+	// goes well there, and all such lanes together forTroubled. Else a few addresses that do not
+	// answer would hold every worker.
+	perTroubled = 2
+	forTroubled = workers / 2
+	slow        = 2 * time.Second
 	// lease is how long a claimed job is nobody else's. A handler gets less, so that it has ended
 	// when somebody else may begin.
 	lease   = 30 * time.Second
 	patient = 20 * time.Second
 	// lookEvery bounds the wait for work whose announcement was lost.
 	lookEvery = 5 * time.Second
-	busyPause = 250 * time.Millisecond
+	// busyPause is how long a job waits whose lane has no room. In a troubled lane each waits longer
+	// than the one before, up to longestPause, so that a long row is not claimed again and again
+	// ahead of everybody else's.
+	busyPause    = 250 * time.Millisecond
+	longestPause = time.Minute
 )
 
 // aDay are the pauses between tries; after the last the job is given up.
@@ -70,8 +80,16 @@ type Runner struct {
 
 	pauses []time.Duration // between tries; shorter in tests
 
-	mu    sync.Mutex
-	lanes map[string]int
+	mu       sync.Mutex
+	lanes    map[string]*lane
+	troubled int // workers in troubled lanes
+}
+
+// lane is what is known of a lane that has work or is troubled.
+type lane struct {
+	running  int
+	troubled bool
+	turned   int // jobs turned away since it was last well
 }
 
 // Run works until ctx ends, and then waits for what has begun.
@@ -174,22 +192,27 @@ func rest(ctx context.Context, pause time.Duration, signals <-chan store.Signal,
 // work does one job and writes down how it ended.
 func (r *Runner) work(ctx context.Context, j store.Job, claim string) {
 	handler, known := r.Handlers[j.Kind]
-	lane := j.Kind
+	name := j.Kind
 	if known && handler.Lane != nil {
-		lane += " " + handler.Lane(j)
+		name += " " + handler.Lane(j)
 	}
-	if !r.enter(lane) {
-		r.note(ctx, j, r.DB.System().YieldJob(ctx, j, claim, busyPause))
+	leave, pause := r.enter(name)
+	if leave == nil {
+		r.note(ctx, j, r.DB.System().YieldJob(ctx, j, claim, pause))
 		return
 	}
+	began := time.Now()
 	err := r.do(ctx, handler, known, j)
-	r.leave(lane)
-
 	var final permanent
+	refused := errors.As(err, &final)
+	givenUp := refused || err != nil && j.Attempts > len(r.pauses)
+	// Who refuses for good has answered.
+	leave((err == nil || refused) && time.Since(began) < slow, givenUp)
+
 	switch {
 	case err == nil:
 		r.note(ctx, j, r.DB.System().FinishJob(ctx, j, claim))
-	case errors.As(err, &final) || j.Attempts > len(r.pauses):
+	case givenUp:
 		r.Log.WarnContext(ctx, "job was given up", "kind", j.Kind, "job", j.ID, "workspace", j.Workspace, "attempts", j.Attempts, "error", err)
 		r.note(ctx, j, r.DB.System().BuryJob(ctx, j, claim, err.Error()))
 		if handler.Dead != nil {
@@ -223,23 +246,45 @@ func (r *Runner) note(ctx context.Context, j store.Job, err error) {
 	}
 }
 
-func (r *Runner) enter(lane string) bool {
+// enter takes a place in a lane and returns how to leave it, saying whether it went well and whether
+// the job will not come again; or nil, and how long to wait, where there is no room.
+func (r *Runner) enter(name string) (leave func(well, last bool), pause time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.lanes == nil {
-		r.lanes = map[string]int{}
+		r.lanes = map[string]*lane{}
 	}
-	if r.lanes[lane] >= perLane {
-		return false
+	l := r.lanes[name]
+	if l == nil {
+		l = &lane{}
+		r.lanes[name] = l
 	}
-	r.lanes[lane]++
-	return true
-}
-
-func (r *Runner) leave(lane string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.lanes[lane]--; r.lanes[lane] == 0 {
-		delete(r.lanes, lane)
+	troubled := l.troubled
+	switch {
+	case troubled && (l.running >= perTroubled || r.troubled >= forTroubled):
+		l.turned++
+		return nil, min(time.Duration(l.turned)*busyPause, longestPause)
+	case l.running >= perLane:
+		return nil, busyPause
 	}
+	l.running++
+	if troubled {
+		r.troubled++
+	}
+	return func(well, last bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		l.running--
+		if troubled {
+			r.troubled--
+		}
+		l.troubled = !well
+		if well {
+			l.turned = 0
+		}
+		// A job that comes again comes with its lane: what is kept is no more than what is tried.
+		if (well || last) && l.running == 0 && r.lanes[name] == l {
+			delete(r.lanes, name)
+		}
+	}, 0
 }
