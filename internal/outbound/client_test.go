@@ -16,6 +16,7 @@ func TestPublic_KnowsWhatIsNot(t *testing.T) {
 		"192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false, "0.0.0.0": false, "255.255.255.255": false, "224.0.0.1": false,
 		"::1": false, "::": false, "fe80::1": false, "fd00::1": false, "ff02::1": false, "::ffff:127.0.0.1": false, "::ffff:1.1.1.1": true,
 		"64:ff9b::7f00:1": false, "2002:7f00:1::": false, "2001:db8::1": false, "::7f00:1": false,
+		"::ffff:0:7f00:1": false, "64:ff9b:1::a00:1": false, "100::1": false, "fec0::1": false, "5f00::1": false, "4000::1": false, "2a00:1450::1": true,
 	} {
 		if got := Public(netip.MustParseAddr(address)); got != want {
 			t.Errorf("Public(%s) = %v, want %v", address, got, want)
