@@ -11,7 +11,7 @@ const sweepPayloads = `DELETE FROM event_payload WHERE workspace_id = $1 AND tim
 const sweepEvents = `DELETE FROM event WHERE workspace_id = $1 AND time < $2 AND seq IS NOT NULL`
 
 // Sweep deletes payloads and events that are older than their retention, and what no longer
-// matters of the rest: request log, counters, ended sessions.
+// matters of the rest: request log, counters, ended sessions, work that was given up.
 func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 	now := db.Now()
 	spaces, err := db.System().Workspaces(ctx)
@@ -32,6 +32,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(`DELETE FROM replay WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now.Add(-replayAge)))
 			c.Defer(`DELETE FROM oidc_grant WHERE workspace_id = $1 AND created_at < $2`, w.ID, micros(now.Add(-sessionAge)))
+			c.Defer(`DELETE FROM job WHERE workspace_id = $1 AND dead_at < $2`, w.ID, micros(now.Add(-deadJobAge)))
 			return nil
 		}); err != nil {
 			return db.translate(err)
@@ -55,6 +56,8 @@ const (
 	// requestLogRows is how many reads of one directory are kept, whatever their age.
 	requestLogRows = 100_000
 	sessionAge     = 30 * 24 * time.Hour
+	// deadJobAge is how long work that was given up can be looked at. What is still tried stays.
+	deadJobAge = 30 * 24 * time.Hour
 	// spentAge is how long codes and refresh tokens are remembered, so that one that comes again
 	// ends what it gave: as long as a session lives.
 	spentAge      = session.Absolute

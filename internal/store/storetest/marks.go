@@ -386,14 +386,25 @@ func testRetention(t *testing.T, open func(t testing.TB) store.Driver) {
 	must(t, err)
 	db.System().RecordStranger("s", "r", nil)
 	must(t, db.FlushMarks(ctx))
+	jobs := func() int {
+		return number(t, d, "SELECT COUNT(*) FROM job WHERE workspace_id = $1", a.Workspace)
+	}
+	tried := jobs()
+	must(t, db.Write(ctx, a.Workspace, func(tx *store.Tx) error { tx.InsertJob("given up", "{}", tx.Now()); return nil }))
+	must(t, d.Write(ctx, func(c store.Conn) error {
+		_, err := c.Exec(ctx, "UPDATE job SET dead_at = $1 WHERE kind = 'given up'", db.Now().UnixMicro())
+		return err
+	}))
 
 	c.pass(30 * day)
 	payload(a.Workspace)
 	sweep()
 	same(t, "payloads at 30 days", payloads(), 2)
+	same(t, "jobs at 30 days", jobs(), tried+1)
 	c.pass(time.Second)
 	sweep()
 	same(t, "payloads behind 30 days", payloads(), 1)
+	same(t, "jobs behind 30 days: those that are tried stay", jobs(), tried)
 	events := log(t, db, a.Workspace)
 	if len(events) != 3 || events[0].Payload != nil || events[2].Payload == nil {
 		t.Errorf("events whose payload was swept: %+v", events)
