@@ -48,10 +48,11 @@ func Domain(address string) string {
 }
 
 // IsAddress reports whether s can be an e-mail address as far as a directory can know: one
-// "@" with something on both sides and no space or control character, 254 bytes at most.
+// "@" with something on both sides and no space or control character, 254 bytes at most. A domain with
+// a dot at its end is another name to us and to mail the same, so nobody has such an address.
 func IsAddress(s string) bool {
 	at := strings.LastIndexByte(s, '@')
-	if at <= 0 || at == len(s)-1 || len(s) > 254 || !utf8.ValidString(s) {
+	if at <= 0 || at == len(s)-1 || s[at+1] == '.' || s[len(s)-1] == '.' || len(s) > 254 || !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {

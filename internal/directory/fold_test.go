@@ -68,7 +68,7 @@ func TestIsAddress_AcceptsWhatMailAcceptsAndNothingThatHidesASecondAddress(t *te
 	good := []string{"ada@acme.test", "a@b", "ada+tag@acme.test", "o'brien@acme.test", "\u00e9lise@b\u00fcro.de", local + "@acme.test", "ADA@ACME.TEST"}
 	bad := []string{"", "@", "ada", "@acme.test", "ada@", "a@b@c", "ada acme@test.example", "ada@acme.test ", " ada@acme.test", "ada@acme.test\n",
 		"ada@acme.test\r\nBcc: eve@evil.test", "Ada <ada@acme.test>", "\"ada\"@acme.test", "ada@acme.test,eve@evil.test", "ada\u0000@acme.test",
-		"ada\u00a0x@acme.test", "ada@\xff.test", local + "a@acme.test"}
+		"ada\u00a0x@acme.test", "ada@\xff.test", "ada@acme.test.", "ada@.acme.test", "ada@.", local + "a@acme.test"}
 	for _, s := range good {
 		if !directory.IsAddress(s) {
 			t.Errorf("IsAddress(%q) is false", s)

@@ -150,11 +150,21 @@ func link(tx *store.Tx, scope Scope, m *directory.Member, a Arrival, how string)
 // hear keeps the link and what is asserted of a member who was known before.
 func hear(tx *store.Tx, cfg *directory.Config, scope Scope, found recognised, a Arrival) error {
 	m, how := found.member, found.how
-	if found.identity != nil {
+	switch {
+	case found.moves():
+		tx.RelinkIdentity(*found.identity, m.ID, how, a.Email)
+		e := scope.event(audit.IdentityLinked, memberParty(m), audit.Change{Field: "subject", To: a.Shown}, audit.Change{Field: "member", From: found.identity.Member, To: m.ID})
+		e.Reason = how
+		if err := tx.Record(e); err != nil {
+			return err
+		}
+	case found.identity != nil:
 		tx.TouchIdentity(a.Connection, a.Subject, a.Email)
 		how = found.identity.How
-	} else if err := link(tx, scope, m, a, how); err != nil {
-		return err
+	default:
+		if err := link(tx, scope, m, a, how); err != nil {
+			return err
+		}
 	}
 	c := edit(m, "asserted")
 	changes, err := assertAttributes(tx, cfg, m, a, how)

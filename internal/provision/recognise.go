@@ -13,14 +13,24 @@ import (
 type recognised struct {
 	identity *store.Identity // the link by which, nil for a new one
 	member   *directory.Member
-	how      string // of a new link
+	how      string // of a link that is new or moves to member, else ""
 }
 
+// ids are those whom it concerns: the member, and who has had the link so far.
 func (r recognised) ids() []string {
-	if r.member == nil {
-		return nil
+	var ids []string
+	if r.member != nil {
+		ids = append(ids, r.member.ID)
 	}
-	return []string{r.member.ID}
+	if r.moves() {
+		ids = append(ids, r.identity.Member)
+	}
+	return ids
+}
+
+// moves reports whether a link that is there becomes the member's.
+func (r recognised) moves() bool {
+	return r.identity != nil && r.member != nil && r.identity.Member != r.member.ID
 }
 
 func (r recognised) same(other recognised) bool {
@@ -33,7 +43,7 @@ func (r recognised) same(other recognised) bool {
 func recognise(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
 	identity, m, err := tx.IdentityAndMember(a.Connection, a.Subject)
 	if err == nil {
-		return recognised{identity: identity, member: m}, nil
+		return passedOn(tx, cfg, a, identity, m)
 	}
 	if !errs.Is(err, errs.KindNotFound) {
 		return recognised{}, err
@@ -45,6 +55,43 @@ func recognise(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 		return found, err
 	}
 	return unknown(tx, cfg, a)
+}
+
+// passedOn says whose a link is. It is the member's whom it names, but for a subject that the
+// connection's own directory has given to somebody else since: names and addresses are used again
+// when people leave or are renamed, and the directory knows whose they are now. It moves then as a
+// new link would be made, unless more than the directory put the member out, whom nobody else's
+// sign-in shall revive; an owner's is refused to both.
+func passedOn(tx *store.Tx, cfg *directory.Config, a Arrival, identity *store.Identity, m *directory.Member) (recognised, error) {
+	known := recognised{identity: identity, member: m}
+	byHand := m.Sources.Without(directory.SourceIdP).Without(directory.SourceGroupLoss) != 0
+	if identity.Shown != a.Shown || byHand || m.Sources == 0 && sameName(a.Shown, m.Email) {
+		return known, nil
+	}
+	var ids []string
+	for _, d := range own(cfg, a.Connection) {
+		people, err := tx.PeopleAsserted(d.ID, a.Shown, "")
+		if err != nil {
+			return recognised{}, err
+		}
+		for _, p := range people {
+			if (Arrival{Shown: a.Shown}).names(p.UserName, p.ExternalID, p.Email) {
+				ids = append(ids, p.Member)
+			}
+		}
+	}
+	switch {
+	case len(ids) == 0 || slices.Contains(ids, m.ID):
+		return known, nil
+	case guarded(cfg, m):
+		return recognised{}, errs.Forbidden("account_ambiguous",
+			"The subject %q was that of an owner of this workspace, and the directory now names somebody else by it. An owner has to decide: sign in another way.", a.Shown)
+	}
+	found, err := ofDirectory(tx, cfg, a)
+	if found.member != nil {
+		found.identity = identity
+	}
+	return found, err
 }
 
 // own are the directories that a connection is beside.

@@ -131,6 +131,17 @@ func (tx *Tx) MoveIdentities(from, to string) {
 	tx.later(moveIdentities, tx.workspace, from, to)
 }
 
+const relinkIdentity = `
+	UPDATE identity SET member_id = $5, how = $6, email = $7, email_folded = $8, last_used_at = $9
+	WHERE  workspace_id = $1 AND connection_id = $2 AND subject = $3 AND member_id = $4`
+
+// RelinkIdentity makes the link i, as it is now, another member's, for the reason how. email is the
+// address that the IdP asserted, "" for none.
+func (tx *Tx) RelinkIdentity(i Identity, member, how, email string) {
+	tx.change("sign-in link")
+	tx.later(relinkIdentity, tx.workspace, i.Connection, i.Subject, i.Member, member, how, email, directory.Fold(email), micros(tx.now))
+}
+
 const deleteIdentitiesOf = `DELETE FROM identity WHERE workspace_id = $1 AND connection_id = $2`
 
 const saveClaims = `

@@ -16,7 +16,10 @@ var signInProbes = map[string]probe{
 	"InsertIdentity": does(func(tx *store.Tx, h house) {
 		tx.InsertIdentity(store.Identity{Connection: h.Connection, Subject: h.Subject, Member: h.Member})
 	}),
-	"TouchIdentity":  does(func(tx *store.Tx, h house) { tx.TouchIdentity(h.Connection, h.Subject, "taken@over.test") }),
+	"TouchIdentity": does(func(tx *store.Tx, h house) { tx.TouchIdentity(h.Connection, h.Subject, "taken@over.test") }),
+	"RelinkIdentity": does(func(tx *store.Tx, h house) {
+		tx.RelinkIdentity(store.Identity{Connection: h.Connection, Subject: h.Subject, Member: h.Member}, h.Boss, "taken", "taken@over.test")
+	}),
 	"MoveIdentities": does(func(tx *store.Tx, h house) { tx.MoveIdentities(h.Member, h.Boss) }),
 	"IdentityAndMember": func(tx *store.Tx, h house) (any, error) {
 		i, m, err := tx.IdentityAndMember(h.Connection, h.Subject)

@@ -186,7 +186,11 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 	},
 	"links of a member":    func(tx *store.Tx, h house) error { _, err := tx.IdentitiesOf("m5"); return err },
 	"a link that was used": func(tx *store.Tx, h house) error { tx.TouchIdentity(h.Connection, "s5", "p5@x.test"); return nil },
-	"links that move":      func(tx *store.Tx, h house) error { tx.MoveIdentities("m5", "m6"); return nil },
+	"a link that moves": func(tx *store.Tx, h house) error {
+		tx.RelinkIdentity(store.Identity{Connection: h.Connection, Subject: "s5", Member: "m5"}, "m6", "directory", "p5@x.test")
+		return nil
+	},
+	"links that move": func(tx *store.Tx, h house) error { tx.MoveIdentities("m5", "m6"); return nil },
 	"links of a person": func(tx *store.Tx, h house) error {
 		_, err := tx.LinksAsserting(h.Directory, "p5", "x5", "p5@x.test")
 		return err
