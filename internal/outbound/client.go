@@ -90,10 +90,19 @@ func check(address string) error {
 		return fmt.Errorf("%w: %s is not an address", ErrForbidden, address)
 	}
 	if !Public(at.Addr()) {
-		return fmt.Errorf("%w: %s is not a public address; an operator may allow private networks", ErrForbidden, at.Addr())
+		return &private{at.Addr()}
 	}
 	return nil
 }
+
+// private is the refusal of an address that is not public.
+type private struct{ at netip.Addr }
+
+func (e *private) Error() string {
+	return fmt.Sprintf("%v: %s is not a public address; an operator may allow private networks", ErrForbidden, e.at)
+}
+
+func (e *private) Unwrap() error { return ErrForbidden }
 
 // special are networks that no public service answers from, beside those that netip knows
 // (RFC 6890 and the registries of special-purpose addresses that followed it).
@@ -131,7 +140,30 @@ func Public(a netip.Addr) bool {
 	return true
 }
 
-// Get fetches a document of at most limit bytes by GET. Any answer but 200 is an error.
+// unreached is why nothing came of a call, in words for whoever named the address: what a name leads to
+// inside the operator's network, and who was asked there, is not for them. The cause stays for logs.
+type unreached struct {
+	text  string
+	cause error
+}
+
+func (e *unreached) Error() string { return e.text }
+func (e *unreached) Unwrap() error { return e.cause }
+
+func discreet(url string, err error) error {
+	var inside *private
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &inside):
+		return &unreached{fmt.Sprintf("get %s: it leads to an address that is not public; an operator may allow private networks", url), err}
+	case errors.As(err, &name):
+		return &unreached{fmt.Sprintf("get %s: the host %s cannot be found", url, name.Name), err}
+	}
+	return fmt.Errorf("get: %w", err)
+}
+
+// Get fetches a document of at most limit bytes by GET. Any answer but 200 is an error. The error's text
+// holds no address of the operator's network.
 func Get(ctx context.Context, client *http.Client, url string, limit int64) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -139,7 +171,7 @@ func Get(ctx context.Context, client *http.Client, url string, limit int64) ([]b
 	}
 	res, err := client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("get: %w", err)
+		return nil, discreet(url, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -43,9 +44,14 @@ func TestClient_DialsNoPrivateAddressUnlessAllowed(t *testing.T) {
 
 	guarded := NewClient(Options{})
 	defer guarded.CloseIdleConnections()
-	for _, url := range []string{plain.URL, secure.URL, strings.Replace(secure.URL, "127.0.0.1", "localhost", 1)} {
-		if _, err := Get(t.Context(), guarded, url, 100); !errors.Is(err, ErrForbidden) {
+	byName := strings.Replace(secure.URL, "127.0.0.1", "localhost", 1)
+	for _, url := range []string{plain.URL, secure.URL, byName} {
+		_, err := Get(t.Context(), guarded, url, 100)
+		if !errors.Is(err, ErrForbidden) {
 			t.Errorf("GET %s: %v, want the guard's refusal", url, err)
+		}
+		if url == byName && (strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(err.Error(), "::1")) {
+			t.Errorf("GET %s tells where the name leads: %v", url, err)
 		}
 	}
 	if asked != 0 {
@@ -76,5 +82,12 @@ func TestClient_FollowsNoRedirectToAnotherScheme(t *testing.T) {
 	client.Transport.(guard).RoundTripper.(*http.Transport).TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
 	if _, err := Get(t.Context(), client, secure.URL, 100); !errors.Is(err, ErrForbidden) {
 		t.Errorf("from https to http: %v", err)
+	}
+}
+
+func TestError_OfANameTellsNothingOfTheOperatorsNetwork(t *testing.T) {
+	cause := &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "idp.corp", Server: "10.0.0.2:53"}}
+	if err := discreet("https://idp.corp/metadata", cause); strings.Contains(err.Error(), "10.0.0.2") || !errors.Is(err, cause) || !strings.Contains(err.Error(), "idp.corp") {
+		t.Errorf("%v", err)
 	}
 }
