@@ -2,10 +2,11 @@ package acceptance
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -27,6 +28,11 @@ const sound = `(() => {
     const widest = [...document.body.querySelectorAll("*")].filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1).slice(0, 3);
     wrong.push("wider than its window by " + (root.scrollWidth - root.clientWidth) + " px: " + widest.map((e) => e.tagName + "." + e.className + "#" + e.id).join(" "));
   }
+  for (const e of document.querySelectorAll("section, form, fieldset, li, td, dd, p, details, label")) {
+    if (e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === "visible") {
+      wrong.push("text sticks out of " + e.tagName + "." + e.className + ": " + e.textContent.trim().slice(0, 60));
+    }
+  }
   for (const e of document.querySelectorAll("[id]")) {
     if (named.has(e.id)) wrong.push("two elements with the id " + e.id);
     named.add(e.id);
@@ -40,34 +46,45 @@ const sound = `(() => {
   return wrong;
 })()`
 
-// picture takes the page light and dark, wide and narrow, and looks at it for what is plainly wrong.
-// The pictures go to the test's artifacts: "go test -artifacts -outputdir DIR" keeps them. With
-// GATEHOUSE_PICTURES=DIR those that the guides show, named in published, are written there.
+// picture looks at the page, wide and narrow, for what is plainly wrong. Where somebody will see them, it
+// takes pictures too, light and dark: "go test -artifacts -outputdir DIR" keeps all of them, and with
+// GATEHOUSE_PICTURES=DIR those that the guides show are written there.
 func (b *tab) picture(name string) {
 	b.t.Helper()
+	guides := os.Getenv("GATEHOUSE_PICTURES")
+	kept := flag.Lookup("test.artifacts").Value.String() == "true"
 	for _, width := range []int64{wide, narrow} {
+		b.do("look at "+name, chromedp.EmulateViewport(width, tall))
+		for _, wrong := range valueOf(b, "examine "+name, chromedp.Evaluate[[]string](sound)) {
+			b.t.Errorf("%s, %d px wide: %s", name, width, wrong)
+		}
 		for _, scheme := range []string{"light", "dark"} {
-			b.do("look at "+name, chromedp.EmulateViewport(width, tall), inScheme(scheme))
-			for _, wrong := range valueOf(b, "examine "+name, chromedp.Evaluate[[]string](sound)) {
-				b.t.Errorf("%s, %d px wide, %s: %s", name, width, scheme, wrong)
-			}
 			file := fmt.Sprintf("%s-%d-%s.png", name, width, scheme)
+			published := guides != "" && slices.Contains(published, file)
+			if !kept && !published {
+				continue
+			}
+			b.do("prefer "+scheme, inScheme(scheme))
 			image := valueOf(b, "take a picture of "+name, chromedp.FullScreenshot(100))
-			b.keep(b.t.ArtifactDir(), file, image)
-			if folder := os.Getenv("GATEHOUSE_PICTURES"); folder != "" && published[file] != "" {
-				b.keep(folder, published[file], image)
+			if kept {
+				b.keep(b.t.ArtifactDir(), file, image)
+			}
+			if published {
+				b.keep(guides, file, image)
 			}
 		}
 	}
 	b.do("go back to a window", chromedp.EmulateViewport(wide, tall), inScheme("light"))
 }
 
-// published are the pictures of the guides and their names there.
-var published = map[string]string{}
+// published are the pictures of the guides.
+var published = []string{
+	"product-ended-1280-light.png", "start-fired-1280-light.png", "console-connection-active-1280-light.png",
+}
 
 func (b *tab) keep(folder, file string, image []byte) {
 	b.t.Helper()
-	if err := os.WriteFile(filepath.Join(folder, strings.ReplaceAll(file, "/", "-")), image, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, file), image, 0o644); err != nil {
 		b.t.Error(err)
 	}
 }
