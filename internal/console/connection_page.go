@@ -188,8 +188,20 @@ func (d *Door) importMetadata(v *visit) error {
 	if err != nil {
 		return err
 	}
-	now, remarks, err := d.importFrom(v, c.ID, field, from)
-	if forTheForm(err) || errs.Is(err, errs.KindUnavailable) && from.URL != "" {
+	if field == "metadata-url" {
+		from.XML, err = d.fetchMetadata(v, from.URL)
+		from.URL = ""
+	}
+	var now settings.ConnectionView
+	var remarks []string
+	if err == nil {
+		// Who answered may have taken long over it.
+		if v, err = d.visit(v.w, v.r); v == nil || err != nil {
+			return err
+		}
+		now, remarks, err = d.Settings.ImportMetadata(v.r.Context(), v.live.Slug, c.ID, from, v.actor)
+	}
+	if forTheForm(err) || errs.Is(err, errs.KindUnavailable) && field == "metadata-url" {
 		return d.showConnection(v, c, told{field: field, err: err, typed: map[string]string{"metadata-xml": text, "metadata-url": address}}, nil)
 	}
 	if err != nil {
@@ -203,11 +215,11 @@ func (d *Door) importMetadata(v *visit) error {
 	return v.to("/sso/connections/" + now.ID + "?done=imported")
 }
 
-func (d *Door) importFrom(v *visit, id, field string, from settings.Source) (settings.ConnectionView, []string, error) {
-	if field == "metadata-url" && from.URL == "" { // which settings would take for XML that is missing
-		return settings.ConnectionView{}, nil, errs.Invalid("url_missing", "Expected the address of the identity provider's metadata, received nothing.")
+func (d *Door) fetchMetadata(v *visit, address string) ([]byte, error) {
+	if address == "" {
+		return nil, errs.Invalid("url_missing", "Expected the address of the identity provider's metadata, received nothing.")
 	}
-	return d.Settings.ImportMetadata(v.r.Context(), v.live.Slug, id, from, v.actor)
+	return d.Settings.FetchMetadata(v.r.Context(), address)
 }
 
 // setAttributes saves the names of the assertion's attributes.

@@ -46,6 +46,7 @@ type world struct {
 	settings *settings.Service
 	server   *httptest.Server
 	fetched  map[string][]byte // what the outside answers, by address
+	fetching func()            // what happens before it does; may be nil
 }
 
 // each runs fn on both databases with a workspace acme of that preset, and beta.
@@ -69,6 +70,9 @@ func newWorld(t *testing.T, driver store.Driver, preset string) *world {
 	t.Cleanup(w.server.Close)
 	w.settings = &settings.Service{DB: w.db, Passwords: keys.NewPasswords(0), PublicURL: w.server.URL, AllowPrivate: true,
 		Metadata: func(_ context.Context, address string) ([]byte, error) {
+			if w.fetching != nil {
+				w.fetching()
+			}
 			if text, ok := w.fetched[address]; ok {
 				return text, nil
 			}

@@ -30,33 +30,48 @@ type handler func(v *visit) error
 var errElsewhere = errs.NotFound("workspace_unknown", "There is no such workspace, or you are not signed in to it.")
 
 // admin runs h for a member who may see and change the settings of the workspace of the path. Session,
-// member and role are read now, for each request.
+// member and role are read now, for each request, and once more when a form has come in whole: whoever
+// is put out gains no time by sending slowly.
 func (d *Door) admin(h handler) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		slug := r.PathValue("workspace")
-		live, err := d.SignIn.Check(r.Context(), r)
-		switch {
-		case errs.Is(err, errs.KindUnauthenticated):
-			toSignin(w, r, slug)
-			return nil
-		case err != nil:
-			return err
-		case live.Slug != slug:
-			return errElsewhere
+		v, err := d.visit(w, r)
+		if err == nil && v != nil && r.Method == http.MethodPost {
+			if _, err = web.Form(r); err == nil {
+				v, err = d.visit(w, r)
+			}
 		}
-		_, cfg, err := d.Settings.Workspace(r.Context(), slug)
-		if err != nil {
-			return err
-		}
-		v := &visit{w: w, r: r, live: live, actor: audit.Party{Kind: "member", ID: live.Member.ID, Name: live.Member.Email}}
-		if role, ok := cfg.Roles.ByID(live.Member.Role); !ok || !role.May(directory.PermissionSettings) {
-			return d.denied(v, cfg)
-		}
-		if v.setup, err = d.Settings.ConnectionSetup(r.Context(), slug); err != nil {
+		if err != nil || v == nil {
 			return err
 		}
 		return h(v)
 	}
+}
+
+// visit finds out who visits. It is nil for whoever may not and was answered already.
+func (d *Door) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
+	slug := r.PathValue("workspace")
+	live, err := d.SignIn.Check(r.Context(), r)
+	switch {
+	case errs.Is(err, errs.KindUnauthenticated):
+		toSignin(w, r, slug)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case live.Slug != slug:
+		return nil, errElsewhere
+	}
+	_, cfg, err := d.Settings.Workspace(r.Context(), slug)
+	if err != nil {
+		return nil, err
+	}
+	v := &visit{w: w, r: r, live: live, actor: audit.Party{Kind: "member", ID: live.Member.ID, Name: live.Member.Email}}
+	if role, ok := cfg.Roles.ByID(live.Member.Role); !ok || !role.May(directory.PermissionSettings) {
+		return nil, d.denied(v, cfg)
+	}
+	if v.setup, err = d.Settings.ConnectionSetup(r.Context(), slug); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // toSignin sends somebody to sign in and back to the page, or, from a form, to the first page.

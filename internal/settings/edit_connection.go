@@ -55,8 +55,8 @@ func (s *Service) ImportMetadata(ctx context.Context, slug, connection string, f
 	text := from.XML
 	if from.URL != "" {
 		var err error
-		if text, err = s.fetch(ctx, from.URL); err != nil {
-			return ConnectionView{}, nil, metadataRefused(err)
+		if text, err = s.FetchMetadata(ctx, from.URL); err != nil {
+			return ConnectionView{}, nil, err
 		}
 	}
 	idp, err := s.identityProvider(text)
@@ -65,6 +65,16 @@ func (s *Service) ImportMetadata(ctx context.Context, slug, connection string, f
 	}
 	v, err := s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { setIdentityProvider(side, idp) })
 	return v, remarks(idp, s.DB.Now()), err
+}
+
+// FetchMetadata gets an IdP's metadata from the URL that publishes it. What cannot be had is invalid,
+// metadata_invalid.
+func (s *Service) FetchMetadata(ctx context.Context, address string) ([]byte, error) {
+	text, err := s.fetch(ctx, address)
+	if err != nil {
+		return nil, metadataRefused(err)
+	}
+	return text, nil
 }
 
 // SetAttributes says which attributes of an assertion hold what; "" reads none.
