@@ -208,6 +208,18 @@ func TestWorkspacePage_ShowsWhoIAmAndWhy(t *testing.T) {
 	})
 }
 
+func TestWorkspacePage_LeadsToTheSettingsWhoMayChangeThem(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for address, may := range map[string]bool{"ann@acme.test": true, "bob@acme.test": false} {
+			b := w.browser()
+			b.signIn("acme", address)
+			if strings.Contains(b.get("/w/acme").body, `href="/console/acme/sso"`) != may {
+				t.Errorf("%s: a link to the settings: %v", address, !may)
+			}
+		}
+	})
+}
+
 func TestWorkspacePage_SendsEverybodyElseToSignIn(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		b := w.browser()

@@ -25,6 +25,7 @@ type workspaceData struct {
 	SigninURL         string
 	Script            string
 	Warnings          []warning
+	ConsoleURL        string // "" for who may not change settings
 }
 
 // shownSession is one line of the list of sessions.
@@ -56,6 +57,7 @@ type own struct {
 	sessions  []session.Session
 	names     map[string]string // of connections by id
 	warnings  []audit.Event     // of which every owner is told
+	settles   bool              // may change settings
 }
 
 func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err error) {
@@ -74,7 +76,9 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		if o.sessions, err = tx.Sessions(live.Member.ID); err != nil {
 			return err
 		}
-		if live.Member.Role == cfg.Roles.Owner().ID {
+		role, known := cfg.Roles.ByID(live.Member.Role)
+		o.settles = known && role.May(directory.PermissionSettings)
+		if known && role.IsOwner() {
 			o.warnings, err = tx.EventsForOwners(tx.Now().Add(-ownersTold), maxWarnings)
 		}
 		return err
@@ -125,6 +129,9 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	m := &live.Member
 	data := workspaceData{Slug: live.Slug, Name: m.Name, Email: m.Email, Status: m.Status(), Role: live.RoleName, RoleWhy: m.RoleReason.Sentence(),
 		Groups: o.groups, Done: done[r.URL.Query().Get("done")], SigninURL: signinPath{Workspace: live.Slug}.url(), Script: d.assets["session.js"].address}
+	if o.settles {
+		data.ConsoleURL = "/console/" + live.Slug + "/sso"
+	}
 	for _, s := range o.sessions {
 		shown := shownSession{ID: s.ID, Method: methods[s.Method], Connection: o.names[s.Connection], Browser: browserName(s.UserAgent), Address: s.Address,
 			CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, BreakGlass: s.BreakGlass, Current: s.ID == live.ID}
