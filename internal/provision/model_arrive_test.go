@@ -81,6 +81,16 @@ func (w *model) arrive(a provision.Arrival, okta string) (who *modelMember, refu
 		at = len(w.links) - 1
 	}
 	l := w.links[at]
+	if w.passedOn(l, a.Shown, okta) {
+		if w.isOwner(l.member) {
+			return nil, "forbidden"
+		}
+		m, _, refusal := w.stranger(a, okta)
+		if refusal != "" {
+			return nil, refusal
+		}
+		l.member, l.made = m, false
+	}
 	m := l.member
 	if !m.in() {
 		return nil, "forbidden"
@@ -97,6 +107,29 @@ func (w *model) arrive(a provision.Arrival, okta string) (who *modelMember, refu
 	}
 	m.sessions++
 	return m, ""
+}
+
+// passedOn reports whether a link's subject names people of the directory, and its member is none of them.
+func (w *model) passedOn(l *modelLink, shown, okta string) bool {
+	m := l.member
+	if l.shown != shown || m.owner || m.in() && strings.EqualFold(shown, m.email) {
+		return false
+	}
+	others := false
+	for _, r := range w.resources {
+		address := ""
+		if r.member.dir == okta {
+			address = r.member.email
+		}
+		if r.retired != 0 || r.dir != okta || !names(shown, "", r.user, r.ext, address) {
+			continue
+		}
+		if r.member == m {
+			return false
+		}
+		others = true
+	}
+	return others
 }
 
 // stranger is who arrives by a subject that nobody is linked to.
