@@ -60,26 +60,23 @@ func (b *tab) picture(name string) {
 		}
 		for _, scheme := range []string{"light", "dark"} {
 			file := fmt.Sprintf("%s-%d-%s.png", name, width, scheme)
-			published := guides != "" && slices.Contains(published, file)
-			if !kept && !published {
-				continue
+			if guides != "" && slices.Contains(published, file) {
+				b.do("prefer "+scheme, inScheme(scheme))
+				b.keep(guides, file, valueOf(b, "take a picture of "+name, chromedp.CaptureScreenshot()))
 			}
-			b.do("prefer "+scheme, inScheme(scheme))
-			image := valueOf(b, "take a picture of "+name, chromedp.FullScreenshot(100))
 			if kept {
-				b.keep(b.t.ArtifactDir(), file, image)
-			}
-			if published {
-				b.keep(guides, file, image)
+				b.do("prefer "+scheme, inScheme(scheme))
+				b.keep(b.t.ArtifactDir(), file, valueOf(b, "take a picture of all of "+name, chromedp.FullScreenshot(100)))
 			}
 		}
 	}
 	b.do("go back to a window", chromedp.EmulateViewport(wide, tall), inScheme("light"))
 }
 
-// published are the pictures of the guides.
+// published are the pictures of the guides: what a window shows of the page.
 var published = []string{
-	"product-ended-1280-light.png", "start-fired-1280-light.png", "console-connection-active-1280-light.png",
+	"start-fired-1280-light.png", "product-ended-1280-light.png", "idp-okta-signin-1280-light.png",
+	"console-connection-draft-1280-light.png", "console-events-refused-1280-dark.png", "signin-acme-390-dark.png",
 }
 
 func (b *tab) keep(folder, file string, image []byte) {
