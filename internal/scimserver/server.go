@@ -121,7 +121,33 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		}
 		return nil, wire(err)
 	}
+	sent.patience = patience{db: s.db, checked: now, again: func() error {
+		holder, err := s.db.System().TokenByHash(r.Context(), keys.HashToken(token), s.db.Now())
+		if err == nil && !holder.RevokedAt.IsZero() {
+			err = errs.Unauthenticated("token_"+holder.Why, "The bearer token is missing or not valid.")
+		}
+		return wire(err)
+	}}
 	return b, nil
+}
+
+// patience asks after the token anew while a body is still coming in: one that was replaced meanwhile is dead
+// for those as well who began before and send slowly. Whoever sends at once pays nothing.
+type patience struct {
+	db      *store.DB
+	checked time.Time
+	again   func() error // nil until the token is known
+}
+
+// recheck is how old the check of a token may be when the rest of a body arrives.
+const recheck = time.Second
+
+func (p *patience) ask() error {
+	if p.again == nil || p.db.Now().Sub(p.checked) < recheck {
+		return nil
+	}
+	p.checked = p.db.Now()
+	return p.again()
 }
 
 // A token that was replaced because it leaked is in strangers' hands: were each use of it an event,
@@ -276,12 +302,16 @@ func (r *refusal) Unwrap() []error { return []error{r.told, r.cause} }
 // captured keeps what was read of a body, for the event.
 type captured struct {
 	io.ReadCloser
+	patience
 	bytes []byte
 }
 
 func (c *captured) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.bytes = append(c.bytes, p[:n]...)
+	if dead := c.ask(); dead != nil {
+		return 0, dead
+	}
 	return n, err
 }
 
