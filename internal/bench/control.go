@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/scimserver"
 	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/saml"
 )
 
 // controls are what the load asks of the child beside the product: a workspace, a crowd, sessions,
@@ -34,6 +35,7 @@ func (c *controls) mount(mux *http.ServeMux) {
 	mux.HandleFunc("POST /control/crowd", answered(c.makeCrowd))
 	mux.HandleFunc("POST /control/session", answered(c.makeSession))
 	mux.HandleFunc("POST /control/usage", answered(c.usage))
+	mux.HandleFunc("POST /control/cores", answered(cores))
 }
 
 func answered(fn func(*http.Request) (any, error)) http.HandlerFunc {
@@ -53,15 +55,58 @@ func answered(fn func(*http.Request) (any, error)) http.HandlerFunc {
 	}
 }
 
+// cores sets how many processors the server's code may use at once, 0 for as many as at its start,
+// and answers how many those are.
+func cores(r *http.Request) (any, error) {
+	n, err := strconv.Atoi(r.URL.Query().Get("n"))
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("n is a number of cores")
+	}
+	if n == 0 {
+		n = runtime.NumCPU()
+	}
+	runtime.GOMAXPROCS(n)
+	return n, nil
+}
+
 // tenant is the measured workspace as the load knows it.
 type tenant struct {
 	Token string `json:"token"`
+}
+
+// outsiders are the IdP and the application of the workspace, both of which the load plays.
+type outsiders struct {
+	EntityID    string `json:"entity_id"`
+	SSO         string `json:"sso"`
+	Certificate []byte `json:"certificate"`
+	Logout      string `json:"logout"` // where the application wants to be told of ends
+}
+
+// What the load names in addresses.
+const (
+	connection = "con_bench"
+	client     = "app_bench"
+	secret     = "gcs_bench"
+	callback   = "http://127.0.0.1/callback"
+)
+
+// connection is how an administrator sets up single sign-on with the IdP.
+func (o outsiders) connection(now time.Time) directory.Connection {
+	known := directory.DefaultSAML("generic")
+	known.EntityID, known.Certificates = o.EntityID, [][]byte{o.Certificate}
+	known.SSO = []directory.Endpoint{{Binding: saml.BindingRedirect, Location: o.SSO}}
+	return directory.Connection{ID: connection, Name: "okta", Provider: "okta", Protocol: directory.ProtocolSAML,
+		Status: directory.ConnectionActive, VerifiedAt: now, SAML: &known}
 }
 
 // mappedGroup is the display name of the group that gives a role.
 const mappedGroup = "Omniflow-Agents"
 
 func (c *controls) makeWorkspace(r *http.Request) (any, error) {
+	var outside outsiders
+	if err := json.NewDecoder(r.Body).Decode(&outside); err != nil {
+		return nil, err
+	}
 	preset, ok := directory.FindPreset("omniflow")
 	if !ok {
 		return nil, fmt.Errorf("no preset omniflow")
@@ -81,9 +126,9 @@ func (c *controls) makeWorkspace(r *http.Request) (any, error) {
 				tx.InsertMapping(directory.RoleMapping{ID: keys.ID("map_", tx.Now()), Match: "Omniflow-" + name + "s", Role: role.ID})
 			}
 		}
-		tx.SaveConnection(directory.Connection{ID: keys.ID("con_", tx.Now()), Name: "okta", Provider: "okta", Protocol: directory.ProtocolSAML,
-			Status: directory.ConnectionActive, VerifiedAt: tx.Now()}, true)
-		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.SaveConnection(outside.connection(tx.Now()), true)
+		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Connection: connection, Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.InsertApplication(directory.Application{ID: client, Name: "Bench", RedirectURIs: []string{callback}, BackchannelLogoutURI: outside.Logout}, keys.HashToken(secret))
 		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: c.directory, Name: "okta", Hint: keys.Hint(token)}, hash)
 		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})
 	})

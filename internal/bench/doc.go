@@ -6,6 +6,8 @@
 // reported are the server's alone; the load comes from this process over keep-alive connections.
 // Limits (raw commits, reads by a unique key, an empty handler) are measured in rounds that
 // alternate with the product's, so that noise hits both, and each ratio is taken within a round.
+// This process plays the IdP, which signs its answers before a round begins, and the application
+// that is told of ends. Aims that are stated for a core are measured with the server's code on one.
 //
 // There is no pass or fail: figures depend on the machine. The program refuses to know how the
 // store works; it speaks HTTP, and SQL only to measure limits.

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	quick := flags.Bool("quick", false, "about a minute and a half instead of four: fewer and shorter rounds, fewer people")
 	people := flags.Int("n", 0, "`people` created one by one in the long run (default 20000, quick 4000)")
 	only := flags.String("only", "", "measure only what has this `name` in it, and its limit")
-	databases := flags.String("database", "sqlite,postgres", "which `databases`")
+	databases := flags.String("database", "sqlite,postgres", "which `databases`; \"\" for the measures that need none")
 	concurrency := flags.String("c", "", "`concurrency`, a list (default 1,8,32)")
 	markdown := flags.Bool("markdown", false, "print the table as docs/benchmarks.md has it")
 	profiles := flags.String("profiles", "", "write processor and allocation profiles of the server into this `folder`")
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string) error {
 		p.people = *people
 		p.crowd = max(p.crowd, p.people)
 	}
-	p.only, p.profiles, p.databases = *only, *profiles, strings.Split(*databases, ",")
+	p.only, p.profiles, p.databases = *only, *profiles, strings.FieldsFunc(*databases, func(r rune) bool { return r == ',' })
 	if *concurrency != "" {
 		p.concurrency = nil
 		for _, text := range strings.Split(*concurrency, ",") {

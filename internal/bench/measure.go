@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/store/pgtest"
+	"github.com/gatehouse-id/gatehouse/saml/samltest"
 )
 
 // house is one database with the server on it.
@@ -29,6 +31,9 @@ type house struct {
 	ids                  []string // SCIM ids of the crowd
 	small, large, mapped []string // groups
 	cookies              []string // header lines
+	idp                  *samltest.IdP
+	application          *application
+	stock                stock
 }
 
 // measure runs the whole plan.
@@ -40,6 +45,9 @@ func measure(ctx context.Context, p plan) (*report, error) {
 	} else {
 		r.add(row{what: "binary, stripped", value: megabytes(size), aim: "37 MB with console"})
 	}
+	if err := verification(ctx, p, r); err != nil {
+		return r, err
+	}
 	for _, name := range p.databases {
 		if err := measureOn(ctx, p, name, binary, r); err != nil {
 			return r, fmt.Errorf("%s: %w", name, err)
@@ -50,6 +58,10 @@ func measure(ctx context.Context, p plan) (*report, error) {
 
 func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err error) {
 	h := &house{plan: p, name: name}
+	if h.application, err = startApplication(); err != nil {
+		return err
+	}
+	defer h.application.close()
 	clean, err := h.open(ctx)
 	defer func() { err = errors.Join(err, clean()) }()
 	if err != nil {
@@ -64,11 +76,14 @@ func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err
 		return err
 	}
 	for _, c := range p.concurrency {
+		list := h.chosen(h.limitMeasures(), h.measures())
+		if len(list) == 0 {
+			break
+		}
 		progress("%s: %d at once", name, c)
 		if err := h.connect(ctx); err != nil {
 			return err
 		}
-		list := h.chosen()
 		samples, err := h.rounds(ctx, list, c)
 		if err != nil {
 			return err
@@ -77,8 +92,17 @@ func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err
 			r.addSample(name, c, m, samples[i])
 		}
 	}
+	if err := h.oneCore(ctx, r); err != nil {
+		return err
+	}
 	if h.wants("deprovision") {
+		if err := h.connect(ctx); err != nil {
+			return err
+		}
 		if err := h.deprovision(ctx, r); err != nil {
+			return err
+		}
+		if err := h.farewell(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -141,7 +165,12 @@ func (h *house) open(ctx context.Context) (clean func() error, err error) {
 func (h *house) furnish(ctx context.Context, r *report) error {
 	control := h.child.control
 	var t tenant
-	if err := control.ask(&t, "POST", "/control/workspace", "", ""); err != nil {
+	h.idp = samltest.NewIdP("https://okta.example/exk1")
+	outside, err := json.Marshal(outsiders{EntityID: h.idp.EntityID, SSO: h.idp.SSO, Certificate: h.idp.Keys[0].Certificate.Raw, Logout: h.application.url})
+	if err != nil {
+		return err
+	}
+	if err := control.ask(&t, "POST", "/control/workspace", "", string(outside)); err != nil {
 		return err
 	}
 	h.child.auth = "Authorization: Bearer " + t.Token + "\r\n"
@@ -264,17 +293,17 @@ func (h *house) wants(name string) bool {
 }
 
 // chosen are the measures of the plan with the limits that they need.
-func (h *house) chosen() []measured {
+func (h *house) chosen(limitsOf, measures []measured) []measured {
 	var picked []measured
 	needed := map[string]bool{}
-	for _, m := range h.measures() {
+	for _, m := range measures {
 		if h.wants(m.name) {
 			picked = append(picked, m)
 			needed[m.against] = true
 		}
 	}
 	var limits []measured
-	for _, l := range h.limitMeasures() {
+	for _, l := range limitsOf {
 		if h.plan.only == "" || needed[l.name] || h.wants(l.name) {
 			limits = append(limits, l)
 		}

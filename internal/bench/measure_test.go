@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/store/sqlite"
@@ -22,13 +26,29 @@ func furnished(t *testing.T, r *report) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := handler(db, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	site, outbox, err := handler(ctx, db, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var beside sync.WaitGroup
+	for _, helper := range []func(context.Context) error{outbox, db.Listen} {
+		beside.Go(func() {
+			if err := helper(ctx); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		})
+	}
+	application, err := startApplication()
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(site)
 	t.Cleanup(func() {
 		server.Close()
+		application.close()
+		cancel()
+		beside.Wait()
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
@@ -38,7 +58,7 @@ func furnished(t *testing.T, r *report) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{name: "sqlite", child: &child{address: address, control: control},
+	h := &house{name: "sqlite", application: application, child: &child{address: address, control: control},
 		plan: plan{people: 50, large: 200, ends: 3, concurrency: []int{2}}}
 	if err := h.furnish(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -53,7 +73,12 @@ func furnished(t *testing.T, r *report) *house {
 func TestEveryMeasure_DoesItsWork(t *testing.T) {
 	r := newReport()
 	h := furnished(t, r)
-	for _, m := range h.measures() {
+	for _, m := range slices.Concat(h.measures(), h.signInMeasures(), h.garbage()) {
+		if m.prepare != nil {
+			if err := m.prepare(t.Context(), time.Millisecond); err != nil {
+				t.Errorf("%s: %v", m.name, err)
+			}
+		}
 		for range 3 {
 			if err := m.op(t.Context(), h.slots[0]); err != nil {
 				t.Errorf("%s: %v", m.name, err)
@@ -64,9 +89,12 @@ func TestEveryMeasure_DoesItsWork(t *testing.T) {
 	if err := h.deprovision(t.Context(), r); err != nil {
 		t.Error(err)
 	}
+	if err := h.farewell(t.Context(), r); err != nil {
+		t.Error(err)
+	}
 	var text strings.Builder
 	r.text(&text)
-	for _, want := range []string{"long run of 50 creates", "0 of 3 checks said yes"} {
+	for _, want := range []string{"long run of 50 creates", "0 of 3 checks said yes", "deprovision to back-channel logout", "deprovision to open tab told"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, text.String())
 		}
@@ -80,5 +108,19 @@ func TestMedian_OfOddAndEvenLists(t *testing.T) {
 	}
 	if got := median([]float64{9, 1, 3, 4}, same); got != 3.5 {
 		t.Errorf("median %v, want 3.5", got)
+	}
+}
+
+func TestReadBenchmark_ReadsFiguresByTheirUnits(t *testing.T) {
+	names, runs := readBenchmark([]byte("goos: linux\nBenchmarkVerifyResponse/assertion/9578 \t 100\t 120500 ns/op\t 2.90 x_raw\t 20480 B/op\t 61 allocs/op\n" +
+		"BenchmarkVerifyResponse/g150/21000 \t 100\t 1 ns/op\t 4 x_raw\t 1 B/op\t 62 allocs/op\nPASS\n"))
+	if !slices.Equal(names, []string{"assertion/9578", "g150/21000"}) {
+		t.Fatalf("names %q", names)
+	}
+	if got, want := runs[names[0]], (verified{120500 * time.Nanosecond, 2.9, 61}); len(got) != 1 || got[0] != want {
+		t.Errorf("runs %v, want one of %v", got, want)
+	}
+	if got := describe(names[0]); got != "assertion signed, 9.6 KB" {
+		t.Errorf("described as %q", got)
 	}
 }

@@ -37,13 +37,31 @@ type measured struct {
 	limit bool
 	// per is how many units one call of op does; 0 means one.
 	per int
-	// inverse shows the ratio as cost, in operations of the limit.
+	// inverse shows the ratio as cost, in operations of the limit, which unit names.
 	inverse bool
+	unit    string
+	// byCPU makes the ratio one of the server's processor time, as cost.
+	byCPU bool
+	// alone is for one worker, whatever the concurrency: what one core does.
+	alone bool
+	// prepare gets ready, before a round and outside its figures, what the round uses up.
+	prepare func(ctx context.Context, d time.Duration) error
 	op      func(ctx context.Context, s *slot) error
 }
 
+// errDry ends a round early and well: what it needs is used up.
+var errDry = errors.New("used up")
+
 // round runs one measure with c workers for a while.
 func (h *house) round(ctx context.Context, m measured, c int, d time.Duration) (sample, error) {
+	if m.alone {
+		c = 1
+	}
+	if m.prepare != nil {
+		if err := m.prepare(ctx, d); err != nil {
+			return sample{}, fmt.Errorf("%s: prepare: %w", m.name, err)
+		}
+	}
 	before, err := h.child.used(ctx)
 	if err != nil {
 		return sample{}, err
@@ -61,7 +79,9 @@ func (h *house) round(ctx context.Context, m measured, c int, d time.Duration) (
 			for !stop.Load() && ctx.Err() == nil {
 				start := time.Now()
 				if err := m.op(ctx, s); err != nil {
-					failures[i] = err
+					if !errors.Is(err, errDry) {
+						failures[i] = err
+					}
 					stop.Store(true)
 					return
 				}
@@ -80,6 +100,9 @@ func (h *house) round(ctx context.Context, m measured, c int, d time.Duration) (
 		return sample{}, err
 	}
 	all := slices.Sorted(slices.Values(slices.Concat(took...)))
+	if len(all) == 0 {
+		return sample{}, fmt.Errorf("%s: nothing was done in a round", m.name)
+	}
 	n := len(all) * max(m.per, 1)
 	s := sample{rate: float64(n) / elapsed.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}
 	if !m.limit {
@@ -92,15 +115,18 @@ func (h *house) round(ctx context.Context, m measured, c int, d time.Duration) (
 func (h *house) rounds(ctx context.Context, list []measured, c int) ([]sample, error) {
 	all := make([][]sample, len(list))
 	for n := range h.plan.rounds {
-		rates := map[string]float64{}
+		rates, costs := map[string]float64{}, map[string]time.Duration{}
 		for i, m := range list {
 			s, err := h.profiled(ctx, m, c, n == h.plan.rounds-1)
 			if err != nil {
 				return nil, err
 			}
-			rates[m.name] = s.rate
-			if limit := rates[m.against]; limit > 0 {
-				s.ratio = s.rate / limit
+			rates[m.name], costs[m.name] = s.rate, s.cpu
+			switch {
+			case m.byCPU && s.cpu > 0:
+				s.ratio = float64(costs[m.against]) / float64(s.cpu)
+			case rates[m.against] > 0:
+				s.ratio = s.rate / rates[m.against]
 			}
 			all[i] = append(all[i], s)
 		}

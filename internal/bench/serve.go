@@ -9,11 +9,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/grants"
+	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/outbound"
+	"github.com/gatehouse-id/gatehouse/internal/provider"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/scimserver"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
@@ -46,7 +51,12 @@ func serve(ctx context.Context, database string) error {
 		return errors.Join(err, driver.Close())
 	}
 	defer db.Close()
+	handler, outbox, err := handler(ctx, db, log)
+	if err != nil {
+		return err
+	}
 	for _, helper := range []func(context.Context) error{
+		outbox,
 		func(ctx context.Context) error { return db.RunSequencer(ctx, 250*time.Millisecond) },
 		func(ctx context.Context) error { return db.RunMarks(ctx, time.Second) },
 		db.Listen,
@@ -60,10 +70,6 @@ func serve(ctx context.Context, database string) error {
 		}()
 		defer func() { <-done }()
 		defer cancel()
-	}
-	handler, err := handler(db, log)
-	if err != nil {
-		return err
 	}
 	return web.Server{Listen: "127.0.0.1:0", Handler: handler, Log: log, Ready: func(a net.Addr) {
 		fmt.Printf("ready on http://%s\n", a)
@@ -82,14 +88,31 @@ type mounted func(*http.ServeMux)
 
 func (m mounted) Mount(mux *http.ServeMux) { m(mux) }
 
-func handler(db *store.DB, log *slog.Logger) (http.Handler, error) {
+// handler makes the doors, and the runner of the outbox that belongs beside them.
+func handler(ctx context.Context, db *store.DB, log *slog.Logger) (_ http.Handler, outbox func(context.Context) error, err error) {
 	people := &provision.Service{DB: db}
-	door, err := signin.NewDoor(&signin.Service{DB: db, Passwords: keys.NewPasswords(2), PublicURL: origin})
+	sign := &signin.Service{DB: db, Passwords: keys.NewPasswords(2), PublicURL: origin}
+	door, err := signin.NewDoor(sign)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	master, err := keys.NewMaster(make([]byte, keys.MasterBytes))
+	if err != nil {
+		return nil, nil, err
+	}
+	// Applications of a measurement are on this machine, so the guard of outgoing calls is lifted.
+	given := &grants.Service{DB: db, Keys: &grants.KeyRing{DB: db, Master: master}, Issuer: origin,
+		HTTP: outbound.NewClient(outbound.Options{AllowPrivate: true})}
+	if err := given.Keys.Tend(ctx); err != nil {
+		return nil, nil, err
+	}
+	oidc, err := provider.New(provider.Options{DB: db, Grants: given, SignIn: sign, Issuer: origin})
+	if err != nil {
+		return nil, nil, err
 	}
 	scim := scimserver.New(scimserver.Options{DB: db, Provision: people, Origin: origin, Log: log})
-	site := web.Site{Log: log, Tolerant: []string{"/scim/"}}.Handler(door, web.Health{}, mounted(func(mux *http.ServeMux) {
+	// The load says by header which of many clients it is.
+	site := web.Site{Log: log, Tolerant: []string{"/scim/"}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}.Handler(door, oidc, web.Health{}, mounted(func(mux *http.ServeMux) {
 		mux.Handle(scimserver.Prefix+"/", scim)
 		mux.HandleFunc("GET /empty", empty)
 	}))
@@ -99,7 +122,8 @@ func handler(db *store.DB, log *slog.Logger) (http.Handler, error) {
 	control.HandleFunc("/debug/pprof/", pprof.Index)
 	control.HandleFunc("GET /bare", empty)
 	control.Handle("/", site)
-	return control, nil
+	runner := &jobs.Runner{DB: db, Log: log, Handlers: map[string]jobs.Handler{store.JobLogout: given.LogoutHandler()}}
+	return control, runner.Run, nil
 }
 
 // empty is the handler that does nothing: the limit of what net/http and the loopback give.

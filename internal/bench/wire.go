@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // wire is one keep-alive connection. It is far lighter than net/http's client, because server and
@@ -18,6 +20,9 @@ type wire struct {
 	r    *bufio.Reader
 	out  []byte
 	body []byte
+
+	location []byte // of the last answer, "" without one
+	cookies  []byte // names and values that the last answer set, as a Cookie header has them
 }
 
 func dial(ctx context.Context, address string) (*wire, error) {
@@ -40,7 +45,10 @@ func (w *wire) do(method, path, header, body string) (status int, answer []byte,
 	b = append(b, " HTTP/1.1\r\nHost: gatehouse.test\r\n"...)
 	b = append(b, header...)
 	if body != "" {
-		b = append(b, "Content-Type: application/scim+json\r\nContent-Length: "...)
+		if !strings.Contains(header, contentType) {
+			b = append(b, "Content-Type: application/scim+json\r\n"...)
+		}
+		b = append(b, "Content-Length: "...)
 		b = strconv.AppendInt(b, int64(len(body)), 10)
 		b = append(b, "\r\n"...)
 	} else if method == "POST" {
@@ -55,7 +63,15 @@ func (w *wire) do(method, path, header, body string) (status int, answer []byte,
 	return w.answer()
 }
 
-var contentLength = []byte("Content-Length: ")
+// contentType begins the header line of bodies that are not SCIM's.
+const contentType = "Content-Type: "
+
+var (
+	contentLength = []byte("Content-Length: ")
+	locationLine  = []byte("Location: ")
+	setCookie     = []byte("Set-Cookie: ")
+	chunkedBody   = []byte("Transfer-Encoding: chunked")
+)
 
 func (w *wire) answer() (status int, answer []byte, err error) {
 	line, err := w.r.ReadSlice('\n')
@@ -68,7 +84,8 @@ func (w *wire) answer() (status int, answer []byte, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, nil, fmt.Errorf("status line %q", line)
 	}
-	length := -1
+	length, chunked := -1, false
+	w.location, w.cookies = w.location[:0], w.cookies[:0]
 	for {
 		if line, err = w.r.ReadSlice('\n'); err != nil {
 			return 0, nil, err
@@ -80,10 +97,24 @@ func (w *wire) answer() (status int, answer []byte, err error) {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(rest))); err != nil {
 				return 0, nil, fmt.Errorf("header %q", line)
 			}
+		} else if rest, ok := bytes.CutPrefix(line, locationLine); ok {
+			w.location = append(w.location, bytes.TrimSpace(rest)...)
+		} else if rest, ok := bytes.CutPrefix(line, setCookie); ok {
+			pair, _, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(";"))
+			if len(w.cookies) > 0 {
+				w.cookies = append(w.cookies, "; "...)
+			}
+			w.cookies = append(w.cookies, pair...)
+		} else if bytes.HasPrefix(line, chunkedBody) {
+			chunked = true
 		}
 	}
 	if status == 204 || status == 304 {
 		return status, nil, nil
+	}
+	if chunked {
+		answer, err := w.chunks()
+		return status, answer, err
 	}
 	if length < 0 {
 		return 0, nil, fmt.Errorf("an answer %d without Content-Length", status)
@@ -94,6 +125,31 @@ func (w *wire) answer() (status int, answer []byte, err error) {
 	w.body = w.body[:length]
 	_, err = io.ReadFull(w.r, w.body)
 	return status, w.body, err
+}
+
+// chunks reads a body in chunks (RFC 9112 section 7.1), which net/http sends where a handler does
+// not know the length.
+func (w *wire) chunks() ([]byte, error) {
+	w.body = w.body[:0]
+	for {
+		line, err := w.r.ReadSlice('\n')
+		if err != nil {
+			return nil, err
+		}
+		n, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 31)
+		if err != nil {
+			return nil, fmt.Errorf("size of a chunk: %w", err)
+		}
+		at := len(w.body)
+		w.body = slices.Grow(w.body, int(n)+2)[:at+int(n)+2]
+		if _, err := io.ReadFull(w.r, w.body[at:]); err != nil {
+			return nil, err
+		}
+		w.body = w.body[:at+int(n)]
+		if n == 0 {
+			return w.body, nil
+		}
+	}
 }
 
 // want is do for an answer that must have one status.
