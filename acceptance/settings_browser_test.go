@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/gatehouse-id/gatehouse/internal/hostapp"
 	"github.com/gatehouse-id/gatehouse/internal/idpsim"
 )
 
@@ -28,14 +29,8 @@ func newSite(t *testing.T) *site {
 	}
 	s := &site{idps: "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)}
 	sim := idpsim.New(idpsim.Options{BaseURL: s.idps})
-	server := &http.Server{Handler: sim.Handler()}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		_ = server.Close() // what Serve returns says it all
-		<-ended
-		sim.Close()
-	})
+	t.Cleanup(sim.Close)
+	serveUntilEnd(t, listener, sim.Handler())
 	s.world = newWorld(t, "", "--allow-private-networks")
 	return s
 }
@@ -51,6 +46,16 @@ func (s *site) ownerAt(slug string) *tab {
 	b.visit(s.base + "/console")
 	b.see("#no-connections")
 	return b
+}
+
+// emergency goes from a sign-in page by the way that needs no IdP.
+func (b *tab) emergency(base, address string) {
+	b.t.Helper()
+	b.click("summary")
+	b.follow("details a.button", base+"/signin")
+	b.enter("#email", address)
+	b.enter("#password", ownerPassword)
+	b.follow(`form[method="post"] button`, base+"/w/acme")
 }
 
 // copied presses the button that copies a field, and returns what it holds.
@@ -81,7 +86,7 @@ func (b *tab) press(action, where string) {
 func TestBrowser_OmniflowIsSetUpWithOktaByHand(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.mustApply("workspace: acme\nname: Acme Inc\npreset: omniflow\nowners:\n  - {email: root@acme.test}\n")
+	s.mustApply("workspace: acme\nname: Acme Inc\npreset: omniflow\ndomains: [acme.test]\nowners:\n  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}\n")
 	okta, here := s.idps+"/okta", s.base+"/console/acme/sso"
 	console := s.ownerAt("acme")
 	console.picture("console-empty")
@@ -182,6 +187,69 @@ func TestBrowser_OmniflowIsSetUpWithOktaByHand(t *testing.T) {
 	console.picture("console-event")
 	console.visit(here)
 	console.picture("console")
+
+	// "Always have an SSO-bypass break-glass admin", who has been seen to get in.
+	root := newPerson(t).open(s.base + "/signin?workspace=acme")
+	root.emergency(s.base, "root@acme.test")
+	// "Require SSO for all users": an address leads straight to the IdP, which is a redirect of a form.
+	s.mustApply("workspace: acme\nenforcement: {require_sso: all}\n", "--force")
+	root.visit(s.base + "/signin?workspace=acme")
+	root.picture("signin-enforced")
+	root.emergency(s.base, "root@acme.test")
+	root.wantText("main", "emergency access")
+	grace := newPerson(t).open(s.base + "/signin")
+	grace.enter("#identifier", "grace.okafor@acme.test")
+	grace.follow("form button", okta+"/saml/sso")
+	grace.follow(userButton("grace.okafor@acme.test"), s.base+"/w/acme")
+	grace.wantText("main", "Grace Okafor")
+}
+
+// A password leads back to the product that asked: three redirects of a form, to another origin.
+func TestBrowser_APasswordLeadsBackToTheProduct(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	w.must(err)
+	origin := "http://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	got := w.mustApply(fmt.Sprintf(`workspace: acme
+name: Acme Inc
+preset: omniflow
+owners:
+  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}
+applications:
+  - {name: omniflow, redirect_uris: [%q], post_logout_redirect_uris: [%q]}
+`, hostapp.RedirectURI(origin), hostapp.SignedOutURI(origin)))
+	app, err := hostapp.New(hostapp.Options{Origin: origin, Companies: []hostapp.Company{{Slug: "acme", Name: "Acme Inc", Issuer: w.base,
+		ClientID: got.Applications[0].ID, ClientSecret: got.Applications[0].Secret}}})
+	w.must(err)
+	serveUntilEnd(t, listener, app.Handler())
+	t.Cleanup(app.Close)
+
+	b := newPerson(t).open(origin)
+	b.follow("#sign-in-acme", w.base+"/signin")
+	b.enter("#email", "root@acme.test")
+	b.enter("#password", "not "+ownerPassword)
+	b.mayAnswer(401)
+	b.mayAnswer(422)
+	b.follow(`form[method="post"] button`, w.base+"/signin")
+	b.see("[role=alert]")
+	b.picture("signin-wrong-password")
+	b.enter("#password", ownerPassword)
+	b.follow(`form[method="post"] button`, origin+"/")
+	b.wantText("#member-role", "Owner")
+	b.follow("#sign-out", origin+"/signed-out")
+	b.see("#sign-in-acme")
+}
+
+// serveUntilEnd serves a handler for as long as the test runs.
+func serveUntilEnd(t *testing.T, listener net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		_ = server.Close() // what Serve returns says it all
+		<-ended
+	})
 }
 
 // seed 004: an administrator of Omnivoo's customer connects Entra; provisioning waits for a verified
