@@ -85,11 +85,20 @@ func TestRefusalsOnceProven_AnswerWithTheirSentence(t *testing.T) {
 		if a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "account_deactivated") {
 			t.Errorf("%d %s", a.StatusCode, a.body)
 		}
+		w.wantItsEvent(a, "account_deactivated")
 		w.enforce()
 		a = w.browser().post("/signin", "workspace", "acme", "email", "ann@acme.test", "password", password, "emergency", "1")
 		if a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "sso_required") || !strings.Contains(a.body, `name="emergency" value="1"`) {
 			t.Errorf("%d %s", a.StatusCode, a.body)
 		}
+		w.wantItsEvent(a, "sso_required")
+		_, token := w.makeLink(bob)
+		w.deactivate(bob)
+		a = w.browser().post("/signin/link/" + token)
+		if a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "An administrator of this workspace deactivated this account.") {
+			t.Errorf("%d %s", a.StatusCode, a.body)
+		}
+		w.wantItsEvent(a, "account_deactivated")
 		// A password in the address is not read.
 		a = w.browser().post("/signin?workspace=acme&email=root@acme.test&password=" + strings.ReplaceAll(password, " ", "+"))
 		if a.StatusCode != http.StatusUnauthorized {

@@ -227,6 +227,20 @@ func reasons(events []audit.Event) string {
 	return strings.Join(out, ", ")
 }
 
+// wantItsEvent sees that the page of a refusal names the event that tells of it.
+func (w *world) wantItsEvent(a answer, reason string) {
+	w.t.Helper()
+	all := w.events(acme, audit.SignInRefused)
+	if len(all) == 0 {
+		w.t.Error("no refusal was recorded")
+		return
+	}
+	e := all[len(all)-1]
+	if e.Reason != reason || !strings.Contains(a.body, reason) || !strings.Contains(a.body, "<code>"+e.ID+"</code>") {
+		w.t.Errorf("the last event is %s by %q, want %q and its id on the page: %s", e.ID, e.Reason, reason, a.body)
+	}
+}
+
 func wantCode(t *testing.T, err error, code string) {
 	t.Helper()
 	if got := errs.CodeOf(err); got != code {

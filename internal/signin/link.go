@@ -118,19 +118,19 @@ func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *
 	// First whether they may: who was put out since the link was looked at is told why, although
 	// that ended the link as well.
 	if err := directory.MaySignIn(cfg, m, directory.MethodLink); err != nil {
-		return "", nil, refuseLink(err, party(m), party(m), c)
+		return "", nil, barred(tx, cfg, errs.As(err), audit.Event{Actor: party(m), Subject: party(m), Payload: attemptBy(c, directory.MethodLink).payload()})
 	}
 	if _, err := tx.UseLink(hash); err != nil {
-		return "", nil, refuseLink(err, c.stranger(), party(m), c)
+		return "", nil, refuseLink(err, party(m), c)
 	}
 	return start(tx, cfg, m, opening{attempt: attemptBy(c, directory.MethodLink)})
 }
 
 // refuseLink makes a refusal of err with its event, and leaves errors that are not one alone.
-func refuseLink(err error, actor, subject audit.Party, c Client) error {
+func refuseLink(err error, subject audit.Party, c Client) error {
 	if !errs.Is(err, errs.KindForbidden) {
 		return err
 	}
 	return store.Refuse(err, nil, audit.Event{Type: audit.SignInRefused, Outcome: audit.Refused, Reason: errs.CodeOf(err),
-		Actor: actor, Subject: subject, Payload: attemptBy(c, directory.MethodLink).payload()})
+		Actor: c.stranger(), Subject: subject, Payload: attemptBy(c, directory.MethodLink).payload()})
 }

@@ -210,8 +210,7 @@ func enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh stri
 		return "", nil, store.Refuse(errCredentials, nil, refusal)
 	}
 	if err := directory.MaySignIn(cfg, m, directory.MethodPassword); err != nil {
-		refusal.Reason = errs.CodeOf(err)
-		return "", nil, store.Refuse(err, nil, refusal)
+		return "", nil, barred(tx, cfg, errs.As(err), refusal)
 	}
 	if fresh != "" {
 		tx.SaveCredential(m.ID, fresh, tx.Now())

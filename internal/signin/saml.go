@@ -99,14 +99,14 @@ type Begun struct {
 // BeginSAML begins a sign-in through a connection, by a browser that holds the secret browser, and
 // remembers it for 15 minutes. to is where it leads, if ContinuePath allows it; with fresh the IdP
 // is told to ask for a proof now. An unknown connection is errs.KindNotFound, one that nobody can use
-// errs.KindForbidden, and too many of one client are errs.KindLimited.
+// a *TurnedAway of errs.KindForbidden, and too many of one client are errs.KindLimited.
 func (s *Service) BeginSAML(ctx context.Context, connection, to, browser string, fresh bool, c Client) (*Begun, error) {
 	side, err := s.samlSide(ctx, connection)
 	if err != nil {
 		return nil, err
 	}
 	if err := usable(side.connection); err != nil {
-		return nil, err
+		return nil, s.notBegun(ctx, side, to, err, c)
 	}
 	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{bucket("begin", c.Bucket)}, []int{beginLimit})
 	if err != nil {

@@ -35,6 +35,10 @@ func (d *Door) samlLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := r.URL.Query()
 	begun, err := d.service.BeginSAML(r.Context(), r.PathValue("connection"), q.Get("continue"), browser, q.Get("fresh") == "1", ClientOf(r))
+	var away *TurnedAway
+	if errors.As(err, &away) {
+		return d.turnedAway(w, r, away)
+	}
 	if err != nil {
 		return err
 	}

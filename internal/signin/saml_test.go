@@ -274,6 +274,17 @@ func TestLogin_RefusesAConnectionThatNobodyCanUse(t *testing.T) {
 			if a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, code) || len(a.Header.Values("Set-Cookie")) != 0 {
 				t.Errorf("%s: %d %s", code, a.StatusCode, a.body)
 			}
+			w.wantItsEvent(a, code)
+		}
+		// Anybody may ask, and nobody fills the log by it.
+		b, before := w.browser(), len(w.events(acme, audit.SignInRefused))
+		for range strangerEvents + 5 {
+			if a := b.get("/auth/saml/con_okta/login"); a.StatusCode != http.StatusForbidden {
+				t.Errorf("%d %s", a.StatusCode, a.body)
+			}
+		}
+		if n := len(w.events(acme, audit.SignInRefused)); n > strangerEvents {
+			t.Errorf("%d events of one client, %d of them before, at most %d are meant", n, before, strangerEvents)
 		}
 	})
 }

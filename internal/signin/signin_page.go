@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -69,6 +70,7 @@ type signinData struct {
 	Connections      []way
 	Password         bool // the password form is there
 	Refusal          *web.Failure
+	Event            string // of the refusal, "" where whoever asks has proven nothing
 	SignedIn         string // address of the member who is signed in, "" for nobody
 	SignedInURL      string
 	GoOn             string // where the one who is signed in may simply go on, or ""
@@ -236,6 +238,11 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req PasswordReques
 	to, _ := ContinuePath(r.PostForm.Get("continue"))
 	data := signinData{Workspace: cut(strings.TrimSpace(req.Workspace), maxTyped), Email: cut(req.Email, maxTyped), Continue: to,
 		Emergency: req.Emergency, Fresh: r.PostForm.Get("fresh") == "1", Refusal: &f}
+	var away *TurnedAway
+	if errors.As(err, &away) {
+		data.Event = away.Event
+		web.Add(r.Context(), "event", away.Event)
+	}
 	if err := d.ways(r, &data); err != nil {
 		return err
 	}
@@ -250,6 +257,10 @@ func (d *Door) linkPage(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Door) link(w http.ResponseWriter, r *http.Request) error {
 	token, started, err := d.service.UseLink(r.Context(), r.PathValue("token"), ClientOf(r))
+	var away *TurnedAway
+	if errors.As(err, &away) {
+		return d.turnedAway(w, r, away)
+	}
 	if err != nil {
 		return err
 	}

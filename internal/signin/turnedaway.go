@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/saml"
 )
 
-// TurnedAway is a sign-in by an IdP that was refused. It wraps the *errs.Error that people are told.
+// TurnedAway is a sign-in that was refused, by an IdP or by whoever proved who they are. It wraps
+// the *errs.Error that people are told.
 type TurnedAway struct {
 	err *errs.Error
 	// Event is the id of the event that was recorded, "" where it was summed up instead.
@@ -127,6 +130,36 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 	}
 	away.Event = id
 	return away
+}
+
+// notBegun records that a sign-in could not begin, because of what its connection is, and returns the
+// *TurnedAway for it. Anybody may ask, so a client has only so many events.
+func (s *Service) notBegun(ctx context.Context, side *samlSide, to string, cause error, c Client) error {
+	away := &TurnedAway{err: errs.As(cause), Slug: side.cfg.Workspace.Slug}
+	away.To, _ = ContinuePath(to)
+	connection := side.connection.ID
+	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{bucket("saml-client", connection, c.Bucket)}, []int{strangerEvents})
+	if err != nil {
+		return fmt.Errorf("count attempt: %w", err)
+	}
+	if wait > 0 {
+		s.DB.System().RecordStranger(c.Bucket, "signin."+away.err.Code, nil)
+		return away
+	}
+	e := audit.Event{ID: keys.ID("evt_", s.now()), Reason: away.err.Code, Actor: c.stranger(), Subject: c.stranger(), Connection: connection,
+		Payload: attemptBy(c, directory.MethodSAML).payload()}
+	if err := s.recordRefusal(ctx, side.workspace, e); err != nil {
+		return err
+	}
+	away.Event = e.ID
+	return away
+}
+
+// barred refuses, with e, somebody who proved who they are and may not sign in. They are told which
+// event that is.
+func barred(tx *store.Tx, cfg *directory.Config, why *errs.Error, e audit.Event) error {
+	e.ID, e.Type, e.Outcome, e.Reason = keys.ID("evt_", tx.Now()), audit.SignInRefused, audit.Refused, why.Code
+	return store.Refuse(&TurnedAway{err: why, Event: e.ID, Slug: cfg.Workspace.Slug}, nil, e)
 }
 
 // signedID names a verified message by an ID that a signature covers. That is the assertion's wherever
