@@ -12,11 +12,21 @@ import (
 	"time"
 )
 
-// profiled is round; where the plan wants profiles, the last round of each measure of the server is
+// profiled gets a round ready and runs it; where the plan wants profiles, the last round of each measure of the server is
 // longer and leaves one of processor time and one of allocations.
 func (h *house) profiled(ctx context.Context, m measured, c int, last bool) (sample, error) {
-	if h.plan.profiles == "" || m.limit || !last {
-		return h.round(ctx, m, c, h.plan.each)
+	const seconds = 3
+	wanted, d := h.plan.profiles != "" && !m.limit && last, h.plan.each
+	if wanted {
+		d = (seconds + 1) * time.Second // a profile begins a moment late
+	}
+	if m.prepare != nil {
+		if err := m.prepare(ctx, d); err != nil {
+			return sample{}, fmt.Errorf("%s: prepare: %w", m.name, err)
+		}
+	}
+	if !wanted {
+		return h.round(ctx, m, c, d)
 	}
 	name := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" ,:", r) {
@@ -24,10 +34,9 @@ func (h *house) profiled(ctx context.Context, m measured, c int, last bool) (sam
 		}
 		return r
 	}, fmt.Sprintf("%s-%d-%s", h.name, c, m.name))
-	const seconds = 3
 	fetched := make(chan error, 1)
 	go func() { fetched <- h.fetch(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), name+".cpu") }()
-	s, err := h.round(ctx, m, c, (seconds+1)*time.Second)
+	s, err := h.round(ctx, m, c, d)
 	return s, errors.Join(err, <-fetched, h.fetch(ctx, "/debug/pprof/allocs", name+".allocs"))
 }
 

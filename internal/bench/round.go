@@ -57,11 +57,6 @@ func (h *house) round(ctx context.Context, m measured, c int, d time.Duration) (
 	if m.alone {
 		c = 1
 	}
-	if m.prepare != nil {
-		if err := m.prepare(ctx, d); err != nil {
-			return sample{}, fmt.Errorf("%s: prepare: %w", m.name, err)
-		}
-	}
 	before, err := h.child.used(ctx)
 	if err != nil {
 		return sample{}, err

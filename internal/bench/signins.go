@@ -29,7 +29,7 @@ const (
 	// coreWorkers are the connections to a server of one core: enough that it does not wait for the disk.
 	coreWorkers = 8
 	// stockPace is how many sign-ins a second a round is prepared for, above what a core can do.
-	stockPace = 2500
+	stockPace = 1500
 	// signers is how many people sign in, in turns.
 	signers = 256
 )
@@ -79,7 +79,10 @@ func (h *house) oneCore(ctx context.Context, r *report) error {
 func (h *house) signatureLimit() measured {
 	key := sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 	sum := sha256.Sum256([]byte(limitBody))
-	return measured{name: limitSignature, limit: true, alone: true, op: func(context.Context, *slot) error {
+	return measured{name: limitSignature, limit: true, alone: true, prepare: func(context.Context, time.Duration) error {
+		_, err := key()
+		return err
+	}, op: func(context.Context, *slot) error {
 		k, err := key()
 		if err == nil {
 			_, err = rsa.SignPKCS1v15(nil, k, crypto.SHA256, sum[:])
