@@ -32,7 +32,7 @@ type commandLine struct {
 	Owner      ownerCommand      `cmd:"" help:"Ways in for an owner."`
 	Audit      auditCommand      `cmd:"" help:"The event log."`
 
-	IdP          idpCommand         `cmd:"" name:"idp" help:"Run simulated identity providers, to try provisioning with."`
+	IdP          idpCommand         `cmd:"" name:"idp" help:"Run simulated identity providers, to try signing in and provisioning with."`
 	Migrate      migrateCommand     `cmd:"" help:"Bring the database to this binary's schema and end."`
 	Keys         keysCommand        `cmd:"" help:"The keys that sign ID tokens."`
 	ShowConfig   configCommand      `cmd:"" name:"config" help:"Settings."`
