@@ -117,24 +117,6 @@ func (e *Element) All(space, local string) []*Element {
 	return found
 }
 
-// Root returns the document's root element.
-func (e *Element) Root() *Element {
-	for e.Parent != nil {
-		e = e.Parent
-	}
-	return e
-}
-
-// Contains reports whether other is e or below e.
-func (e *Element) Contains(other *Element) bool {
-	for ; other != nil; other = other.Parent {
-		if other == e {
-			return true
-		}
-	}
-	return false
-}
-
 // OnlyText returns the text of an element that holds nothing else. A child element is an error,
 // a *SyntaxError: the text around it is never joined.
 func (e *Element) OnlyText() (string, error) {
