@@ -71,6 +71,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on := func(pattern string, h handler) { mux.Handle(pattern, d.browser.Handle(d.admin(h))) }
 	const workspace = "/console/{workspace}"
 	mux.Handle("GET /console", d.browser.Handle(d.home))
+	mux.Handle("GET /console/{$}", d.browser.Handle(d.home))
 	mux.Handle("GET "+workspace, d.browser.Handle(d.admin(d.toSettings)))
 
 	on("GET "+workspace+"/sso", d.ssoPage)

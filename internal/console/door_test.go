@@ -109,8 +109,10 @@ func TestWhoIsNotSignedIn_IsLedToSignInAndBack(t *testing.T) {
 		if to := a.Header.Get("Location"); to != "/console/acme/events?outcome=refused" {
 			t.Errorf("the sign-in leads to %s", to)
 		}
-		if a := b.get("/console"); a.Header.Get("Location") != "/console/acme/sso" {
-			t.Errorf("/console leads to %s", a.Header.Get("Location"))
+		for _, path := range []string{"/console", "/console/"} {
+			if a := b.get(path); a.Header.Get("Location") != "/console/acme/sso" {
+				t.Errorf("%s leads to %s", path, a.Header.Get("Location"))
+			}
 		}
 		// A session that ends, ends here as well.
 		w.write("acme", func(tx *store.Tx) error {
