@@ -65,7 +65,7 @@ func eachFaultIsRefused(t *testing.T, w *world) {
 	usual := map[idpsim.Fault]saidAs{
 		idpsim.FaultClockAhead7m: told("clock_skew"), idpsim.FaultWrongAudience: told("audience"), idpsim.FaultWrongRecipient: told("recipient"),
 		idpsim.FaultWrongIssuer: told("issuer"), idpsim.FaultOtherRequest: told("in_response_to"), idpsim.FaultNoConditions: told("no_conditions"),
-		idpsim.FaultExpired: told("clock_skew"), idpsim.FaultReplay: told("in_response_to"), // both answer requests
+		idpsim.FaultExpired: told("expired"), idpsim.FaultReplay: told("in_response_to"), // both answer requests
 		idpsim.FaultUnsigned: {secret, "signature_missing"}, idpsim.FaultWrongKey: {secret, "unknown_key"}, idpsim.FaultWrapped: {secret, "structure"},
 		idpsim.FaultWrappedAround: {secret, "structure"}, idpsim.FaultComment: {secret, "malformed"}, idpsim.FaultDTD: {secret, "malformed"},
 	}

@@ -25,8 +25,6 @@ func verified(reason string) outcome { return outcome{reason, reason} }
 func outcomeOf(f idpsim.Fault, kind idpsim.Kind) (o outcome, known bool) {
 	if kind.IsEntra() {
 		switch f {
-		case idpsim.FaultExpired: // it answers a request of this minute: dated an hour ago, it speaks of a clock
-			return verified("clock_skew"), true
 		case idpsim.FaultReplay: // the answer before was for somebody else's browser
 			return verified("in_response_to"), true
 		case idpsim.FaultDenied: // Entra signs the assertion alone, and there is none

@@ -12,7 +12,7 @@ type Fault string
 // The faults. All but FaultNone and FaultClockAhead4m must be refused.
 const (
 	FaultNone           Fault = "none"
-	FaultExpired        Fault = "expired"           // made two hours ago and delivered only now
+	FaultExpired        Fault = "expired"           // made two days ago and delivered only now
 	FaultWrongAudience  Fault = "wrong_audience"    // meant for another application
 	FaultWrongRecipient Fault = "wrong_recipient"   // the confirmation names another ACS
 	FaultWrongIssuer    Fault = "wrong_issuer"      // another organisation at the same vendor
@@ -39,7 +39,7 @@ type faultInfo struct {
 // faults lists them in the order in which pages offer them.
 var faults = []faultInfo{
 	{FaultNone, "Nothing, a good response", true},
-	{FaultExpired, "Expired: made two hours ago", false},
+	{FaultExpired, "Expired: made two days ago", false},
 	{FaultClockAhead7m, "The IdP's clock is 7 minutes ahead", false},
 	{FaultClockAhead4m, "The IdP's clock is 4 minutes ahead", true},
 	{FaultReplay, "Replay: the response before, once more", false},
@@ -84,7 +84,7 @@ func (f Fault) Title() string { return f.info().Title }
 func (f Fault) shift() time.Duration {
 	switch f {
 	case FaultExpired:
-		return -2 * time.Hour // beyond the hour that Entra's live
+		return -48 * time.Hour // beyond the hour that Entra's live, and what a clock could be off
 	case FaultClockAhead7m:
 		return 7 * time.Minute
 	case FaultClockAhead4m:

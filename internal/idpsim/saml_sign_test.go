@@ -142,7 +142,7 @@ func TestEachFaultIsTheOneThatItIsCalled(t *testing.T) {
 		st := styleOf(kind)
 		for fault, want := range map[Fault]expectation{
 			FaultNone:           {true, []string{`IssueInstant="2026-11-21T09:00:00.000Z"`}, "evil"},
-			FaultExpired:        {true, []string{`IssueInstant="2026-11-21T07:00:00.000Z"`, `AuthnInstant="2026-11-21T07:00:00.000Z"`}, "T08:5"},
+			FaultExpired:        {true, []string{`IssueInstant="2026-11-19T09:00:00.000Z"`, `AuthnInstant="2026-11-19T09:00:00.000Z"`}, "11-21T"},
 			FaultClockAhead7m:   {true, []string{`IssueInstant="2026-11-21T09:07:00.000Z"`, `NotBefore="2026-11-21T09:02:00.000Z"`}, "T09:00"},
 			FaultClockAhead4m:   {true, []string{`IssueInstant="2026-11-21T09:04:00.000Z"`, `NotBefore="2026-11-21T08:59:00.000Z"`}, "T09:00"},
 			FaultWrongAudience:  {true, []string{"Audience>https://another-application.example/saml</"}, ">" + testAudience + "<"},
