@@ -27,6 +27,7 @@ type connectionData struct {
 	Remarks            []string // on metadata that was just imported
 	Directories        []directoryLine
 	OffersSCIM         bool
+	ByOwner            bool // who looks is an owner
 }
 
 // copyRow is one line of the IdP's console, in its words: a value to paste, a choice to make, or
@@ -92,7 +93,7 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, rem
 		data := connectionData{common: c, ConnectionView: con, URL: c.Base + "/sso/connections/" + con.ID, ProviderName: providerName(con.Provider),
 			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks,
 			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
-			OffersSCIM: con.Provider != "generic", LoginURL: "/auth/saml/" + con.ID + "/login"}
+			OffersSCIM: con.Provider != "generic", LoginURL: "/auth/saml/" + con.ID + "/login", ByOwner: v.owner}
 		if data.Them = data.ProviderName; con.Provider == "generic" {
 			data.Them = "your identity provider"
 		}
@@ -252,6 +253,14 @@ func (d *Door) setIdPInitiated(v *visit) error {
 	}
 	return d.onConnection(v, "idp-initiated", done, nil, func(id string) error {
 		_, err := d.Settings.SetIdPInitiated(v.r.Context(), v.live.Slug, id, on, v.actor)
+		return err
+	})
+}
+
+// confirm is an owner's word that what is known of the IdP is right.
+func (d *Door) confirm(v *visit) error {
+	return d.onConnection(v, "confirm", "confirmed", nil, func(id string) error {
+		_, err := d.Settings.ConfirmConnection(v.r.Context(), v.live.Slug, id, v.actor)
 		return err
 	})
 }

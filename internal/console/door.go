@@ -85,6 +85,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	mux.Handle("POST "+connection+"/metadata", large.Handle(d.admin(d.importMetadata)))
 	on("POST "+connection+"/attributes", d.setAttributes)
 	on("POST "+connection+"/idp-initiated", d.setIdPInitiated)
+	on("POST "+connection+"/confirm", d.confirm)
 	on("POST "+connection+"/activate", d.activate)
 	on("POST "+connection+"/disable", d.disable)
 	on("POST "+connection+"/remove", d.remove)

@@ -21,6 +21,7 @@ type visit struct {
 	live  *store.LiveSession
 	setup *settings.Setup
 	actor audit.Party
+	owner bool // has the owner role
 }
 
 // handler handles the request of an administrator and returns what went wrong.
@@ -68,6 +69,7 @@ func (d *Door) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	if role, ok := cfg.Roles.ByID(live.Member.Role); !ok || !role.May(directory.PermissionSettings) {
 		return nil, d.denied(v, cfg)
 	}
+	v.owner = live.Member.Role == cfg.Roles.Owner().ID
 	if v.setup, err = d.Settings.ConnectionSetup(r.Context(), slug); err != nil {
 		return nil, err
 	}
@@ -228,6 +230,7 @@ var doneTexts = map[string]string{
 	"connection-created": "The connection is there. Copy its values into your identity provider, then import the provider's metadata here.",
 	"connection-removed": "The connection was removed.",
 	"imported":           "The identity provider's metadata was taken over. Look below at what was understood.",
+	"confirmed":          "The connection is confirmed. Owners sign in through it as well.",
 	"attributes":         "The attribute names were saved.",
 	"tile-on":            "People can sign in from the identity provider's tile.",
 	"tile-off":           "Sign-in from the identity provider's tile is refused from now on.",

@@ -16,6 +16,10 @@ type SAML struct {
 	Require string `json:"require,omitempty"`
 	// Skew is how far the IdP's clock may be off; zero is the maximum of 300 s.
 	Skew time.Duration `json:"skew,omitempty"`
+	// Unconfirmed says that somebody who is no owner had the last word on whose keys count or what an
+	// assertion's attributes mean. Whoever sets that up could assert to be an owner; so owners and the
+	// break-glass administrator do not sign in through the connection until an owner confirms it.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }
 
 // Endpoint is a place of the IdP: a SAML binding's URN and a URL.

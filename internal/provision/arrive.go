@@ -58,7 +58,7 @@ const (
 // Refusals are errs.KindForbidden. Where a member is known to whom the refusal speaks, they are
 // returned beside it, for the event. Codes: those of directory.MaySignIn; "account_not_found" (a
 // *NotFound); "account_ambiguous"; "owner_not_linked"; "address_taken"; "foreign_domain";
-// "email_missing"; "address_invalid"; "subject_invalid"; "connection_not_active". The caller records
+// "email_missing"; "address_invalid"; "subject_invalid"; "connection_not_active"; "owner_must_confirm". The caller records
 // the refusal: the transaction is rolled back and nothing is kept of a refused arrival.
 func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, error) {
 	if err := a.check(); err != nil {
@@ -94,6 +94,10 @@ func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, 
 		return makeMember(tx, cfg, scope, a)
 	}
 	m := found.member
+	if guarded(cfg, m) && conn.SAML != nil && conn.SAML.Unconfirmed {
+		return m, errs.Forbidden("owner_must_confirm",
+			"An administrator changed how this connection knows people. Owners sign in through it again once an owner has confirmed it in the console; until then use a password, emergency access or a one-time link.")
+	}
 	if err := directory.MaySignIn(cfg, m, a.Method); err != nil {
 		return m, err
 	}

@@ -433,3 +433,33 @@ func TestASubjectGivenToSomebodyElse_IsThatPersonsFromThen(t *testing.T) { // ro
 		})
 	})
 }
+
+func TestAnOwner_IsNotLetInByAConnectionThatOnlyAnAdministratorSetUp(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := build(t, db, plan{preset: "omniflow", domains: []string{"root.test", "acme.test"}})
+		unconfirmed := func(is bool) {
+			h.settle(func(tx *store.Tx, cfg *directory.Config) error {
+				c, _ := cfg.Connection(h.conn)
+				side := *c.SAML
+				side.Unconfirmed = is
+				c.SAML = &side
+				tx.SaveConnection(c, false)
+				return tx.Record(audit.Event{Type: audit.ConnectionChanged, Actor: operator})
+			})
+		}
+		root := h.asserted("root", shown("root@root.test"), email("root@root.test"))
+		unconfirmed(true)
+		h.turnedAway(root, "owner_must_confirm", h.root) // by the proven domain
+		ada := h.post(person("ada"))
+		if got := h.arrive(h.asserted("ada")); got != ada.Member {
+			t.Errorf("ada entered as %s", got)
+		}
+		unconfirmed(false)
+		if got := h.arrive(root); got != h.root {
+			t.Errorf("the owner entered as %s", got)
+		}
+		unconfirmed(true)
+		h.turnedAway(root, "owner_must_confirm", h.root) // by the link that is there
+	})
+}

@@ -30,7 +30,11 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 		if err != nil {
 			return err
 		}
-		p := &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate}
+		byOwner, err := actsAsOwner(tx, before, actor)
+		if err != nil {
+			return err
+		}
+		p := &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate, byOwner: byOwner}
 		if err := fn(p); err != nil {
 			return err
 		}
@@ -45,6 +49,18 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 		}
 		return nil
 	})
+}
+
+// actsAsOwner reports whether an act is an owner's, or the operator's.
+func actsAsOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party) (bool, error) {
+	if actor.Kind != "member" {
+		return actor.Kind == "operator", nil
+	}
+	m, err := tx.Member(actor.ID)
+	if errs.Is(err, errs.KindNotFound) {
+		return false, nil
+	}
+	return err == nil && m.In() && m.Role == cfg.Roles.Owner().ID, err
 }
 
 // editConnection is edit for one connection, named by name or id, and returns it as it is then.

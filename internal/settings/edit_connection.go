@@ -94,9 +94,26 @@ func (s *Service) SetIdPInitiated(ctx context.Context, slug, connection string, 
 	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.IdPInitiated = on })
 }
 
+// ConfirmConnection is an owner's word that the IdP's side of a connection is right: from then on
+// owners sign in through it as well. From anybody else it is forbidden, not_an_owner.
+func (s *Service) ConfirmConnection(ctx context.Context, slug, connection string, actor audit.Party) (ConnectionView, error) {
+	return s.editConnection(ctx, slug, connection, actor, func(p *plan, c *directory.Connection) error {
+		if !p.byOwner {
+			return errs.Forbidden("not_an_owner", "Only an owner can confirm a connection.")
+		}
+		if c.SAML == nil || !c.SAML.Unconfirmed {
+			return nil
+		}
+		side := *c.SAML
+		side.Unconfirmed = false
+		c.SAML = &side
+		return nil
+	})
+}
+
 // editSAML changes a copy of the SAML side of a connection: the one that is there is shared.
 func (s *Service) editSAML(ctx context.Context, slug, connection string, actor audit.Party, fn func(*directory.SAML)) (ConnectionView, error) {
-	return s.editConnection(ctx, slug, connection, actor, func(_ *plan, c *directory.Connection) error {
+	return s.editConnection(ctx, slug, connection, actor, func(p *plan, c *directory.Connection) error {
 		if c.Protocol != directory.ProtocolSAML || c.SAML == nil {
 			return errs.Conflict("not_saml", "The connection %q does not speak SAML.", c.Name)
 		}
@@ -104,12 +121,21 @@ func (s *Service) editSAML(ctx context.Context, slug, connection string, actor a
 		if fn(&side); reflect.DeepEqual(side, *c.SAML) {
 			return nil
 		}
+		// An owner's change of one thing confirms nothing that somebody else changed before.
+		if !p.byOwner && !sameWord(side, *was.SAML) {
+			side.Unconfirmed = true
+		}
 		c.SAML = &side
 		if !sameIdP(was, *c) {
 			c.VerifiedAt = time.Time{}
 		}
 		return nil
 	})
+}
+
+// sameWord reports whether two sides believe the same keys of the same IdP in the same words.
+func sameWord(a, b directory.SAML) bool {
+	return a.EntityID == b.EntityID && reflect.DeepEqual(a.Certificates, b.Certificates) && a.Attributes == b.Attributes
 }
 
 // ActivateConnection lets people sign in through a connection. While the IdP is not known the answer

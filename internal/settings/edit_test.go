@@ -153,6 +153,10 @@ func TestSetup_GoesFromNothingToSigningInAndProvisioning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// All that it changes is that the operator's word confirms what an administrator set up.
+		if r := s.mustApply(t, string(out), ApplyOptions{Prune: true}); !slices.Equal(r.Changes, []string{"connections.okta.unconfirmed: yes -> (none)"}) {
+			t.Errorf("changes %v", r.Changes)
+		}
 		if r := s.mustApply(t, string(out), ApplyOptions{Prune: true}); len(r.Changes) > 0 {
 			t.Errorf("changes %v", r.Changes)
 		}
@@ -377,4 +381,57 @@ func TestWords_OfEveryProviderNameTheAddressesOfTheConnection(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestConnection_ThatAnAdministratorChangedWaitsForAnOwner(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		ctx := context.Background()
+		s.mustApply(t, "workspace: acme\npreset: omnivoo\nowners: [{email: root@acme.test}]\n", ApplyOptions{})
+		id, _, err := s.Workspace(ctx, "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var owner audit.Party
+		if err := s.DB.Read(ctx, id, func(tx *store.Tx) error {
+			m, err := tx.MemberByEmail("root@acme.test")
+			if err == nil {
+				owner = audit.Party{Kind: "member", ID: m.ID, Name: m.Email}
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		con, err := s.CreateConnection(ctx, "acme", "okta", "okta", administrator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		idp := samltest.NewIdP("https://idp.test/a", samltest.NewECKey(elliptic.P256()))
+		want := func(what string, unconfirmed bool, v ConnectionView, err error) {
+			t.Helper()
+			if err != nil || v.Unconfirmed != unconfirmed {
+				t.Errorf("%s: unconfirmed %v, %v", what, v.Unconfirmed, err)
+			}
+		}
+		v, _, err := s.ImportMetadata(ctx, "acme", con.ID, Source{XML: idp.Metadata()}, administrator)
+		want("an administrator's metadata", true, v, err)
+		if _, err := s.ConfirmConnection(ctx, "acme", con.ID, administrator); errs.CodeOf(err) != "not_an_owner" {
+			t.Errorf("confirmed by an administrator: %v", err)
+		}
+		v, err = s.SetAttributes(ctx, "acme", con.ID, directory.Attributes{Email: "mail"}, owner)
+		want("an owner's change beside it", true, v, err)
+		v, err = s.ConfirmConnection(ctx, "acme", con.ID, owner)
+		want("an owner's word", false, v, err)
+		v, err = s.SetIdPInitiated(ctx, "acme", con.ID, false, administrator)
+		want("the tile", false, v, err)
+		v, err = s.ActivateConnection(ctx, "acme", con.ID, administrator)
+		want("an administrator's activation", false, v, err)
+		v, err = s.SetAttributes(ctx, "acme", con.ID, directory.Attributes{Email: "sneaky"}, administrator)
+		want("an administrator's attributes", true, v, err)
+		v, err = s.ConfirmConnection(ctx, "acme", con.ID, owner)
+		want("an owner's word again", false, v, err)
+		// The same entity ID with a key of the administrator's own.
+		other := samltest.NewIdP("https://idp.test/a", samltest.NewECKey(elliptic.P256()))
+		v, _, err = s.ImportMetadata(ctx, "acme", con.ID, Source{XML: other.Metadata()}, administrator)
+		want("an administrator's key", true, v, err)
+	})
 }

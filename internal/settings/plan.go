@@ -20,6 +20,8 @@ type plan struct {
 	idps  identities // of the file's connections
 	// allowPrivate accepts IdPs that are reached by plain http.
 	allowPrivate bool
+	// byOwner says that an owner or the operator acts.
+	byOwner bool
 
 	before *directory.Config // nil for a workspace that does not exist
 	after  *directory.Config

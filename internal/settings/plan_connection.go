@@ -100,6 +100,7 @@ func (p *plan) saml(c *directory.Connection, was directory.Connection, part conn
 	if idp != nil {
 		setIdentityProvider(&next, idp)
 	}
+	next.Unconfirmed = false // the operator's word
 	if c.SAML != nil && reflect.DeepEqual(*c.SAML, next) {
 		return
 	}

@@ -62,12 +62,18 @@ func stateOf(c *directory.Config) state {
 	return s
 }
 
+// unconfirmedKey ends the key of a connection that waits for an owner's word.
+const unconfirmedKey = ".unconfirmed"
+
 // saml puts the SAML side of a connection. Certificates are told by their fingerprints.
 func (s state) saml(at string, side *directory.SAML) {
 	if side == nil {
 		return
 	}
 	s[at+".idp_initiated"] = yesNo(side.IdPInitiated)
+	if side.Unconfirmed {
+		s[at+unconfirmedKey] = yesNo(true)
+	}
 	for _, k := range attributeKeys() {
 		s.put(at+".attributes."+k.name, *k.at(&side.Attributes))
 	}
@@ -228,7 +234,8 @@ func checkDrift(last, now, wanted state) error {
 	}
 	var lines []string
 	for _, d := range now.to(wanted) {
-		if last[d.key] != d.from && !last.olderThan(d) {
+		// Whether an owner has confirmed a connection is no key of the file: to apply it is the operator's word.
+		if last[d.key] != d.from && !last.olderThan(d) && !strings.HasSuffix(d.key, unconfirmedKey) {
 			lines = append(lines, fmt.Sprintf("%s: last applied %s, now %s, file %s", d.key, orNone(last[d.key]), orNone(d.from), orNone(d.to)))
 		}
 	}

@@ -26,6 +26,8 @@ type ConnectionView struct {
 	IdP          *IdPView              `json:"idp,omitempty"`
 	IdPInitiated *bool                 `json:"idp_initiated,omitempty"`
 	Attributes   *directory.Attributes `json:"attributes,omitempty"`
+	// Unconfirmed says that owners do not sign in through it until one of them confirms it.
+	Unconfirmed bool `json:"unconfirmed,omitempty"`
 }
 
 // Verified reports whether the connection is active and proven.
@@ -59,6 +61,7 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 	if c.SAML != nil {
 		side := *c.SAML
 		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c.SAML)
+		v.Unconfirmed = side.Unconfirmed
 	}
 	switch {
 	case c.ID == "": // a dry run has no addresses to give
