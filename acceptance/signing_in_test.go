@@ -109,10 +109,15 @@ func spInitiatedSignsIn(t *testing.T, w *world) {
 		if second := c.product.signIn(b); second.sid != first.sid {
 			t.Errorf("the second sign-in is of the session %s, the first of %s", second.sid, first.sid)
 		}
-		// The IdP reads our requests more strictly than the vendors do: an old one is no answer to a new sign-in.
-		stranger := w.newBrowser()
-		late := c.answer(c.begins(w.newBrowser(), c.login()), ann)
-		c.refused(stranger, stranger.deliver(late), "in_response_to", "in_response_to")
+		// The answer to a sign-in of one browser signs no other in: neither one that has begun nothing nor
+		// one that has begun its own (A39).
+		stranger, busy := w.newBrowser(), w.newBrowser()
+		c.begins(busy, c.login())
+		begun := w.newBrowser()
+		answer := c.answer(c.begins(begun, c.login()), ann)
+		c.refused(stranger, stranger.deliver(answer), "in_response_to", "in_response_to")
+		c.refused(busy, busy.deliver(answer), "in_response_to", "in_response_to")
+		c.landed(begun, begun.deliver(answer), ann)
 		if p := stranger.open(signinPage("nobody-" + slug)); p.status != http.StatusOK || p.form("password") == nil || p.way() != "" {
 			t.Errorf("an unknown workspace is answered %d:\n%.1000s", p.status, p.text)
 		}
