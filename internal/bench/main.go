@@ -39,6 +39,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	serveAt := flags.String("serve", "", "be the server on this `database` (sqlite:PATH or postgres://...); used by the program itself")
+	masterFile := flags.String("master", "", "`file` with the master key of that server; used by the program itself")
 	quick := flags.Bool("quick", false, "about a minute and a half instead of four: fewer and shorter rounds, fewer people")
 	people := flags.Int("n", 0, "`people` created one by one in the long run (default 20000, quick 4000)")
 	only := flags.String("only", "", "measure only what has this `name` in it, and its limit")
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *serveAt != "" {
-		return serve(ctx, *serveAt)
+		return serve(ctx, *serveAt, *masterFile)
 	}
 	p := plan{rounds: 3, each: 500 * time.Millisecond, people: 20_000, crowd: 100_000, large: 10_000, ends: 200, starts: 5, concurrency: []int{1, 8, 32}}
 	if *quick {

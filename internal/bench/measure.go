@@ -148,7 +148,7 @@ func (h *house) open(ctx context.Context) (clean func() error, err error) {
 		h.limits = l
 	}
 	undo = append(undo, h.limits.close)
-	if h.child, err = startChild(ctx, h.database); err != nil {
+	if h.child, err = startChild(ctx, h.database, h.plan.dir); err != nil {
 		return clean, err
 	}
 	undo = append(undo, func() error {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/store/sqlite"
 )
@@ -27,7 +28,11 @@ func furnished(t *testing.T, r *report) *house {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	site, outbox, err := handler(ctx, db, slog.New(slog.DiscardHandler))
+	master, err := keys.NewMaster(make([]byte, keys.MasterBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, outbox, err := handler(ctx, db, master, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

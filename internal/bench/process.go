@@ -82,13 +82,16 @@ func (p *process) stop() error {
 	return nil
 }
 
+// masterName is the file of the master key in the work folder, where the product looks for it too.
+const masterName = "master.key"
+
 // startChild starts this program again as the server of a database.
-func startChild(ctx context.Context, database string) (*child, error) {
+func startChild(ctx context.Context, database, dir string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, self, "-serve", database)
+	p, err := start(ctx, self, "-serve", database, "-master", filepath.Join(dir, masterName))
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ const origin = "http://gatehouse.test"
 
 // serve is the child: the doors as `gatehouse serve` mounts them, with the same helpers running
 // beside them, and the endpoints of control. It ends when its standard input does, so that it
-// never outlives the program that started it.
-func serve(ctx context.Context, database string) error {
+// never outlives the program that started it. masterFile is made where there is none.
+func serve(ctx context.Context, database, masterFile string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -51,7 +51,11 @@ func serve(ctx context.Context, database string) error {
 		return errors.Join(err, driver.Close())
 	}
 	defer db.Close()
-	handler, outbox, err := handler(ctx, db, log)
+	master, err := keys.LoadMaster(masterFile, true)
+	if err != nil {
+		return err
+	}
+	handler, outbox, err := handler(ctx, db, master, log)
 	if err != nil {
 		return err
 	}
@@ -89,14 +93,10 @@ type mounted func(*http.ServeMux)
 func (m mounted) Mount(mux *http.ServeMux) { m(mux) }
 
 // handler makes the doors, and the runner of the outbox that belongs beside them.
-func handler(ctx context.Context, db *store.DB, log *slog.Logger) (_ http.Handler, outbox func(context.Context) error, err error) {
+func handler(ctx context.Context, db *store.DB, master *keys.Master, log *slog.Logger) (_ http.Handler, outbox func(context.Context) error, err error) {
 	people := &provision.Service{DB: db}
 	sign := &signin.Service{DB: db, Passwords: keys.NewPasswords(2), PublicURL: origin}
 	door, err := signin.NewDoor(sign)
-	if err != nil {
-		return nil, nil, err
-	}
-	master, err := keys.NewMaster(make([]byte, keys.MasterBytes))
 	if err != nil {
 		return nil, nil, err
 	}
