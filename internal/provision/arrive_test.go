@@ -206,13 +206,15 @@ func TestSomebodyWhoIsOut_IsNeverMadeAgainBySigningIn(t *testing.T) { // rows 19
 			h.turnedAway(h.asserted("x", shown("ext-ada"), email("x@acme.test")), "account_deactivated", ada.Member)
 			// One whom nothing but a proven address says to be the same.
 			bob := h.postTo(h.entra, person("bob"))
-			h.deactivate(bob.Member)
+			h.ok(h.svc.DeleteUser(bg, h.entra, bob.ID))
 			eve := h.postTo(h.entra, person("eve"))
 			h.deactivate(eve.Member)
 			other := h.arrive(h.asserted("bob"))
 			if other == bob.Member {
 				t.Error("mail alone is identity")
 			}
+			// Whom an owner put out stays out, whichever way they come.
+			h.turnedAway(h.asserted("eve"), "account_deactivated", eve.Member)
 			h.prove("acme.test")
 			h.turnedAway(h.asserted("eve"), "account_deactivated", eve.Member)
 			h.unprove("acme.test")

@@ -173,7 +173,7 @@ func ofDirectory(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, er
 
 // ofAddress looks at who has the asserted address. In a proven domain it is them. Elsewhere mail is
 // not identity: an address in use is refused, and so is a person who is out and came through this
-// connection or its directory before, rather than made again under a fresh id.
+// connection or its directory before, or was put out by hand, rather than made again under a fresh id.
 func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
 	holders, err := tx.MembersByEmail(a.Email)
 	if err != nil {
@@ -194,7 +194,9 @@ func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 		if err != nil {
 			return recognised{}, err
 		}
-		if known || proven(cfg, a.Email) {
+		// Whom people here put out does not come back by another way in with the same address.
+		byHand := m.Sources.Has(directory.SourceOwner) || m.Sources.Has(directory.SourceSafetyNet)
+		if known || byHand || proven(cfg, a.Email) {
 			return recognised{member: m}, directory.MaySignIn(cfg, m, a.Method)
 		}
 	}
