@@ -158,7 +158,7 @@ func (w *model) stranger(a provision.Arrival, okta string) (m *modelMember, made
 	}
 	for _, o := range w.members {
 		linked := slices.ContainsFunc(w.links, func(l *modelLink) bool { return l.member == o })
-		if a.Email != "" && strings.EqualFold(o.email, a.Email) && (o.in() || o.dir == okta || linked) {
+		if a.Email != "" && strings.EqualFold(o.email, a.Email) && (o.in() || o.dir == okta || linked || o.owner) {
 			return nil, false, "forbidden"
 		}
 	}
