@@ -61,7 +61,7 @@ func runStories(t *testing.T, dir string, setup func(*testscript.Env)) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
-		Deadline:            time.Now().Add(2 * patience), // a server that should be refused would run for ever
+		Deadline:            time.Now().Add(6 * patience), // a server that should be refused would run for ever
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GATEHOUSE_DATA_DIR", filepath.Join(e.WorkDir, "data"))
