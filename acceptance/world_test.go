@@ -46,6 +46,9 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// atExit has a watched process end when it is done. By itself it waits a second for late races, in every verb.
+const atExit = "GORACE=atexit_sleep_ms=0"
+
 // built is the folder to delete at the end.
 var built string
 
@@ -132,7 +135,7 @@ func (w *world) store() []string {
 func (w *world) start() {
 	w.t.Helper()
 	cmd := exec.Command(w.binary, append(append([]string{"serve", "--listen", w.address, "--public-url", w.base}, w.store()...), w.args...)...)
-	cmd.Env = append(cleanEnv(), "GORACE=halt_on_error=0")
+	cmd.Env = append(cleanEnv(), atExit)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		w.t.Fatal(err)
@@ -207,7 +210,7 @@ func (w *world) run(env []string, args ...string) (stdout, stderr string, code i
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, w.binary, append(args, w.store()...)...)
-	cmd.Env = append(cleanEnv(), env...)
+	cmd.Env = append(append(cleanEnv(), atExit), env...)
 	cmd.Dir = w.dir
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut

@@ -67,6 +67,7 @@ func runStories(t *testing.T, dir string, setup func(*testscript.Env)) {
 			e.Setenv("GATEHOUSE_DATA_DIR", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("GATEHOUSE_LISTEN", "127.0.0.1:0")
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else every watched verb waits a second for late races
 			e.Values[processKey{}] = &processes{running: map[string]*process{}}
 			if setup != nil {
 				setup(e)
