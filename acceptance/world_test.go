@@ -34,9 +34,9 @@ var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(dir, "gatehouse")
 	args := []string{"build", "-o", path}
 	if raceEnabled {
-		// SQLite itself, C turned into Go, is left out to save time. Nothing else may be: generic code of
-		// sync that an unwatched package instantiates is linked in for everybody, and races are reported that are none.
-		args = append(args, "-race", "-gcflags=modernc.org/sqlite/lib=-race=false")
+		// SQLite itself and the password hash are left out to save time. Little else may be: generic code of sync
+		// that an unwatched package instantiates is linked in for everybody, and races are reported that are none.
+		args = append(args, "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=golang.org/x/crypto/argon2=-race=false")
 	}
 	out, err := exec.Command("go", append(args, "github.com/gatehouse-id/gatehouse/cmd/gatehouse")...).CombinedOutput()
 	if err != nil {
@@ -78,6 +78,7 @@ type world struct {
 // story runs fn on a fresh server on each database.
 func story(t *testing.T, fn func(t *testing.T, w *world), args ...string) {
 	t.Helper()
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		fn(t, newWorld(t, "", args...))

@@ -52,6 +52,7 @@ type world struct {
 // each runs fn on both databases with a workspace acme of that preset, and beta.
 func each(t *testing.T, preset string, fn func(t *testing.T, w *world)) {
 	t.Helper()
+	t.Parallel()
 	for name, driver := range map[string]func(testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

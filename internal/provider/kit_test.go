@@ -53,6 +53,7 @@ type world struct {
 // each runs fn on both databases.
 func each(t *testing.T, fn func(t *testing.T, w *world)) {
 	t.Helper()
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) { fn(t, newWorld(t, db)) })
 }
 

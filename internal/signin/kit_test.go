@@ -76,6 +76,7 @@ type world struct {
 // each runs fn on both databases, each with a clock of its own.
 func each(t *testing.T, fn func(t *testing.T, w *world)) {
 	t.Helper()
+	t.Parallel()
 	for name, driver := range map[string]func(testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

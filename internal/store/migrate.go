@@ -19,12 +19,12 @@ var migrations embed.FS
 // migration.
 const SchemaLevel = 2
 
-// migrate brings the schema to SchemaLevel, one process at a time. A schema that is ahead is
-// left alone when it still serves this binary.
+// migrate brings the schema to SchemaLevel, one process at a time. One that is there, or ahead and
+// still serving this binary, is left alone.
 func (db *DB) migrate(ctx context.Context) error {
 	return db.driver.Exclusive(ctx, "migrate", false, func(ctx context.Context) error {
-		ahead, err := db.checkServes(ctx)
-		if err != nil || ahead {
+		there, err := db.checkServes(ctx)
+		if err != nil || there {
 			return err
 		}
 		source, err := fs.Sub(migrations, "migrations")
@@ -52,9 +52,9 @@ const schemaServes = `
 	FROM   schema_serves
 	WHERE  one = 1`
 
-// checkServes reports whether the schema is ahead of this binary, and refuses one that no longer
+// checkServes reports whether the schema has all that this binary knows, and refuses one that no longer
 // serves it. A database without the table is empty.
-func (db *DB) checkServes(ctx context.Context) (ahead bool, err error) {
+func (db *DB) checkServes(ctx context.Context) (there bool, err error) {
 	var oldest, level int64
 	rows, err := db.driver.Query(ctx, schemaServes)
 	if err == nil {
@@ -75,5 +75,5 @@ func (db *DB) checkServes(ctx context.Context) (ahead bool, err error) {
 	if oldest > SchemaLevel {
 		return false, errs.Invalid("schema_too_new", "This database needs a newer gatehouse: it serves schema level %d and up, this binary has %d.", oldest, SchemaLevel)
 	}
-	return level > SchemaLevel, nil
+	return level >= SchemaLevel, nil
 }

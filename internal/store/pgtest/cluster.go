@@ -65,7 +65,11 @@ func Start(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "gatehouse-pg-")
+	place := ""
+	if !o.Fsync {
+		place = Memory()
+	}
+	dir, err := os.MkdirTemp(place, "gatehouse-pg-")
 	if err != nil {
 		return nil, fmt.Errorf("make folder for PostgreSQL: %w", err)
 	}
@@ -94,6 +98,7 @@ func serverArgs(dir string, o Options) []string {
 	if !o.Fsync {
 		settings["fsync"] = "off"
 		settings["full_page_writes"] = "off"
+		settings["max_wal_size"] = "128MB" // it is memory
 	}
 	maps.Copy(settings, o.Settings)
 	args := []string{"-D", filepath.Join(dir, "data")}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,15 +29,51 @@ func EachAt(t *testing.T, now func() time.Time, fn func(t *testing.T, db *store.
 	t.Run("postgres", func(t *testing.T) { t.Parallel(); fn(t, Open(t, Postgres(t), now)) })
 }
 
-// SQLite makes a driver on a fresh file.
+// SQLite makes a driver on a fresh file, migrated already. It is in memory where the machine has such
+// a folder, because nothing here outlives the test.
 func SQLite(t testing.TB) store.Driver {
 	t.Helper()
-	d, err := sqlite.Open(filepath.Join(t.TempDir(), "gatehouse.db"))
+	empty, err := migratedFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(pgtest.Memory(), "gatehouse-sqlite-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	path := filepath.Join(dir, "gatehouse.db")
+	if err := os.WriteFile(path, empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := sqlite.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
+
+// migratedFile is a SQLite database with the schema of today and nothing in it.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "gatehouse-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "gatehouse.db")
+	d, err := sqlite.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(d); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path) // closed, it is whole: the log was written back
+})
 
 // Postgres makes a driver on a fresh database of a real server, migrated already.
 func Postgres(t testing.TB) store.Driver {
@@ -49,12 +87,15 @@ func Postgres(t testing.TB) store.Driver {
 
 // migrated brings the database at dsn to the schema of today.
 func migrated(dsn string) error {
-	ctx := context.Background()
-	d, err := postgres.Open(ctx, dsn)
+	d, err := postgres.Open(context.Background(), dsn)
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, d, store.Options{Log: slog.New(slog.DiscardHandler)})
+	return migrate(d)
+}
+
+func migrate(d store.Driver) error {
+	db, err := store.Open(context.Background(), d, store.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return errors.Join(err, d.Close())
 	}
