@@ -164,7 +164,7 @@ func (p *IdP) entraPatch(ctx context.Context, x Person, d dialect) (string, erro
 		want, want.active = before, false
 	}
 	changes := entraChanges(conn, before, want)
-	if (x.App.reassertion && want.active || x.App.unanswered) && want.active == before.active {
+	if (x.App.reassertion && want.active || x.App.inDoubt) && want.active == before.active {
 		after := "False"
 		if want.active {
 			after = "True"
@@ -186,13 +186,13 @@ func (p *IdP) entraPatch(ctx context.Context, x Person, d dialect) (string, erro
 		// The person is gone in the application: the next cycle matches and creates again.
 		p.noteApp(x.ID, func(a *AppUser) { a.RemoteID, a.Active, a.sent = "", false, nil })
 	}
-	if err != nil && statusOf(err) == 0 {
-		p.noteApp(x.ID, func(a *AppUser) { a.unanswered = true })
+	if inDoubt(err) {
+		p.noteApp(x.ID, func(a *AppUser) { a.inDoubt = true })
 	}
 	if err != nil {
 		return "", err
 	}
-	p.noteApp(x.ID, func(a *AppUser) { a.Active, a.sent, a.reassertion, a.unanswered = want.active, &want, false, false })
+	p.noteApp(x.ID, func(a *AppUser) { a.Active, a.sent, a.reassertion, a.inDoubt = want.active, &want, false, false })
 	return verb, nil
 }
 

@@ -3,6 +3,7 @@ package idpsim
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -68,6 +69,12 @@ func statusOf(err error) int {
 		return step.Status
 	}
 	return 0
+}
+
+// inDoubt says whether a change got no usable answer: the application may have carried it out.
+func inDoubt(err error) bool {
+	var step *StepError
+	return errors.As(err, &step) && step.Unreachable() && step.Method != http.MethodGet
 }
 
 func unreachable(err error) bool {

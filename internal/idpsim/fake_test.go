@@ -21,6 +21,7 @@ type fakeApp struct {
 	groups []doc
 	calls  []string // "METHOD target"
 	deny   func(r *http.Request) int
+	hangUp func(r *http.Request) bool // after the request was carried out
 }
 
 type doc map[string]any
@@ -42,6 +43,10 @@ func (f *fakeApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answerWith(w, status, doc{"status": fmt.Sprint(status), "detail": "the test says no"})
 			return
 		}
+	}
+	if f.hangUp != nil && f.hangUp(r) {
+		w = httptest.NewRecorder()
+		defer panic(http.ErrAbortHandler)
 	}
 	parts := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.Path, "/scim/v2"), "/"), "/")
 	list := &f.users

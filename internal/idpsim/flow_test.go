@@ -286,6 +286,69 @@ func TestAnApplicationThatGoesAwayInTheMiddleIsCarriedOnWithLater(t *testing.T) 
 	}
 }
 
+// A change that got no answer may have been carried out. What the person is at the IdP afterwards must
+// reach the application, though it equals what was acknowledged last.
+func TestWhatGotNoAnswerIsSaidAgain(t *testing.T) {
+	const who = "ann.lee@acme.test"
+	changes := func(r *http.Request) bool { return r.Method != http.MethodGet }
+	for _, kind := range Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			p, f, _ := connected(t, kind, Connection{Attempts: 1})
+			_, err := p.AssignEverybody(t.Context())
+			must(t, err)
+			send := func(change func(context.Context, string) error) {
+				t.Helper()
+				err := change(t.Context(), who)
+				if err == nil && kind.IsEntra() {
+					_, err = p.Retry(t.Context())
+				}
+				if f.hangUp == nil {
+					must(t, err)
+				} else if err == nil {
+					t.Error("a change that got no answer was taken for carried out")
+				}
+			}
+			want := func(active bool) {
+				t.Helper()
+				if got := truthy(f.user(who)["active"]); got != active {
+					t.Errorf("the application has active=%v", got)
+				}
+			}
+			f.hangUp = changes
+			send(p.Deactivate)
+			want(false)
+			f.hangUp = nil
+			send(p.Reactivate)
+			want(true)
+			send(p.Deactivate)
+			f.hangUp = changes
+			send(p.Reactivate)
+			want(true)
+			f.hangUp = nil
+			send(p.Deactivate)
+			want(false)
+		})
+	}
+}
+
+func TestSomebodyWhoLeavesWhileTheirCreateIsInDoubtIsPutOut(t *testing.T) {
+	const who = "ann.lee@acme.test"
+	for _, kind := range []Kind{Okta, OktaCustom} {
+		t.Run(string(kind), func(t *testing.T) {
+			p, f, _ := connected(t, kind, Connection{Attempts: 1})
+			f.hangUp = func(r *http.Request) bool { return r.Method == http.MethodPost }
+			if err := p.Assign(t.Context(), who); err == nil {
+				t.Fatal("a create that got no answer was taken for carried out")
+			}
+			f.hangUp = nil
+			must(t, p.Deactivate(t.Context(), who))
+			if truthy(f.user(who)["active"]) {
+				t.Error("the application still has them")
+			}
+		})
+	}
+}
+
 func TestARestartAddsMembersTwiceAndReassertsActive(t *testing.T) {
 	p, f, _ := connected(t, Entra, Connection{})
 	_, err := p.AssignEverybody(t.Context())

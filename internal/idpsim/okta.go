@@ -62,6 +62,20 @@ func (p *IdP) oktaProvision(ctx context.Context, x Person) error {
 	return p.oktaRestore(ctx, x, truthy(found.get("active")))
 }
 
+// oktaWithdraw puts somebody out whose create got no answer and who has left meanwhile.
+func (p *IdP) oktaWithdraw(ctx context.Context, x Person) error {
+	if !x.App.inDoubt {
+		return nil
+	}
+	found, err := p.oktaFind(ctx, x)
+	if err != nil || found == nil {
+		return err
+	}
+	x.App.RemoteID = found.text("id")
+	p.noteApp(x.ID, func(a *AppUser) { a.RemoteID = x.App.RemoteID })
+	return p.oktaSetActive(ctx, x, false)
+}
+
 // oktaRestore makes a known person active and writes their profile. The read before the PUT is
 // also how Okta sees that a PATCH took effect.
 func (p *IdP) oktaRestore(ctx context.Context, x Person, active bool) error {

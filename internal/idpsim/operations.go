@@ -143,6 +143,7 @@ func (p *IdP) oktaTask(ctx context.Context, x Person, name string, entering bool
 	}
 	err := p.oktaSend(ctx, x, name)
 	p.noteApp(x.ID, func(a *AppUser) {
+		a.inDoubt = inDoubt(err) || err != nil && a.inDoubt
 		a.Error = ""
 		if err != nil {
 			a.Error = err.Error()
@@ -165,10 +166,10 @@ func (p *IdP) oktaTask(ctx context.Context, x Person, name string, entering bool
 func (p *IdP) oktaSend(ctx context.Context, x Person, name string) error {
 	switch {
 	case x.App.RemoteID == "" && !x.inScope():
-		return nil
+		return p.oktaWithdraw(ctx, x)
 	case x.App.RemoteID == "" || name == "assign":
 		return p.oktaProvision(ctx, x)
-	case x.inScope() != x.App.Active:
+	case x.inScope() != x.App.Active, x.App.inDoubt:
 		return p.oktaSetActive(ctx, x, x.inScope())
 	case !x.inScope():
 		return nil

@@ -42,7 +42,7 @@ type AppUser struct {
 	Attempts    int    `json:"attempts,omitempty"` // failed attempts in a row
 	RetryCycle  int    `json:"retryCycle,omitempty"`
 	sent        *profile
-	unanswered  bool // Entra: a change got no answer, so what the application holds is not known
+	inDoubt     bool // a change got no answer, so what the application holds is not known
 	reassertion bool // Entra, after a restart: say active=true again
 }
 

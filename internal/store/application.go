@@ -9,25 +9,6 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 )
 
-const applicationsOf = `SELECT id, name, settings, created_at FROM application WHERE workspace_id = $1 ORDER BY created_at, id`
-
-func (tx *Tx) loadApplications(cfg *directory.Config) error {
-	return tx.each(func(r Rows) error {
-		var a directory.Application
-		var settings string
-		var created int64
-		if err := r.Scan(&a.ID, &a.Name, &settings, &created); err != nil {
-			return err
-		}
-		if err := json.Unmarshal([]byte(settings), &a); err != nil {
-			return fmt.Errorf("application %s: %w", a.ID, err)
-		}
-		a.CreatedAt = instant(created)
-		cfg.Applications = append(cfg.Applications, a)
-		return nil
-	}, applicationsOf, tx.workspace)
-}
-
 const insertApplication = `
 	INSERT INTO application (workspace_id, id, name, name_folded, settings, secret, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 

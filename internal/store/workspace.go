@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -54,46 +55,27 @@ func (tx *Tx) configuration(what string) {
 
 const workspaceVersion = `SELECT version FROM workspace WHERE id = $1`
 
-const workspaceByID = `
-	SELECT id, slug, name, preset, policy, enforcement, version, created_at, updated_at
-	FROM   workspace WHERE id = $1`
-
 // Config returns the workspace's configuration as of this transaction. It may be shared with
 // others: it is never changed in place.
 func (tx *Tx) Config() (*directory.Config, error) {
-	for range maxConfigReads {
-		version, err := tx.configVersion()
-		if err != nil {
-			return nil, err
-		}
-		if cfg := tx.db.configs.get(tx.workspace, version); cfg != nil {
-			return cfg, nil
-		}
-		cfg, err := tx.loadConfig()
-		if err != nil {
-			return nil, fmt.Errorf("load configuration: %w", err)
-		}
-		// Under read committed the parts may be newer than the version read first. Only a
-		// configuration that did not move meanwhile is one.
-		again, err := tx.configVersion()
-		if err != nil {
-			return nil, err
-		}
-		if cfg.Workspace.Version != version || again != version {
-			continue
-		}
-		// Others get it after the commit: on SQLite it may hold what a neighbour of the
-		// same common transaction has not committed yet.
-		if !tx.wroteConfiguration() {
-			tx.config = cfg
-		}
+	version, err := tx.configVersion()
+	if err != nil {
+		return nil, err
+	}
+	if cfg := tx.db.configs.get(tx.workspace, version); cfg != nil {
 		return cfg, nil
 	}
-	return nil, errs.Unavailable("busy", "The settings of this workspace are being changed by many at once. Try again.")
+	cfg, err := tx.loadConfig()
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	// Others get it after the commit: on SQLite it may hold what a neighbour of the
+	// same common transaction has not committed yet.
+	if !tx.wroteConfiguration() {
+		tx.config = cfg
+	}
+	return cfg, nil
 }
-
-// maxConfigReads bounds how often a configuration that moves is read again.
-const maxConfigReads = 20
 
 func (tx *Tx) configVersion() (version int64, err error) {
 	found, err := tx.one([]any{&version}, workspaceVersion, tx.workspace)
@@ -107,100 +89,99 @@ func (tx *Tx) configVersion() (version int64, err error) {
 // configuration is not committed yet and must not be seen by others.
 func (tx *Tx) wroteConfiguration() bool { return tx.changed != "" }
 
-const rolesOf = `SELECT id, name, rank, permissions FROM role WHERE workspace_id = $1 ORDER BY rank, id`
+// The parts of a configuration, in the order in which they are read.
+const (
+	partWorkspace = iota + 1
+	partRole
+	partMapping
+	partConnection
+	partDirectory
+	partApplication
+	partDomain
+)
 
-const mappingsOf = `SELECT id, directory_id, connection_id, pattern, role_id FROM role_mapping WHERE workspace_id = $1 ORDER BY id`
-
-const connectionsOf = `
-	SELECT id, name, provider, protocol, status, verified_at, created_at, saml
-	FROM   connection WHERE workspace_id = $1 ORDER BY created_at, id`
-
-const directoriesOf = `
-	SELECT id, name, connection_id, enabled, mode, override, created_at
-	FROM   directory WHERE workspace_id = $1 ORDER BY created_at, id`
-
-const domainsOf = `SELECT domain FROM domain_handle WHERE workspace_id = $1 ORDER BY domain`
+// configOf reads all parts in one statement: under read committed only that sees them all as of one
+// moment. Every part fills the columns that it needs, place orders its rows.
+const configOf = `
+	SELECT part, place, a, b, c, d, e, f, n, m FROM (
+		SELECT 1 AS part, version AS place, id AS a, slug AS b, name AS c, preset AS d, policy AS e, enforcement AS f, created_at AS n, updated_at AS m
+		FROM   workspace WHERE id = $1
+		UNION ALL SELECT 2, rank, id, name, permissions, '', '', '', 0, 0 FROM role WHERE workspace_id = $1
+		UNION ALL SELECT 3, 0, id, directory_id, connection_id, pattern, role_id, '', 0, 0 FROM role_mapping WHERE workspace_id = $1
+		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, saml, verified_at, 0 FROM connection WHERE workspace_id = $1
+		UNION ALL SELECT 5, created_at, id, name, connection_id, mode, override, '', CASE WHEN enabled THEN 1 ELSE 0 END, 0
+		FROM   directory WHERE workspace_id = $1
+		UNION ALL SELECT 6, created_at, id, name, settings, '', '', '', 0, 0 FROM application WHERE workspace_id = $1
+		UNION ALL SELECT 7, 0, domain, '', '', '', '', '', 0, 0 FROM domain_handle WHERE workspace_id = $1
+	) AS parts ORDER BY part, place, a`
 
 func (tx *Tx) loadConfig() (*directory.Config, error) {
 	cfg := &directory.Config{}
-	w := &cfg.Workspace
-	var policy, enforcement string
-	var created, updated int64
-	if _, err := tx.one([]any{&w.ID, &w.Slug, &w.Name, &w.Preset, &policy, &enforcement, &w.Version, &created, &updated}, workspaceByID, tx.workspace); err != nil {
-		return nil, err
-	}
-	w.CreatedAt, w.UpdatedAt = instant(created), instant(updated)
-	if err := json.Unmarshal([]byte(policy), &w.Policy); err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
-	}
-	if err := json.Unmarshal([]byte(enforcement), &w.Enforcement); err != nil {
-		return nil, fmt.Errorf("enforcement: %w", err)
-	}
-	if err := tx.each(func(r Rows) error {
-		var role directory.Role
-		var rank int64
-		var permissions string
-		if err := r.Scan(&role.ID, &role.Name, &rank, &permissions); err != nil {
+	err := tx.each(func(r Rows) error {
+		var p configPart
+		if err := r.Scan(&p.part, &p.place, &p.a, &p.b, &p.c, &p.d, &p.e, &p.f, &p.n, &p.m); err != nil {
 			return err
 		}
-		role.Rank = int(rank)
+		return p.addTo(cfg)
+	}, configOf, tx.workspace)
+	return cfg, err
+}
+
+// configPart is a row of configOf.
+type configPart struct {
+	part, place      int64
+	a, b, c, d, e, f string
+	n                *int64
+	m                int64
+}
+
+// addTo reads the row as the part that it is.
+func (p configPart) addTo(cfg *directory.Config) error {
+	at := instant(p.place)
+	switch p.part {
+	case partWorkspace:
+		w := &cfg.Workspace
+		w.ID, w.Slug, w.Name, w.Preset, w.Version = p.a, p.b, p.c, p.d, p.place
+		w.CreatedAt, w.UpdatedAt = instant(*p.n), instant(p.m)
+		return errors.Join(parse("policy", p.e, &w.Policy), parse("enforcement", p.f, &w.Enforcement))
+	case partRole:
+		role := directory.Role{ID: p.a, Name: p.b, Rank: int(p.place)}
+		err := parse("permissions of role "+p.a, p.c, &role.Permissions)
 		cfg.Roles = append(cfg.Roles, role)
-		return json.Unmarshal([]byte(permissions), &cfg.Roles[len(cfg.Roles)-1].Permissions)
-	}, rolesOf, tx.workspace); err != nil {
-		return nil, err
-	}
-	if err := tx.each(func(r Rows) error {
-		var m directory.RoleMapping
-		cfg.Mappings = append(cfg.Mappings, m)
-		p := &cfg.Mappings[len(cfg.Mappings)-1]
-		return r.Scan(&p.ID, &p.Directory, &p.Connection, &p.Match, &p.Role)
-	}, mappingsOf, tx.workspace); err != nil {
-		return nil, err
-	}
-	if err := tx.each(func(r Rows) error {
-		var c directory.Connection
-		var protocol, status, settings string
-		var verified *int64
-		var created int64
-		if err := r.Scan(&c.ID, &c.Name, &c.Provider, &protocol, &status, &verified, &created, &settings); err != nil {
-			return err
-		}
-		c.Protocol, c.Status = directory.Protocol(protocol), directory.ConnectionStatus(status)
-		c.VerifiedAt, c.CreatedAt = maybeInstant(verified), instant(created)
+		return err
+	case partMapping:
+		cfg.Mappings = append(cfg.Mappings, directory.RoleMapping{ID: p.a, Directory: p.b, Connection: p.c, Match: p.d, Role: p.e})
+	case partConnection:
+		c := directory.Connection{ID: p.a, Name: p.b, Provider: p.c, Protocol: directory.Protocol(p.d),
+			Status: directory.ConnectionStatus(p.e), VerifiedAt: maybeInstant(p.n), CreatedAt: at}
+		var err error
 		if c.Protocol == directory.ProtocolSAML {
-			if err := readSAML(&c, settings); err != nil {
-				return err
-			}
+			err = readSAML(&c, p.f)
 		}
 		cfg.Connections = append(cfg.Connections, c)
-		return nil
-	}, connectionsOf, tx.workspace); err != nil {
-		return nil, err
-	}
-	if err := tx.each(func(r Rows) error {
-		var d directory.Directory
-		var mode, override string
-		var created int64
-		if err := r.Scan(&d.ID, &d.Name, &d.Connection, &d.Enabled, &mode, &override, &created); err != nil {
-			return err
-		}
-		d.Mode, d.CreatedAt = directory.Mode(mode), instant(created)
+		return err
+	case partDirectory:
+		d := directory.Directory{ID: p.a, Name: p.b, Connection: p.c, Enabled: *p.n != 0, Mode: directory.Mode(p.d), CreatedAt: at}
+		err := parse("policy of directory "+p.a, p.e, &d.Override)
 		cfg.Directories = append(cfg.Directories, d)
-		return json.Unmarshal([]byte(override), &cfg.Directories[len(cfg.Directories)-1].Override)
-	}, directoriesOf, tx.workspace); err != nil {
-		return nil, err
+		return err
+	case partApplication:
+		app := directory.Application{ID: p.a, Name: p.b}
+		err := parse("application "+p.a, p.c, &app)
+		app.CreatedAt = at
+		cfg.Applications = append(cfg.Applications, app)
+		return err
+	case partDomain:
+		cfg.Domains = append(cfg.Domains, p.a)
 	}
-	if err := tx.loadApplications(cfg); err != nil {
-		return nil, err
+	return nil
+}
+
+func parse(what, text string, into any) error {
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	return cfg, tx.each(func(r Rows) error {
-		var d string
-		if err := r.Scan(&d); err != nil {
-			return err
-		}
-		cfg.Domains = append(cfg.Domains, d)
-		return nil
-	}, domainsOf, tx.workspace)
+	return nil
 }
 
 const appliedState = `SELECT applied FROM workspace WHERE id = $1`
