@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -44,7 +45,7 @@ func (d *Door) Handle(h HandlerFunc) http.Handler {
 		limit = DefaultMaxBody
 	}
 	run := protect(d.Fail, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		r.Body = bounded(w, r, limit)
 		if err := h(w, r); err != nil {
 			fail(d.Fail, w, r, err)
 		}
@@ -54,6 +55,24 @@ func (d *Door) Handle(h HandlerFunc) http.Handler {
 	}
 	return run
 }
+
+// bounded is the request's body of limit bytes at the most. One that says of itself that it is longer is not
+// read at all, or strangers would have us take in limit bytes for each refusal.
+func bounded(w http.ResponseWriter, r *http.Request, limit int64) io.ReadCloser {
+	body := http.MaxBytesReader(w, r.Body, limit)
+	if r.ContentLength <= limit {
+		return body
+	}
+	w.Header().Set("Connection", "close") // what is under way on it is not for us
+	return refusedBody{body, limit}
+}
+
+type refusedBody struct {
+	io.Closer
+	limit int64
+}
+
+func (b refusedBody) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: b.limit} }
 
 // JSONDoor returns a door for programs: errors are problem documents (RFC 9457), nothing is
 // cached or framed. There is no cross-origin check, because what is behind it asks for a

@@ -241,6 +241,37 @@ func TestBodyOverTheLimit_Is413(t *testing.T) {
 	}
 }
 
+func TestBodyThatSaysItIsTooLong_IsNotRead(t *testing.T) {
+	s := site(Site{}, func(mux *http.ServeMux) {
+		mux.Handle("POST /json", (&Door{Fail: FailJSON, MaxBody: 10}).Handle(func(_ http.ResponseWriter, r *http.Request) error {
+			_, err := io.ReadAll(r.Body)
+			return err
+		}))
+	})
+	for said, read := range map[int64]int{11: 0, -1: 11} {
+		body := &counted{Reader: strings.NewReader(strings.Repeat("x", 1000))}
+		r := httptest.NewRequest("POST", "/json", body)
+		r.ContentLength = said
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusRequestEntityTooLarge || body.bytes != read {
+			t.Errorf("a body that says it has %d bytes: %d after %d were read, want 413 after %d", said, w.Code, body.bytes, read)
+		}
+	}
+}
+
+// counted counts what is read of it.
+type counted struct {
+	io.Reader
+	bytes int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.bytes += n
+	return n, err
+}
+
 func TestUnknownPath_AnswersInTheShapeTheCallerReads(t *testing.T) {
 	s := site(Site{}, func(mux *http.ServeMux) {
 		mux.HandleFunc("GET /there", func(http.ResponseWriter, *http.Request) {})
