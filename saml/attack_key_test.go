@@ -4,6 +4,7 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,6 +245,9 @@ func TestSignatureForms_OtherThanOneAreRefused(t *testing.T) {
 	}
 	uri := `URI="#` + r.Assertion.ID + `"`
 	transforms := "</ds:Transforms>"
+	// These cover something else than the Assertion that they are in.
+	elsewhere := []string{"A22, a reference to something else first", "A22, a reference to something else last", "A31, an external reference",
+		"A31, xpointer", "A31, the whole document", "A31, no URI"}
 	for _, test := range []struct {
 		name   string
 		change func(signature string) string
@@ -278,7 +282,11 @@ func TestSignatureForms_OtherThanOneAreRefused(t *testing.T) {
 				s.accept(t, []byte(doc))
 				return
 			}
-			s.refuse(t, []byte(doc), saml.ReasonSignature)
+			reason := saml.ReasonSignature
+			if slices.Contains(elsewhere, test.name) {
+				reason = saml.ReasonReference
+			}
+			s.refuse(t, []byte(doc), reason)
 		})
 	}
 	t.Run("A23, two SignedInfos", func(t *testing.T) {
@@ -289,6 +297,6 @@ func TestSignatureForms_OtherThanOneAreRefused(t *testing.T) {
 	})
 	t.Run("A23, a comment in DigestValue", func(t *testing.T) {
 		doc := dsigtest.Sign(t, unsigned, r.Assertion.ID, key, dsigtest.Options{})
-		s.refuse(t, []byte(replaceOnce(t, doc, "</ds:DigestValue>", "<!-- x --></ds:DigestValue>")), saml.ReasonMalformed)
+		s.refuse(t, []byte(replaceOnce(t, doc, "</ds:DigestValue>", "<!-- x --></ds:DigestValue>")), saml.ReasonComment)
 	})
 }

@@ -18,45 +18,45 @@ func TestXMLTricks_AreRefused(t *testing.T) {
 	s.accept(t, []byte(doc))
 	root := "<saml2p:Response "
 	begin := func(prolog string) string { return prolog + bare(doc) }
-	for _, test := range []struct{ name, attack string }{
-		{"A13, a comment that cuts the name short", replace(t, doc, "alice@corp.example<", "alice@corp.example<!---->.evil.example<")},
-		{"A14, a comment that lengthens the name", replace(t, doc, ">alice@", ">a<!--dmin-->lice@")},
-		{"A15, a processing instruction in the name", replace(t, doc, ">alice@", "><?p not-an-?>alice@")},
-		{"A16, DOCTYPE with quotes", begin(`<!DOCTYPE x PUBLIC "a'b" 'c"d'>`)},
-		{"A16, DOCTYPE with a comment", begin(`<!DOCTYPE x [<!-- ' " > -->]>`)},
-		{"A16, CDATA around the name", replace(t, doc, ">alice@corp.example<", "><![CDATA[alice@corp.example]]><")},
-		{"A17, a relative namespace URI", replaceOnce(t, doc, root, root+`xmlns:q="1" `)},
-		{"A18, q:ID beside ID", replaceOnce(t, doc, ` ID="`+r.Assertion.ID+`"`, ` ID="`+r.Assertion.ID+`" xmlns:q="urn:q" q:ID="`+r.Assertion.ID+`"`)},
-		{"A18, Id beside ID", replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" Id="`+r.Assertion.ID+`"`)},
-		{"A18, id beside ID", replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" id="`+r.Assertion.ID+`"`)},
-		{"A18, xml:id beside ID", replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" xml:id="`+r.Assertion.ID+`"`)},
-		{"A18, two attributes of one name", replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" ID="_other"`)},
-		{"A20, ATTLIST makes an ID", begin(`<!DOCTYPE saml2p:Response [<!ATTLIST saml2:Assertion AltID ID #IMPLIED>]>`)},
-		{"A21, two colons", replace(t, doc, "saml2:Issuer", "saml2::Issuer")},
-		{"A21, empty prefix", replaceOnce(t, doc, root, root+`:a="" `)},
-		{"A21, xmlns:xmlns", replaceOnce(t, doc, root, root+`xmlns:xmlns="urn:x" `)},
-		{"A21, a directive with a comment", begin(`<!x <!-- -->>`)},
-		{"A21, an undeclared prefix", replaceOnce(t, doc, root, root+`nobody:x="1" `)},
-		{"A24, external entity", begin(`<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>`)},
-		{"A24, external DTD", begin(`<!DOCTYPE x SYSTEM "http://127.0.0.1:1/x.dtd">`)},
-		{"A24, billion laughs", begin(laughs())},
-		{"A24, an entity in the name", replace(t, doc, ">alice@", ">&e;alice@")},
-		{"SA08, empty DOCTYPE", begin(`<!DOCTYPE saml2p:Response>`)},
-		{"an element after the root", doc + "<x/>"},
-		{"text after the root", doc + "x"},
-		{"a comment after the root", doc + "<!-- x -->"},
-		{"another encoding's label", begin(`<?xml version="1.0" encoding="UTF-16"?>`)},
-		{"an invalid byte", replace(t, doc, ">alice@", ">\xffalice@")},
-		{"a NUL", replace(t, doc, ">alice@", ">&#0;alice@")},
-		{"nothing", ""},
-		{"not XML", "SAMLResponse"},
-		{"deflated", "\x78\x9c\x03\x00\x00\x00\x00\x01"},
+	for _, test := range []struct{ name, reason, attack string }{
+		{"A13, a comment that cuts the name short", saml.ReasonComment, replace(t, doc, "alice@corp.example<", "alice@corp.example<!---->.evil.example<")},
+		{"A14, a comment that lengthens the name", saml.ReasonComment, replace(t, doc, ">alice@", ">a<!--dmin-->lice@")},
+		{"A15, a processing instruction in the name", saml.ReasonInstruction, replace(t, doc, ">alice@", "><?p not-an-?>alice@")},
+		{"A16, DOCTYPE with quotes", saml.ReasonDTD, begin(`<!DOCTYPE x PUBLIC "a'b" 'c"d'>`)},
+		{"A16, DOCTYPE with a comment", saml.ReasonDTD, begin(`<!DOCTYPE x [<!-- ' " > -->]>`)},
+		{"A16, CDATA around the name", saml.ReasonCDATA, replace(t, doc, ">alice@corp.example<", "><![CDATA[alice@corp.example]]><")},
+		{"A17, a relative namespace URI", saml.ReasonMalformed, replaceOnce(t, doc, root, root+`xmlns:q="1" `)},
+		{"A18, q:ID beside ID", saml.ReasonMalformed, replaceOnce(t, doc, ` ID="`+r.Assertion.ID+`"`, ` ID="`+r.Assertion.ID+`" xmlns:q="urn:q" q:ID="`+r.Assertion.ID+`"`)},
+		{"A18, Id beside ID", saml.ReasonMalformed, replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" Id="`+r.Assertion.ID+`"`)},
+		{"A18, id beside ID", saml.ReasonMalformed, replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" id="`+r.Assertion.ID+`"`)},
+		{"A18, xml:id beside ID", saml.ReasonMalformed, replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" xml:id="`+r.Assertion.ID+`"`)},
+		{"A18, two attributes of one name", saml.ReasonMalformed, replaceOnce(t, doc, ` ID="`+r.ID+`"`, ` ID="`+r.ID+`" ID="_other"`)},
+		{"A20, ATTLIST makes an ID", saml.ReasonDTD, begin(`<!DOCTYPE saml2p:Response [<!ATTLIST saml2:Assertion AltID ID #IMPLIED>]>`)},
+		{"A21, two colons", saml.ReasonMalformed, replace(t, doc, "saml2:Issuer", "saml2::Issuer")},
+		{"A21, empty prefix", saml.ReasonMalformed, replaceOnce(t, doc, root, root+`:a="" `)},
+		{"A21, xmlns:xmlns", saml.ReasonMalformed, replaceOnce(t, doc, root, root+`xmlns:xmlns="urn:x" `)},
+		{"A21, a directive with a comment", saml.ReasonMalformed, begin(`<!x <!-- -->>`)},
+		{"A21, an undeclared prefix", saml.ReasonMalformed, replaceOnce(t, doc, root, root+`nobody:x="1" `)},
+		{"A24, external entity", saml.ReasonDTD, begin(`<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>`)},
+		{"A24, external DTD", saml.ReasonDTD, begin(`<!DOCTYPE x SYSTEM "http://127.0.0.1:1/x.dtd">`)},
+		{"A24, billion laughs", saml.ReasonDTD, begin(laughs())},
+		{"A24, an entity in the name", saml.ReasonMalformed, replace(t, doc, ">alice@", ">&e;alice@")},
+		{"SA08, empty DOCTYPE", saml.ReasonDTD, begin(`<!DOCTYPE saml2p:Response>`)},
+		{"an element after the root", saml.ReasonMalformed, doc + "<x/>"},
+		{"text after the root", saml.ReasonMalformed, doc + "x"},
+		{"a comment after the root", saml.ReasonComment, doc + "<!-- x -->"},
+		{"another encoding's label", saml.ReasonMalformed, begin(`<?xml version="1.0" encoding="UTF-16"?>`)},
+		{"an invalid byte", saml.ReasonMalformed, replace(t, doc, ">alice@", ">\xffalice@")},
+		{"a NUL", saml.ReasonMalformed, replace(t, doc, ">alice@", ">&#0;alice@")},
+		{"nothing", saml.ReasonMalformed, ""},
+		{"not XML", saml.ReasonMalformed, "SAMLResponse"},
+		{"deflated", saml.ReasonMalformed, "\x78\x9c\x03\x00\x00\x00\x00\x01"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.attack == doc {
 				t.Fatal("nothing was changed")
 			}
-			if refusal := s.refuse(t, []byte(test.attack), saml.ReasonMalformed); refusal.Verified {
+			if refusal := s.refuse(t, []byte(test.attack), test.reason); refusal.Verified {
 				t.Error("verified")
 			}
 		})
@@ -85,7 +85,7 @@ func TestDigestOfNothing_IsRefused(t *testing.T) {
 		return before + "<ds:DigestValue>" + emptyDigest + "</ds:DigestValue>" + after
 	}})
 	sound(t, attack)
-	s.refuse(t, []byte(attack), saml.ReasonSignature)
+	s.refuse(t, []byte(attack), saml.ReasonReference)
 }
 
 // What fits into the limits is taken, at the cost that its size justifies.

@@ -30,6 +30,9 @@ func readEnvelope(root *strictxml.Element) (envelope, *Refusal) {
 	if !root.Is(nsProtocol, "Response") {
 		return env, refuse(ReasonNotAResponse, "The message is %s, not a SAML 2.0 Response.", named(root))
 	}
+	if r := onlyOnes(root); r != nil {
+		return env, r
+	}
 	children, r := sequenceOf(root)
 	if r != nil {
 		return env, r
@@ -61,25 +64,50 @@ func readEnvelope(root *strictxml.Element) (envelope, *Refusal) {
 		}
 		env.inner = parts.signature
 	}
-	return env, env.onlyOnes()
+	return env, nil
 }
 
-// onlyOnes refuses assertions and signatures in any place but their own. Every signature
-// wrapping needs one: a copy below Extensions, Advice, Object, or another assertion.
-func (env *envelope) onlyOnes() *Refusal {
-	for e := range env.root.Descendants() {
+// onlyOnes refuses assertions and signatures in any place but their own, and more than one of each
+// there. Every signature wrapping needs one: beside the Assertion, or below Extensions, Advice,
+// Object, or another assertion. It comes before the outline so that its reason is told, and
+// not that of an element which the schema does not have there.
+func onlyOnes(root *strictxml.Element) *Refusal {
+	var assertion, signature, inner *strictxml.Element
+	for e := range root.Descendants() {
 		switch {
-		case e.Is(nsSignature, "Signature") && e != env.signature && e != env.inner:
-			return refuse(ReasonSignature, "There is a Signature inside %s; only Response and Assertion carry one.", e.Parent.Local)
-		case e.Is(nsAssertion, "Assertion") && e != env.assertion:
-			return refuse(ReasonStructure, "There is an Assertion inside %s; exactly one is expected, inside the Response.", e.Parent.Local)
-		case e.Is(nsAssertion, "EncryptedAssertion") && e.Parent != env.root:
-			return refuse(ReasonStructure, "There is an EncryptedAssertion inside %s.", e.Parent.Local)
-		case e.Is(nsProtocol, "Response") && e != env.root:
-			return refuse(ReasonStructure, "There is a Response inside %s.", e.Parent.Local)
+		case e == root:
+		case e.Is(nsAssertion, "Assertion"), e.Is(nsAssertion, "EncryptedAssertion"):
+			if e.Parent != root {
+				return nested(e)
+			}
+			if assertion != nil {
+				return refuse(ReasonSecondAssertion, "A further %s is beside the %s; exactly one is expected, so that what is signed is what is read.", e.Local, assertion.Local)
+			}
+			assertion = e
+		case e.Is(nsProtocol, "Response"):
+			return nested(e)
+		case e.Is(nsSignature, "Signature"):
+			var place **strictxml.Element
+			switch {
+			case e.Parent == root:
+				place = &signature
+			case e.Parent == assertion && assertion.Local == "Assertion":
+				place = &inner
+			default:
+				return refuse(ReasonMisplacedSignature, "There is a Signature inside %s; only Response and Assertion carry one.", e.Parent.Local)
+			}
+			if *place != nil {
+				return refuse(ReasonMisplacedSignature, "%s has two Signatures; one is expected.", e.Parent.Local)
+			}
+			*place = e
 		}
 	}
 	return nil
+}
+
+// nested refuses an element that may be at the top only.
+func nested(e *strictxml.Element) *Refusal {
+	return refuse(ReasonNestedAssertion, "A further %s is inside %s; exactly one is expected, at the top, so that what is signed is what is read.", e.Local, e.Parent.Local)
 }
 
 // readStatus reads Status: a StatusCode, inside which others may be, and a message.

@@ -42,7 +42,7 @@ func ParseMetadata(raw []byte, entityID string, now time.Time) (IdentityProvider
 
 func syntaxSentence(err error) error {
 	var syntax *strictxml.SyntaxError
-	if errors.As(err, &syntax) && syntax.TooLarge {
+	if errors.As(err, &syntax) && syntax.Cause == strictxml.TooLarge {
 		return sentencef("The metadata is too large: %v.", err)
 	}
 	return sentencef("This is not metadata in XML, or it has a part that is not accepted: %v.", err)

@@ -166,7 +166,7 @@ func at(r *rand.Rand, doc, old, new string) string {
 	return strings.Join(parts[:i], old) + new + strings.Join(parts[i:], old)
 }
 
-// Whatever is accepted after a rewriting says the same as before, and others accept it too. A
+// A10: whatever is accepted after a rewriting says the same as before, and others accept it too. A
 // random kind of rewriting is as likely inside what is signed as outside.
 func TestOracles_AgreeOnRewrittenMessages(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2026))
@@ -217,7 +217,7 @@ func sameStatement(t testing.TB, want, got *saml.Assertion, doc string) {
 	}
 }
 
-// One byte that is changed makes a message refused, or leaves what it says.
+// A10: one byte that is changed makes a message refused, or leaves what it says.
 func TestOneByteFlipped_NeverChangesWhatIsSaid(t *testing.T) {
 	for _, f := range fixtures {
 		s, doc := f.load(t)

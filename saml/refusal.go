@@ -7,14 +7,28 @@ import (
 
 // Reasons of a Refusal, stable codes.
 const (
-	ReasonMalformed      = "malformed"           // not base64, not UTF-8, or not XML that is accepted
-	ReasonTooLarge       = "too_large"           // over a limit of size, depth or number
-	ReasonNotAResponse   = "not_a_response"      // some other document
-	ReasonVersion        = "version"             // not SAML 2.0
-	ReasonStructure      = "structure"           // elements missing, repeated, out of order, or foreign
+	ReasonMalformed   = "malformed"              // not base64, not UTF-8, or not XML that is accepted
+	ReasonTooLarge    = "too_large"              // over a limit of size, depth or number
+	ReasonDTD         = "dtd"                    // a document type declaration
+	ReasonComment     = "comment"                // a comment, anywhere
+	ReasonInstruction = "processing_instruction" // a processing instruction, anywhere
+	ReasonCDATA       = "cdata"                  // a CDATA section, anywhere
+	ReasonDuplicateID = "duplicate_id"           // one ID on two elements, so that a reference could mean either
+
+	ReasonNotAResponse = "not_a_response" // some other document
+	ReasonVersion      = "version"        // not SAML 2.0
+	ReasonStructure    = "structure"      // elements missing, repeated, out of order, or foreign
+
+	// What signature wrapping looks like before any signature is checked: a part that somebody signed
+	// is there, and another one that would be read in its stead.
+	ReasonSecondAssertion    = "second_assertion"    // one beside the Assertion, encrypted or not
+	ReasonNestedAssertion    = "nested_assertion"    // an Assertion or Response inside some other element
+	ReasonMisplacedSignature = "misplaced_signature" // a Signature elsewhere than once in Response and Assertion
+
 	ReasonEncrypted      = "encrypted"           // an encrypted assertion, name or attribute
 	ReasonSignatureNone  = "signature_missing"   // unsigned, or not what Require asks for
-	ReasonSignature      = "signature_invalid"   // broken, changed after signing, or in the wrong place
+	ReasonSignature      = "signature_invalid"   // broken, or changed after signing
+	ReasonReference      = "signature_reference" // made over something else than the element that it is in
 	ReasonAlgorithm      = "signature_algorithm" // an algorithm off the list
 	ReasonUnknownKey     = "unknown_key"         // signed by a key that is not the connection's
 	ReasonDestination    = "destination"         // addressed to another place

@@ -129,6 +129,8 @@ func signatureRefusal(err error, signature *strictxml.Element, e *Expectation) *
 		return refuse(ReasonAlgorithm, "The signature uses an algorithm that is not accepted: %s.", failed.Detail)
 	case dsig.ReasonNoKey:
 		return refuse(ReasonUnknownKey, "No certificate of this connection has a key for this signature: %s.", failed.Detail)
+	case dsig.ReasonReference:
+		return refuse(ReasonReference, "The signature is not over exactly the %s that it is in: %s.", signature.Parent.Local, failed.Detail)
 	case dsig.ReasonSignature:
 		return mismatch(signature, e)
 	}

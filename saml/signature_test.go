@@ -9,7 +9,8 @@ import (
 	"github.com/gatehouse-id/gatehouse/saml/internal/dsig/dsigtest"
 )
 
-// The outline of a Response rules these out before; the handle does not rely on it.
+// A10: what is read is the verified element or nothing. The outline of a Response rules these out before; the
+// handle does not rely on it.
 func TestCoveredBy_GivesOnlyTheOneAssertionThatIsVerified(t *testing.T) {
 	key := dsigtest.RSA(t)
 	handle := func(doc, id string) (signed, bool) {
@@ -43,5 +44,32 @@ func TestCoveredBy_GivesOnlyTheOneAssertionThatIsVerified(t *testing.T) {
 	}
 	if _, ok := coveredBy(dsig.Verified{}); ok {
 		t.Error("there is a handle of nothing")
+	}
+}
+
+// A10: there is one copy, the element whose digest was checked. What a changed copy of the message
+// says is neither verified nor read.
+func TestAssertion_IsReadFromTheVerifiedElementAndNoOtherCopy(t *testing.T) {
+	key := dsigtest.RSA(t)
+	doc := dsigtest.Sign(t, dsigtest.Response(1), dsigtest.AssertionID, key, dsigtest.Options{})
+	root := dsigtest.Parse(t, doc)
+	v, err := dsig.Verify(dsigtest.Find(t, root, dsigtest.AssertionID), []crypto.PublicKey{key.Public()}, dsig.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ok := coveredBy(v)
+	if !ok || s.assertion != dsigtest.Find(t, root, dsigtest.AssertionID) {
+		t.Fatal("what is read is another element than the one whose digest was checked")
+	}
+	control, r := s.subject()
+	if r != nil || control.name.Value != "alice@corp.example" {
+		t.Fatalf("the control: %q, %v", control.name.Value, r)
+	}
+	evil := dsigtest.Find(t, dsigtest.Parse(t, strings.ReplaceAll(doc, "alice@corp.example", "mallory@evil.example")), dsigtest.AssertionID)
+	if _, err := dsig.Verify(evil, []crypto.PublicKey{key.Public()}, dsig.Policy{}); err == nil {
+		t.Error("a changed copy is verified")
+	}
+	if again, _ := s.subject(); again.name != control.name {
+		t.Errorf("read again, it is %q", again.name.Value)
 	}
 }

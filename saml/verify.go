@@ -73,11 +73,7 @@ func (v *verification) read(raw []byte) *Refusal {
 	}
 	root, err := strictxml.Parse(raw, strictxml.Limits{Bytes: limit})
 	if err != nil {
-		var syntax *strictxml.SyntaxError
-		if errors.As(err, &syntax) && syntax.TooLarge {
-			return refuse(ReasonTooLarge, "The message is too large: %v.", err)
-		}
-		return refuse(ReasonMalformed, "The message is not XML as SAML needs it: %v.", err)
+		return syntaxRefusal(err)
 	}
 	if root.Is(nsProtocol, "Response") {
 		v.out.ResponseID, v.out.InResponseTo = attr(root, "ID"), attr(root, "InResponseTo")
@@ -91,6 +87,29 @@ func (v *verification) read(raw []byte) *Refusal {
 		v.out.ID = attr(v.env.assertion, "ID")
 	}
 	return r
+}
+
+// syntaxRefusal puts an error of strictxml into the words of this package.
+func syntaxRefusal(err error) *Refusal {
+	var syntax *strictxml.SyntaxError
+	if !errors.As(err, &syntax) {
+		return refuse(ReasonMalformed, "The message cannot be read: %v.", err)
+	}
+	switch syntax.Cause {
+	case strictxml.TooLarge:
+		return refuse(ReasonTooLarge, "The message is too large: %v.", err)
+	case strictxml.DocumentType:
+		return refuse(ReasonDTD, "The message has a document type declaration (DTD) at byte %d. None is accepted: it can change what the rest means.", syntax.Offset)
+	case strictxml.Comment:
+		return refuse(ReasonComment, "The message has a comment at byte %d. None is accepted: a signature does not cover comments, and one inside a name can cut it short.", syntax.Offset)
+	case strictxml.ProcessingInstruction:
+		return refuse(ReasonInstruction, "The message has a processing instruction at byte %d. None is accepted: readers differ on what the text around it is.", syntax.Offset)
+	case strictxml.CDATA:
+		return refuse(ReasonCDATA, "The message has a CDATA section at byte %d. None is accepted: readers differ on what the text around it is.", syntax.Offset)
+	case strictxml.DuplicateID:
+		return refuse(ReasonDuplicateID, "Two elements of the message have one ID, the later one at byte %d: which of them is signed would depend on the reader.", syntax.Offset)
+	}
+	return refuse(ReasonMalformed, "The message is not XML as SAML needs it: %v.", err)
 }
 
 // dated notes what the verified assertion says of itself, for a Refusal.

@@ -163,7 +163,7 @@ func TestVerify_ReadsBase64WithWhiteSpace(t *testing.T) {
 	}
 }
 
-func TestVerified_IsMadeByVerifyOnly(t *testing.T) {
+func TestVerified_IsMadeByVerifyOnly(t *testing.T) { // A10
 	var nothing dsig.Verified
 	if nothing.Element() != nil || nothing.Signature() != nil || nothing.SHA1() {
 		t.Error("the zero value says something")

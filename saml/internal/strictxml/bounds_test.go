@@ -68,8 +68,8 @@ func TestParse_RefusesFloodsCheaply(t *testing.T) {
 			if !errors.As(err, &syntax) {
 				t.Fatal("the document was accepted")
 			}
-			if syntax.TooLarge != c.tooLarge {
-				t.Errorf("refused for %q; because of its size: %t, want %t", syntax.Reason, syntax.TooLarge, c.tooLarge)
+			if (syntax.Cause == TooLarge) != c.tooLarge {
+				t.Errorf("refused for %q; because of its size: %t, want %t", syntax.Reason, syntax.Cause == TooLarge, c.tooLarge)
 			}
 			if len(syntax.Reason) > 200 {
 				t.Errorf("a reason of %d bytes", len(syntax.Reason))
@@ -140,7 +140,7 @@ func TestParse_HoldsItsLimitsExactly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(c.doc), limits)
 			var syntax *SyntaxError
-			if (err == nil) != c.accepted || err != nil && (!errors.As(err, &syntax) || !syntax.TooLarge) {
+			if (err == nil) != c.accepted || err != nil && (!errors.As(err, &syntax) || syntax.Cause != TooLarge) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -24,11 +24,25 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// SyntaxError says why a document was refused. TooLarge tells the limits from the grammar.
+// Cause tells refused documents apart, as far as that means something to an administrator.
+type Cause int
+
+// The causes. Those after TooLarge are things that XML has and that are never accepted.
+const (
+	NotWellFormed Cause = iota // not XML, or not of the subset that is read
+	TooLarge                   // one of the Limits was reached
+	DocumentType
+	Comment
+	ProcessingInstruction
+	CDATA
+	DuplicateID // two elements that a reference could mean
+)
+
+// SyntaxError says why a document was refused.
 type SyntaxError struct {
-	Offset   int    // in bytes; line ends count as one byte
-	Reason   string // in words, for an administrator
-	TooLarge bool   // one of the Limits was reached
+	Offset int    // in bytes; line ends count as one byte
+	Reason string // in words, for an administrator
+	Cause  Cause
 }
 
 func (e *SyntaxError) Error() string {

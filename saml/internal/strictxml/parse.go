@@ -229,7 +229,7 @@ func (p *parser) uniqueIDs() error {
 	for i := 1; i < len(p.ids); i++ {
 		if p.ids[i].value == p.ids[i-1].value {
 			p.pos = max(p.ids[i].offset, p.ids[i-1].offset)
-			return p.refuse("an ID that another element has too")
+			return &SyntaxError{Offset: p.pos, Reason: "an ID that another element has too", Cause: DuplicateID}
 		}
 	}
 	return nil

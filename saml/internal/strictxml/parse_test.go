@@ -16,6 +16,10 @@ func parse(t *testing.T, doc string) *Element {
 	return root
 }
 
+// causes are what callers tell apart, by what the reason says; everything else is NotWellFormed.
+var causes = map[string]Cause{"comment": Comment, "processing instruction": ProcessingInstruction, "CDATA": CDATA,
+	"document type": DocumentType, "another element has too": DuplicateID}
+
 func TestParse_RefusesWhatSAMLDoesNotNeed(t *testing.T) {
 	for name, c := range map[string]struct{ doc, reason string }{
 		"nothing":                                {``, "no root element"},
@@ -158,8 +162,8 @@ func TestParse_RefusesWhatSAMLDoesNotNeed(t *testing.T) {
 			if syntax.Offset < 0 || syntax.Offset > len(c.doc) {
 				t.Errorf("offset %d in a document of %d bytes", syntax.Offset, len(c.doc))
 			}
-			if syntax.TooLarge {
-				t.Error("the refusal is called one of size")
+			if want := causes[c.reason]; syntax.Cause != want {
+				t.Errorf("the cause is %d, want %d", syntax.Cause, want)
 			}
 		})
 	}

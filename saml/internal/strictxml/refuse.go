@@ -18,16 +18,19 @@ func (p *parser) refuse(format string, a ...any) error {
 // refuseMarkup names what stands at pos and is never accepted; otherwise gives that reason.
 func (p *parser) refuseMarkup(otherwise string) error {
 	rest := p.s[p.pos:]
-	for _, forbidden := range []struct{ begins, name string }{
-		{"<!--", "comment"},
-		{"<![CDATA[", "CDATA section"},
-		{"<!DOCTYPE", "document type"},
-		{"<!", "declaration"},
-		{"<?xml ", "XML declaration not at the start"},
-		{"<?", "processing instruction"},
+	for _, forbidden := range []struct {
+		begins, name string
+		cause        Cause
+	}{
+		{"<!--", "comment", Comment},
+		{"<![CDATA[", "CDATA section", CDATA},
+		{"<!DOCTYPE", "document type", DocumentType},
+		{"<!", "declaration", NotWellFormed},
+		{"<?xml ", "XML declaration not at the start", NotWellFormed},
+		{"<?", "processing instruction", ProcessingInstruction},
 	} {
 		if strings.HasPrefix(rest, forbidden.begins) {
-			return p.refuse("%s", forbidden.name)
+			return &SyntaxError{Offset: p.pos, Reason: forbidden.name, Cause: forbidden.cause}
 		}
 	}
 	return p.refuse("%s", otherwise)
@@ -35,5 +38,5 @@ func (p *parser) refuseMarkup(otherwise string) error {
 
 // tooLarge makes the SyntaxError of a limit.
 func tooLarge(offset int, format string, limit int) error {
-	return &SyntaxError{Offset: offset, Reason: fmt.Sprintf(format, limit), TooLarge: true}
+	return &SyntaxError{Offset: offset, Reason: fmt.Sprintf(format, limit), Cause: TooLarge}
 }
