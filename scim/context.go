@@ -8,6 +8,7 @@ type contextKey struct{}
 type exchangeInfo struct {
 	warnings   []string
 	projection Projection
+	ifMatch    precondition
 }
 
 // Warnings returns what lenient reading dropped from the body of the request that ctx belongs
@@ -25,5 +26,13 @@ func Wanted(ctx context.Context) Projection {
 }
 
 func withInfo(ctx context.Context, warnings []string, p Projection) context.Context {
-	return context.WithValue(ctx, contextKey{}, exchangeInfo{warnings, p})
+	return context.WithValue(ctx, contextKey{}, exchangeInfo{warnings: warnings, projection: p})
+}
+
+// CheckVersion refuses with 412 where the request's If-Match does not hold for version, the meta.version of
+// what is there now (RFC 7644 section 3.14). A Backend that keeps versions calls it in the transaction of
+// Replace, Patch and Delete, before it changes anything.
+func CheckVersion(ctx context.Context, version string) error {
+	info, _ := ctx.Value(contextKey{}).(exchangeInfo)
+	return info.ifMatch.check(version)
 }

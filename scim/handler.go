@@ -35,6 +35,8 @@ type Handler struct {
 	Backend func(*http.Request) (Backend, error)
 	// AnonymousDiscovery serves the discovery endpoints without asking Backend.
 	AnonymousDiscovery bool
+	// Offers is what the Backend can do beyond the least; ServiceProviderConfig says the same.
+	Offers Offers
 	// DocumentationURI is the page for administrators, optional.
 	DocumentationURI string
 	// AuthenticationSchemes are advertised; nil means one, the bearer token.
@@ -42,6 +44,14 @@ type Handler struct {
 	// Observe, if set, is called for every answer before it is sent: what it records is on
 	// record when the client reads the answer.
 	Observe func(context.Context, Exchange)
+}
+
+// Offers names what a Backend does beside filters and paging by index. What is not offered is refused or
+// ignored as the standard has it, and never asked of the Backend.
+type Offers struct {
+	Sort   bool // Query.SortBy is served
+	Cursor bool // Query.Cursor is served (RFC 9865)
+	ETag   bool // resources have meta.version, and CheckVersion is called
 }
 
 // answer is what a request comes to.

@@ -17,9 +17,17 @@ const (
 // Query is one list request.
 type Query struct {
 	Filter     Filter // nil for all
-	StartIndex int    // 1 or more
+	StartIndex int    // 1 or more; 1 where the client pages by cursor
 	Count      int    // 0 to MaxCount; 0 asks for the total alone
 	Projection Projection
+	// SortBy is what to sort by, nil for the Backend's own order (RFC 7644 section 3.4.2.3). Less compares
+	// as the standard asks where a Backend has nothing better.
+	SortBy     *AttrPath
+	Descending bool
+	// ByCursor says that the client pages by cursor (RFC 9865); Cursor is the Backend's own word of the page
+	// to return, "" for the first.
+	ByCursor bool
+	Cursor   string
 }
 
 // Page is one page of a list. Resources are in an order that is total and the same for every
@@ -27,6 +35,10 @@ type Query struct {
 type Page struct {
 	Resources    []Resource
 	TotalResults int
+	// NextCursor is the cursor of the page behind this one, "" on the last, and PreviousCursor that of the
+	// page before, optional. They consist of unreserved characters of URLs and are looked at for Query.ByCursor only.
+	NextCursor     string
+	PreviousCursor string
 }
 
 // parseQuery reads a raw query string. A part that cannot be decoded is an error and never
