@@ -21,6 +21,14 @@ const (
 	TypeSensitive     = "sensitive"
 )
 
+// The scimType values of RFC 9865 section 2.1, each with status 400. A Backend that pages by cursor returns the
+// first two: for a cursor that it did not make for this query, and for one that is too old.
+const (
+	TypeInvalidCursor = "invalidCursor"
+	TypeExpiredCursor = "expiredCursor"
+	TypeInvalidCount  = "invalidCount"
+)
+
 // Error is a refusal that the client sees, rendered as a SCIM Error message (RFC 7644 section
 // 3.12). A Backend returns one for everything it refuses on purpose; any other error becomes a
 // 500 without detail.

@@ -125,10 +125,13 @@ func (e *exchange) show(status int, r Resource, p Projection) answer {
 	return answer{status: status, body: e.h.renderer().resource(make([]byte, 0, 1024), e.t, r, p)}
 }
 
-// list performs a query (RFC 7644 section 3.4.2). itemsPerPage is what is on this page: Okta
-// refuses anything else.
+// list performs a query (RFC 7644 section 3.4.2).
 func (e *exchange) list() (answer, error) {
-	q, err := queryFrom(e.t, e.h.Mode, e.query)
+	l, err := e.h.listingFrom(e.query)
+	if err != nil {
+		return answer{}, err
+	}
+	q, err := l.queryFor(e.t, e.h.Mode)
 	if err != nil {
 		return answer{}, err
 	}
@@ -136,14 +139,7 @@ func (e *exchange) list() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	b := make([]byte, 0, 256+1024*len(page.Resources))
-	b = append(b, `{"schemas":["`+URNListResponse+`"],"totalResults":`...)
-	b = strconv.AppendInt(b, int64(page.TotalResults), 10)
-	b = append(b, `,"startIndex":`...)
-	b = strconv.AppendInt(b, int64(q.StartIndex), 10)
-	b = append(b, `,"itemsPerPage":`...)
-	b = strconv.AppendInt(b, int64(len(page.Resources)), 10)
-	b = append(b, `,"Resources":[`...)
+	b := appendPage(make([]byte, 0, 256+1024*len(page.Resources)), q, page)
 	w := e.h.renderer()
 	for i, r := range page.Resources {
 		if i > 0 {
@@ -152,4 +148,24 @@ func (e *exchange) list() (answer, error) {
 		b = w.resource(b, e.t, r, q.Projection)
 	}
 	return answer{status: http.StatusOK, body: append(b, "]}"...)}, nil
+}
+
+// appendPage begins a ListResponse, up to its first resource. itemsPerPage is what is on this page: Okta
+// refuses anything else. Pages by cursor have no startIndex (RFC 9865 section 2).
+func appendPage(b []byte, q Query, page Page) []byte {
+	b = append(b, `{"schemas":["`+URNListResponse+`"],"totalResults":`...)
+	b = strconv.AppendInt(b, int64(page.TotalResults), 10)
+	if !q.ByCursor {
+		b = append(b, `,"startIndex":`...)
+		b = strconv.AppendInt(b, int64(q.StartIndex), 10)
+	}
+	b = append(b, `,"itemsPerPage":`...)
+	b = strconv.AppendInt(b, int64(len(page.Resources)), 10)
+	if q.ByCursor && page.NextCursor != "" {
+		b = appendString(append(b, `,"nextCursor":`...), page.NextCursor)
+	}
+	if q.ByCursor && page.PreviousCursor != "" {
+		b = appendString(append(b, `,"previousCursor":`...), page.PreviousCursor)
+	}
+	return append(b, `,"Resources":[`...)
 }

@@ -3,6 +3,8 @@ package scim_test
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"sync"
 
 	"github.com/gatehouse-id/gatehouse/scim"
@@ -17,6 +19,8 @@ type memory struct {
 	warnings []string                   // of the last write
 	wanted   scim.Projection            // of the last request
 	patches  []scim.Patch
+	queries  []scim.Query
+	expired  bool // cursors are
 	fail     error
 }
 
@@ -101,17 +105,60 @@ func (m *memory) List(_ context.Context, t *scim.ResourceType, q scim.Query) (sc
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.wanted = q.Projection
-	var p scim.Page
-	for _, r := range m.kept[t.Name] {
-		if !scim.Match(t, q.Filter, r) {
-			continue
-		}
-		p.TotalResults++
-		if p.TotalResults >= q.StartIndex && len(p.Resources) < q.Count {
-			p.Resources = append(p.Resources, r.Clone())
+	m.queries = append(m.queries, q)
+	start := q.StartIndex
+	if q.Cursor != "" {
+		var err error
+		if start, err = m.startOf(t, q); err != nil {
+			return scim.Page{}, err
 		}
 	}
+	var found []scim.Resource
+	for _, r := range m.kept[t.Name] {
+		if scim.Match(t, q.Filter, r) {
+			found = append(found, r)
+		}
+	}
+	if q.SortBy != nil {
+		slices.SortStableFunc(found, func(a, b scim.Resource) int {
+			if q.Descending {
+				a, b = b, a
+			}
+			return scim.CompareBy(t, *q.SortBy, a, b)
+		})
+	}
+	p := scim.Page{TotalResults: len(found)}
+	for i := start - 1; i < len(found) && len(p.Resources) < q.Count; i++ {
+		p.Resources = append(p.Resources, found[i].Clone())
+	}
+	if next := start + len(p.Resources); next <= len(found) {
+		p.NextCursor = cursor(t, q, next)
+	}
+	if start > 1 {
+		p.PreviousCursor = cursor(t, q, max(1, start-q.Count))
+	}
 	return p, nil
+}
+
+// cursor names a page of one query: another filter or order makes it invalid.
+func cursor(t *scim.ResourceType, q scim.Query, start int) string {
+	h := fnv.New32a()
+	fmt.Fprint(h, t.Name, q.Filter, q.SortBy != nil, q.Descending)
+	if q.SortBy != nil {
+		fmt.Fprint(h, *q.SortBy)
+	}
+	return fmt.Sprintf("%d.%x", start, h.Sum32())
+}
+
+func (m *memory) startOf(t *scim.ResourceType, q scim.Query) (int, error) {
+	if m.expired {
+		return 0, scim.Errorf(400, scim.TypeExpiredCursor, "The cursor is too old.")
+	}
+	var start int
+	if n, _ := fmt.Sscanf(q.Cursor, "%d.", &start); n != 1 || q.Cursor != cursor(t, q, start) {
+		return 0, scim.Errorf(400, scim.TypeInvalidCursor, "The cursor is none of this query.")
+	}
+	return start, nil
 }
 
 func (m *memory) Replace(ctx context.Context, t *scim.ResourceType, id string, r scim.Resource) (scim.Resource, error) {

@@ -20,8 +20,9 @@ type Query struct {
 	StartIndex int    // 1 or more; 1 where the client pages by cursor
 	Count      int    // 0 to MaxCount; 0 asks for the total alone
 	Projection Projection
-	// SortBy is what to sort by, nil for the Backend's own order (RFC 7644 section 3.4.2.3). Less compares
-	// as the standard asks where a Backend has nothing better.
+	// SortBy is what to sort by, nil for the Backend's own order (RFC 7644 section 3.4.2.3). It names no
+	// complex attribute but its sub-attribute: emails is emails.value. CompareBy compares as the standard
+	// asks where a Backend has nothing better.
 	SortBy     *AttrPath
 	Descending bool
 	// ByCursor says that the client pages by cursor (RFC 9865); Cursor is the Backend's own word of the page
@@ -71,33 +72,139 @@ func parameter(q url.Values, name, scimType string) (value string, given bool, e
 	return value, n == 1, nil
 }
 
-// queryFrom reads the parameters of a list. Unknown ones are ignored, as are sortBy and
-// sortOrder, which discovery does not offer.
-func queryFrom(t *ResourceType, mode Mode, v url.Values) (Query, error) {
-	q := Query{StartIndex: 1, Count: DefaultCount}
-	text, given, err := parameter(v, "filter", TypeInvalidFilter)
-	if err != nil {
-		return q, err
+// listing is the parameters of a list or search, read as far as no resource type is needed.
+type listing struct {
+	Query
+	values  url.Values
+	filter  string
+	filters bool   // a filter is given
+	sortBy  string // "" for none
+}
+
+// listingFrom reads the parameters of a list. Unknown ones are ignored, and so are sortBy and sortOrder where
+// sorting is not offered.
+func (h *Handler) listingFrom(v url.Values) (l listing, err error) {
+	l.values = v
+	if l.filter, l.filters, err = parameter(v, "filter", TypeInvalidFilter); err != nil {
+		return l, err
 	}
-	if given {
-		if q.Filter, err = parseFilter(t, mode, text); err != nil {
+	if err := h.readCursor(&l); err != nil {
+		return l, err
+	}
+	kind := TypeInvalidValue
+	if l.ByCursor {
+		kind = TypeInvalidCount
+	}
+	if l.StartIndex, err = intParameter(v, "startIndex", TypeInvalidValue, 1); err != nil {
+		return l, err
+	}
+	if l.Count, err = intParameter(v, "count", kind, DefaultCount); err != nil {
+		return l, err
+	}
+	l.StartIndex = max(l.StartIndex, 1)
+	l.Count = min(max(l.Count, 0), MaxCount)
+	if h.Offers.Sort {
+		err = l.readSort()
+	}
+	return l, err
+}
+
+// maxCursor is how many bytes of a cursor are passed on.
+const maxCursor = 4 << 10
+
+// readCursor reads "cursor" (RFC 9865 section 2), whose mere presence asks for pages by cursor. A server that
+// does not offer them answers an empty one by index, as one that knows nothing of cursors would; any other
+// cannot be ours.
+func (h *Handler) readCursor(l *listing) error {
+	cursor, given, err := parameter(l.values, "cursor", TypeInvalidCursor)
+	if err != nil || !given {
+		return err
+	}
+	if !h.Offers.Cursor {
+		if cursor == "" {
+			return nil
+		}
+		return bad(TypeInvalidCursor, "This server does not page by cursor; use startIndex.")
+	}
+	if _, both, _ := parameter(l.values, "startIndex", ""); both {
+		return bad(TypeInvalidValue, "\"cursor\" and \"startIndex\" exclude each other; give one of them.")
+	}
+	if len(cursor) > maxCursor || strings.ContainsFunc(cursor, notUnreserved) {
+		return bad(TypeInvalidCursor, "The cursor is none of this server's.")
+	}
+	l.ByCursor, l.Cursor = true, cursor
+	return nil
+}
+
+// notUnreserved reports what a cursor has no use for (RFC 3986 section 2.3).
+func notUnreserved(r rune) bool {
+	return ('a' > r || r > 'z') && ('A' > r || r > 'Z') && ('0' > r || r > '9') && !strings.ContainsRune("-._~", r)
+}
+
+func (l *listing) readSort() error {
+	order, given, err := parameter(l.values, "sortOrder", TypeInvalidValue)
+	if err != nil {
+		return err
+	}
+	l.Descending = equalFoldASCII(order, "descending")
+	if given && !l.Descending && !equalFoldASCII(order, "ascending") {
+		return bad(TypeInvalidValue, "\"sortOrder\" must be ascending or descending; received %s.", quote(order))
+	}
+	l.sortBy, _, err = parameter(l.values, "sortBy", TypeInvalidValue)
+	l.sortBy = strings.TrimSpace(l.sortBy)
+	return err
+}
+
+// queryFor completes the Query for one resource type.
+func (l listing) queryFor(t *ResourceType, mode Mode) (q Query, err error) {
+	q = l.Query
+	if l.filters {
+		if q.Filter, err = parseFilter(t, mode, l.filter); err != nil {
 			return q, err
 		}
 	}
-	if q.StartIndex, err = intParameter(v, "startIndex", 1); err != nil {
-		return q, err
+	if l.sortBy != "" {
+		if q.SortBy, err = sortPath(t, l.sortBy); err != nil {
+			return q, err
+		}
 	}
-	if q.Count, err = intParameter(v, "count", DefaultCount); err != nil {
-		return q, err
-	}
-	q.StartIndex = max(q.StartIndex, 1)
-	q.Count = min(max(q.Count, 0), MaxCount)
-	q.Projection, err = projectionFrom(t, v)
+	q.Projection, err = projectionFrom(t, l.values)
 	return q, err
 }
 
-func intParameter(v url.Values, name string, absent int) (int, error) {
-	text, given, err := parameter(v, name, TypeInvalidValue)
+// sortPath reads sortBy. Errors are invalidValue: RFC 7644 section 3.12 keeps invalidPath for PATCH. An
+// attribute that is shown on request alone, or never, must not show by the order it makes.
+func sortPath(t *ResourceType, text string) (*AttrPath, error) {
+	s, why := scope{t: t, mode: Lenient}.scan(text)
+	leaf := s.leaf()
+	switch {
+	case len(text) > maxPathBytes:
+		return nil, bad(TypeInvalidValue, "\"sortBy\" is too long.")
+	case why != "":
+	case s.n < len(text):
+		why = "nothing was expected at " + quote(text[s.n:])
+	case s.open:
+		why = "it is of no known type"
+	case leaf == nil:
+		why = "it names a schema"
+	case s.attr.hidden() || leaf.hidden():
+		why = "it is not returned with every resource"
+	case s.attr.RowLevel:
+		why = "it is a list of other resources"
+	case leaf.isComplex() && leaf.Sub("value") == nil:
+		why = "it is complex; name one of its sub-attributes"
+	}
+	if why != "" {
+		return nil, bad(TypeInvalidValue, "The resources cannot be sorted by %s: %s.", quote(text), why)
+	}
+	if leaf.isComplex() {
+		s.path.Sub = "value"
+	}
+	return &s.path, nil
+}
+
+func intParameter(v url.Values, name, scimType string, absent int) (int, error) {
+	text, given, err := parameter(v, name, scimType)
 	if err != nil || !given {
 		return absent, err
 	}
@@ -109,7 +216,7 @@ func intParameter(v url.Values, name string, absent int) (int, error) {
 		return math.MaxInt32, nil
 	}
 	if err != nil {
-		return 0, bad(TypeInvalidValue, "%q must be a whole number; received %s.", name, quote(text))
+		return 0, bad(scimType, "%q must be a whole number; received %s.", name, quote(text))
 	}
 	return min(n, math.MaxInt32), nil
 }

@@ -121,6 +121,9 @@ func (a *Attribute) sealed() bool {
 	return a.Mutability == WriteOnly || a.Returned == ReturnedNever
 }
 
+// hidden reports an attribute that answers do not show unless it is asked for.
+func (a *Attribute) hidden() bool { return a.sealed() || a.Returned == ReturnedRequest }
+
 // Schema is a named set of attributes (RFC 7643 section 7).
 type Schema struct {
 	ID          string // the URN
