@@ -51,7 +51,10 @@ type Handler struct {
 type Offers struct {
 	Sort   bool // Query.SortBy is served
 	Cursor bool // Query.Cursor is served (RFC 9865)
-	ETag   bool // resources have meta.version, and CheckVersion is called
+	// ETag: every Resource that the Backend returns has meta.version, whatever the Projection wants, and the
+	// Backend calls CheckVersion. A version is an entity tag such as W/"3" (RFC 9110 section 8.8.3), and another
+	// one only where the resource has changed.
+	ETag bool
 }
 
 // answer is what a request comes to.
@@ -60,6 +63,7 @@ type answer struct {
 	body     []byte // nil for none
 	location string
 	allow    string
+	etag     string
 }
 
 // ServeHTTP answers one SCIM request.
@@ -114,7 +118,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt route, x *Exc
 }
 
 func (h *Handler) renderer() renderer {
-	return renderer{base: strings.TrimRight(h.BaseURL, "/"), types: h.Types}
+	return renderer{base: strings.TrimRight(h.BaseURL, "/"), types: h.Types, versions: h.Offers.ETag}
 }
 
 // refusal turns an error into its answer. What is not an Error is internal and told to nobody
@@ -142,6 +146,9 @@ func write(w http.ResponseWriter, a answer, err error) {
 	header := w.Header()
 	if a.location != "" {
 		header.Set("Location", a.location)
+	}
+	if a.etag != "" {
+		header.Set("ETag", a.etag)
 	}
 	if a.allow != "" && a.status == http.StatusMethodNotAllowed {
 		header.Set("Allow", a.allow)

@@ -31,7 +31,7 @@ func (e *exchange) single() (answer, error) {
 	case http.MethodPatch:
 		return e.patch()
 	case http.MethodDelete:
-		err := e.x.Backend.Delete(e.r.Context(), e.t, e.id)
+		err := e.x.Backend.Delete(e.context(Projection{}), e.t, e.id)
 		return answer{status: http.StatusNoContent}, err
 	}
 	return e.get()
@@ -44,7 +44,7 @@ func (e *exchange) create() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	stored, err := e.x.Backend.Create(withInfo(e.r.Context(), e.x.Warnings, p), e.t, r)
+	stored, err := e.x.Backend.Create(e.context(p), e.t, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -60,7 +60,7 @@ func (e *exchange) replace() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	stored, err := e.x.Backend.Replace(withInfo(e.r.Context(), e.x.Warnings, p), e.t, e.id, r)
+	stored, err := e.x.Backend.Replace(e.context(p), e.t, e.id, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -99,12 +99,12 @@ func (e *exchange) patch() (answer, error) {
 	p.Projection = projection
 	p.Return = p.Return || projection.Explicit()
 	e.x.Warnings = p.Warnings
-	stored, err := e.x.Backend.Patch(withInfo(e.r.Context(), p.Warnings, projection), e.t, e.id, p)
+	stored, err := e.x.Backend.Patch(e.context(projection), e.t, e.id, p)
 	if err != nil {
 		return answer{}, err
 	}
 	if !p.Return {
-		return answer{status: http.StatusNoContent}, nil
+		return answer{status: http.StatusNoContent, etag: e.etag(stored)}, nil
 	}
 	return e.show(http.StatusOK, stored, projection), nil
 }
@@ -118,11 +118,27 @@ func (e *exchange) get() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if etag := e.etag(r); etag != "" {
+		if err := preconditionFrom(e.r.Header, "If-Match").check(etag); err != nil {
+			return answer{}, err
+		}
+		if preconditionFrom(e.r.Header, "If-None-Match").holds(etag) {
+			return answer{status: http.StatusNotModified, etag: etag}, nil
+		}
+	}
 	return e.show(http.StatusOK, r, p), nil
 }
 
 func (e *exchange) show(status int, r Resource, p Projection) answer {
-	return answer{status: status, body: e.h.renderer().resource(make([]byte, 0, 1024), e.t, r, p)}
+	return answer{status: status, etag: e.etag(r), body: e.h.renderer().resource(make([]byte, 0, 1024), e.t, r, p)}
+}
+
+// etag is the version of r for the header, "" where versions are not offered or r is not known.
+func (e *exchange) etag(r Resource) string {
+	if !e.h.Offers.ETag {
+		return ""
+	}
+	return versionOf(r)
 }
 
 // list performs a query (RFC 7644 section 3.4.2).

@@ -79,7 +79,7 @@ func (m *memory) Create(ctx context.Context, t *scim.ResourceType, r scim.Resour
 	r = r.Clone()
 	m.last++
 	r["id"] = fmt.Sprintf("id-%d", m.last)
-	r["meta"] = map[string]any{"created": "2026-01-02T03:04:05Z", "lastModified": "2026-01-02T03:04:05Z"}
+	r["meta"] = map[string]any{"created": "2026-01-02T03:04:05Z", "lastModified": "2026-01-02T03:04:05Z", "version": `W/"1"`}
 	if _, has := r.Bool("active"); !has && t.Name == "User" {
 		r["active"] = true
 	}
@@ -169,6 +169,9 @@ func (m *memory) Replace(ctx context.Context, t *scim.ResourceType, id string, r
 	if err != nil {
 		return nil, err
 	}
+	if err := scim.CheckVersion(ctx, version(m.kept[t.Name][i])); err != nil {
+		return nil, err
+	}
 	next, _, err := scim.ApplyReplace(t, m.kept[t.Name][i], r)
 	if err != nil {
 		return nil, err
@@ -176,12 +179,20 @@ func (m *memory) Replace(ctx context.Context, t *scim.ResourceType, id string, r
 	return m.put(t, i, next)
 }
 
+func version(r scim.Resource) string { return r.String("meta.version") }
+
 func (m *memory) put(t *scim.ResourceType, i int, next scim.Resource) (scim.Resource, error) {
 	if err := m.unique(t, next.ID(), next); err != nil {
 		return nil, err
 	}
 	if err := m.known(next); err != nil {
 		return nil, err
+	}
+	if !scim.Equal(next, m.kept[t.Name][i]) {
+		var n int
+		_, _ = fmt.Sscanf(version(next), `W/"%d"`, &n)
+		next = next.Clone()
+		next["meta"].(map[string]any)["version"] = fmt.Sprintf(`W/"%d"`, n+1)
 	}
 	m.kept[t.Name][i] = next
 	return next.Clone(), nil
@@ -194,6 +205,9 @@ func (m *memory) Patch(ctx context.Context, t *scim.ResourceType, id string, p s
 	m.patches = append(m.patches, p)
 	i, err := m.find(t, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := scim.CheckVersion(ctx, version(m.kept[t.Name][i])); err != nil {
 		return nil, err
 	}
 	next, _, err := p.Apply(m.kept[t.Name][i])
@@ -213,11 +227,14 @@ func (m *memory) Patch(ctx context.Context, t *scim.ResourceType, id string, p s
 	return m.put(t, i, next)
 }
 
-func (m *memory) Delete(_ context.Context, t *scim.ResourceType, id string) error {
+func (m *memory) Delete(ctx context.Context, t *scim.ResourceType, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, err := m.find(t, id)
 	if err != nil {
+		return err
+	}
+	if err := scim.CheckVersion(ctx, version(m.kept[t.Name][i])); err != nil {
 		return err
 	}
 	m.kept[t.Name] = append(m.kept[t.Name][:i:i], m.kept[t.Name][i+1:]...)

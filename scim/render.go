@@ -13,6 +13,8 @@ import (
 type renderer struct {
 	base  string // the public base URL without a trailing slash
 	types []*ResourceType
+	// versions says that meta.version is shown.
+	versions bool
 }
 
 // location is the address of a resource. It is made from configuration alone.
@@ -110,7 +112,7 @@ func (w renderer) meta(t *ResourceType, r Resource) map[string]any {
 	}
 	given, _ := r["meta"].(map[string]any)
 	for _, name := range []string{"created", "lastModified", "version"} {
-		if v := given[name]; assigned(v) {
+		if v := given[name]; assigned(v) && (w.versions || name != "version") {
 			m[name] = v
 		}
 	}

@@ -31,9 +31,25 @@ func (p precondition) holds(version string) bool {
 	return false
 }
 
+// check is If-Match: the version must be one of those named.
 func (p precondition) check(version string) error {
 	if p == nil || p.holds(version) {
 		return nil
 	}
 	return Errorf(http.StatusPreconditionFailed, "", "The resource has version %s by now; If-Match named %s.", quote(version), quote(strings.Join(p, ", ")))
+}
+
+// checkNone is If-None-Match before a change: the version must be none of those named.
+func (p precondition) checkNone(version string) error {
+	if p == nil || !p.holds(version) {
+		return nil
+	}
+	return Errorf(http.StatusPreconditionFailed, "", "The resource has version %s, which If-None-Match excludes.", quote(version))
+}
+
+// versionOf returns the meta.version of a resource, or "".
+func versionOf(r Resource) string {
+	meta, _ := r["meta"].(map[string]any)
+	v, _ := meta["version"].(string)
+	return v
 }
