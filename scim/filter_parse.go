@@ -37,6 +37,8 @@ type filterParser struct {
 	scope scope
 	depth int // levels of nesting still allowed
 	terms int // terms still allowed
+	// others are the types of a query across types, nil for one type.
+	others []*ResourceType
 }
 
 func (p *filterParser) whole() (Filter, error) {
@@ -171,6 +173,11 @@ func (p *filterParser) nested(_, end byte) (Filter, error) {
 
 // term reads one comparison, presence test or value path.
 func (p *filterParser) term() (Filter, error) {
+	if p.others != nil && p.scope.parent == nil {
+		if t := p.elsewhere(); t != nil {
+			return p.absentTerm(t)
+		}
+	}
 	if p.terms--; p.terms < 0 {
 		return nil, bad(TypeInvalidFilter, "The filter has more than %d terms.", maxFilterTerms)
 	}

@@ -111,8 +111,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt route, x *Exc
 		return answer{status: http.StatusOK, body: body}, err
 	}
 	e := exchange{h: h, w: w, r: r, x: x, t: rt.t, id: rt.id, query: query}
-	if rt.kind == routeCollection {
+	switch rt.kind {
+	case routeCollection:
 		return e.collection()
+	case routeSearch:
+		return e.search()
+	case routeRoot:
+		return e.listAll()
 	}
 	return e.single()
 }

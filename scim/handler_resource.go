@@ -163,7 +163,7 @@ func (e *exchange) list() (answer, error) {
 		}
 		b = w.resource(b, e.t, r, q.Projection)
 	}
-	return answer{status: http.StatusOK, body: append(b, "]}"...)}, nil
+	return listed(b), nil
 }
 
 // appendPage begins a ListResponse, up to its first resource. itemsPerPage is what is on this page: Okta

@@ -15,6 +15,9 @@ const (
 	routeDiscovery                   // GET
 	routeCollection                  // GET, POST
 	routeSingle                      // GET, PUT, PATCH, DELETE
+	routeSearch                      // POST
+	routeRoot                        // GET
+	routeBulk                        // POST
 )
 
 // route is where a request goes.
@@ -90,14 +93,18 @@ func trimPrefix(segments []string, prefix string) ([]string, bool) {
 
 func (h *Handler) find(segments []string) route {
 	if len(segments) == 0 {
-		return route{kind: routeAbsent}
+		return route{kind: routeRoot, allow: "GET"}
 	}
 	first, rest := lowerASCII(segments[0]), segments[1:]
 	switch first {
 	case "serviceproviderconfig", "resourcetypes", "schemas":
 		return route{kind: routeDiscovery, endpoint: first, rest: rest, allow: "GET"}
-	case "bulk", "me", ".search":
+	case "me":
 		return route{kind: routeAbsent}
+	case "bulk":
+		return h.bulkRoute(rest)
+	case ".search":
+		return searchRoute(nil, rest)
 	}
 	for _, t := range h.Types {
 		if !equalFoldASCII(t.segment(), first) {
@@ -106,13 +113,25 @@ func (h *Handler) find(segments []string) route {
 		switch {
 		case len(rest) == 0:
 			return route{kind: routeCollection, t: t, allow: "GET, POST"}
-		case len(rest) == 1 && equalFoldASCII(rest[0], ".search"):
-			return route{kind: routeAbsent}
+		case equalFoldASCII(rest[0], ".search"):
+			return searchRoute(t, rest[1:])
 		case len(rest) == 1:
 			return route{kind: routeSingle, t: t, id: rest[0], allow: "GET, PUT, PATCH, DELETE"}
 		}
 	}
 	return route{}
+}
+
+// searchRoute is the .search of a type, or of all types where t is nil.
+func searchRoute(t *ResourceType, rest []string) route {
+	if len(rest) > 0 {
+		return route{}
+	}
+	return route{kind: routeSearch, t: t, allow: "POST"}
+}
+
+func (h *Handler) bulkRoute(rest []string) route {
+	return route{kind: routeAbsent}
 }
 
 // refuse says why a route does not take a method, nil if it does. HEAD is a GET.

@@ -239,7 +239,7 @@ func TestPaths_AreForgivenWithoutARedirect(t *testing.T) {
 	for _, path := range []string{"/nope", "/Users/1/2", "/Users%2F" + id, "/Users/.", "/Users/..", "/Users/%00", "/Users/%ff", "/Users/x%2Fy", "/Groups/" + id, "/User"} {
 		s.do(t, "GET", path, "").want(t, 404)
 	}
-	for _, path := range []string{"", "/", "/Bulk", "/Me", "/Me/x", "/.search", "/Users/.search", "/groups/.SEARCH"} {
+	for _, path := range []string{"/Bulk", "/Me", "/Me/x"} {
 		for _, method := range []string{"GET", "POST"} {
 			s.do(t, method, path, "").want(t, 501)
 		}

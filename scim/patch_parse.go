@@ -36,14 +36,7 @@ func ParsePatch(t *ResourceType, mode Mode, id string, body []byte) (Patch, erro
 }
 
 func patchOperations(o object) ([]any, error) {
-	schemas, _ := o.get("schemas")
-	list, _ := schemas.([]any)
-	found := false
-	for _, e := range list {
-		s, _ := e.(string)
-		found = found || equalFoldASCII(s, URNPatchOp)
-	}
-	if !found {
+	if !namesSchema(o, URNPatchOp) {
 		return nil, bad(TypeInvalidSyntax, "\"schemas\" must contain %s.", quote(URNPatchOp))
 	}
 	v, ok := o.get("Operations")

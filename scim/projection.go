@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"maps"
 	"net/url"
 	"strings"
 )
@@ -82,6 +83,27 @@ func splitNames(params []string) []string {
 		})...)
 	}
 	return names
+}
+
+// with returns a projection that shows path as well.
+func (p Projection) with(path AttrPath) Projection {
+	key := attrKey{path.URN, path.Name}
+	switch subs, named := p.include[key]; {
+	case p.include == nil:
+		p.exclude = maps.Clone(p.exclude)
+		delete(p.exclude, key)
+	case named && subs == nil: // all of it is shown
+	default:
+		p.include, subs = maps.Clone(p.include), maps.Clone(subs)
+		if subs == nil {
+			subs = subset{}
+		}
+		subs[path.Sub] = true
+		if p.include[key] = subs; path.Sub == "" {
+			p.include[key] = nil
+		}
+	}
+	return p
 }
 
 // Explicit reports whether the client named attributes or excluded some.
