@@ -217,6 +217,33 @@ func TestServer_IsReachedOverAPathThatIsTooLongForASocket(t *testing.T) {
 	}
 }
 
+func TestTokenVerbs_SayWhenATokenEnds(t *testing.T) {
+	t.Parallel()
+	s := serve(t, map[string]string{})
+	s.must(t, "apply", "-f", "-")
+	s.must(t, "scim-token", "rotate", "acme", "okta", "--expires", "90d")
+	out := s.must(t, "scim-token", "rotate", "acme", "okta", "--overlap", "24h", "--name", "blue")
+	if !strings.Contains(out, "works until") {
+		t.Errorf("rotate with an overlap says %s", out)
+	}
+	list := s.must(t, "scim-token", "list", "acme", "okta")
+	if !strings.Contains(list, "live, replaced") || !strings.Contains(list, "blue") || strings.Count(list, "live") != 2 {
+		t.Errorf("list says %s", list)
+	}
+	for _, wrong := range []string{"8d", "-1h", "soon", "-3d"} {
+		if _, complaint, code := s.do(t.Context(), "scim-token", "rotate", "acme", "okta", "--overlap="+wrong); code == 0 {
+			t.Errorf("an overlap of %s is accepted: %s", wrong, complaint)
+		}
+	}
+	s.must(t, "scim-token", "revoke", "acme", "okta")
+	if list := s.must(t, "scim-token", "list", "acme", "okta"); strings.Contains(list, "live") {
+		t.Errorf("after revoke: %s", list)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestServer_KeepsItsFilesToItsOwner(t *testing.T) {
 	t.Parallel()
 	s := serve(t, map[string]string{})

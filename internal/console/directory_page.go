@@ -1,6 +1,11 @@
 package console
 
 import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/web"
@@ -13,10 +18,10 @@ type directoryData struct {
 	ConnectionURL string // of the connection beside it, or ""
 	// What goes into the IdP, in its words; BaseURL with our value.
 	BaseURL, TokenWord, UserName settings.Word
-	Issued                       string // the token that was just made; nowhere else and never again
-	Newest                       string // id of the newest token, for the form's own guard
-	Live                         settings.TokenView
-	Old                          []settings.TokenView // newest first
+	Issued                       string               // the token that was just made; nowhere else and never again
+	Newest                       string               // id of the newest token, for the form's own guard
+	Live                         settings.TokenView   // the newest that works
+	Living, Old                  []settings.TokenView // newest first
 }
 
 func (d *Door) directoryPage(v *visit) error {
@@ -47,11 +52,12 @@ func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issu
 				data.UserName = word
 			}
 		}
-		for _, token := range dir.Tokens {
+		data.Live, _ = dir.LiveToken()
+		for _, token := range slices.Backward(dir.Tokens) {
 			if token.RevokedAt == nil {
-				data.Live = token
+				data.Living = append(data.Living, token)
 			} else {
-				data.Old = append([]settings.TokenView{token}, data.Old...)
+				data.Old = append(data.Old, token)
 			}
 		}
 		return data
@@ -68,7 +74,11 @@ func (d *Door) generateToken(v *visit) error {
 	if err != nil {
 		return err
 	}
-	issued, err := d.Settings.RotateTokenOnce(v.r.Context(), v.live.Slug, dir.ID, form.Get("newest"), v.actor)
+	var issued settings.Issued
+	o, err := tokenOptions(form)
+	if err == nil {
+		issued, err = d.Settings.RotateTokenOnce(v.r.Context(), v.live.Slug, dir.ID, form.Get("newest"), o, v.actor)
+	}
 	if forTheForm(err) {
 		field := "generate-token"
 		if errs.CodeOf(err) == "token_already_made" {
@@ -86,6 +96,33 @@ func (d *Door) generateToken(v *visit) error {
 		return err
 	}
 	return d.showDirectory(v, dir, told{}, issued.Token)
+}
+
+// tokenOptions reads what the form asks of a new token; "" is no end, and no overlap.
+func tokenOptions(form url.Values) (o settings.TokenOptions, err error) {
+	o.Name = strings.TrimSpace(form.Get("name"))
+	for field, d := range map[string]*time.Duration{"lifetime": &o.Lifetime, "overlap": &o.Overlap} {
+		text := form.Get(field)
+		if text == "" {
+			continue
+		}
+		if *d, err = time.ParseDuration(text); err != nil {
+			return o, errs.Invalid(field+"_invalid", "Choose one of the lengths of time that are offered.")
+		}
+	}
+	return o, nil
+}
+
+// revokeToken ends one token.
+func (d *Door) revokeToken(v *visit) error {
+	dir, err := v.directory(v.r.PathValue("directory"))
+	if err != nil {
+		return err
+	}
+	if err := d.Settings.RevokeToken(v.r.Context(), v.live.Slug, dir.ID, v.r.PathValue("token"), v.actor); err != nil {
+		return err
+	}
+	return v.to("/sso/directories/" + dir.ID + "?done=token-revoked")
 }
 
 func (d *Door) enableDirectory(v *visit) error  { return d.switchDirectory(v, true) }

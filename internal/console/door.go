@@ -93,6 +93,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	const feed = workspace + "/sso/directories/{directory}"
 	on("GET "+feed, d.directoryPage)
 	on("POST "+feed+"/token", d.generateToken)
+	on("POST "+feed+"/tokens/{token}/revoke", d.revokeToken)
 	on("POST "+feed+"/enable", d.enableDirectory)
 	on("POST "+feed+"/disable", d.disableDirectory)
 

@@ -39,7 +39,7 @@ func (w *world) routes(slug string) (ids []string, all [][2]string) {
 	return []string{con.ID, dir.ID, m.ID, "evt_probe_" + slug}, [][2]string{
 		{"GET", "/sso"}, {"GET", c}, {"GET", d}, {"GET", "/roles"}, {"GET", "/events"}, {"GET", "/events/evt_probe_" + slug},
 		{"POST", c + "/metadata"}, {"POST", c + "/attributes"}, {"POST", c + "/idp-initiated"}, {"POST", c + "/activate"}, {"POST", c + "/disable"},
-		{"POST", d + "/token"}, {"POST", d + "/disable"}, {"POST", d + "/enable"}, {"POST", "/roles/" + m.ID + "/remove"}, {"POST", "/roles"},
+		{"POST", d + "/token"}, {"POST", d + "/tokens/tok_x/revoke"}, {"POST", d + "/disable"}, {"POST", d + "/enable"}, {"POST", "/roles/" + m.ID + "/remove"}, {"POST", "/roles"},
 		{"POST", "/sso/directories"}, {"POST", "/sso/connections"}, {"POST", c + "/remove"},
 	}
 }
@@ -342,6 +342,45 @@ func TestTokens_StandInOneAnswerOnly(t *testing.T) {
 		}
 		if count[200] != 1 || count[409] != 19 {
 			t.Errorf("one form sent 20 times was answered %v", count)
+		}
+	})
+}
+
+func TestToken_IsReplacedWithAnOverlapAndRevokedByThePage(t *testing.T) {
+	each(t, "omniflow", func(t *testing.T, w *world) {
+		b := w.as("admin@acme.test")
+		first := b.wantToken(b.done(b.page("/console/acme/sso"), "new-directory"))
+		at := "/console/acme/sso/directories/" + w.setup().Directories[0].ID
+		if a := b.press(b.page(at), "generate-token", "overlap", "9000h"); a.StatusCode != http.StatusBadRequest || !w.works(first) || !a.has("generate-token-error") {
+			t.Errorf("an overlap of a year is answered %d", a.StatusCode)
+		}
+		if a := b.press(b.page(at), "generate-token", "lifetime", "soon"); a.StatusCode != http.StatusBadRequest || !w.works(first) {
+			t.Errorf("no length of time is answered %d", a.StatusCode)
+		}
+		a := b.press(b.page(at), "generate-token", "overlap", "24h", "lifetime", "720h", "name", "Blue <b>")
+		second := a.value(t, "scim-token")
+		if !w.works(first) || !w.works(second) {
+			t.Error("the tokens do not both work")
+		}
+		list := w.setup().Directories[0].Tokens
+		if len(list) != 2 || list[0].ReplacedAt == nil || list[1].Name != "Blue <b>" || list[1].ExpiresAt == nil || list[1].CreatedBy != "admin@acme.test" {
+			t.Fatalf("%+v", list)
+		}
+		page := b.page(at)
+		for _, want := range []string{"Blue &lt;b&gt;", list[0].Hint, list[1].Hint, "by admin@acme.test", "replaced <time"} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("the page does not say %s: %s", want, page.body)
+			}
+		}
+		page = b.done(page, "revoke-"+list[0].ID)
+		if w.works(first) || !w.works(second) || page.has("revoke-"+list[0].ID) || !page.has("old-tokens") {
+			t.Errorf("after the first was revoked: %s", page.body)
+		}
+		if a := b.post(at + "/tokens/" + list[0].ID + "/revoke"); a.StatusCode != http.StatusNotFound {
+			t.Errorf("revoked twice: %d", a.StatusCode)
+		}
+		if events := w.events(); events[len(events)-1].Type != audit.TokenRevoked {
+			t.Errorf("%+v", events[len(events)-1])
 		}
 	})
 }

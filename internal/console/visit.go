@@ -239,6 +239,7 @@ var doneTexts = map[string]string{
 	"directory-created":  "The directory is there. Connect the identity provider with it below.",
 	"directory-on":       "The directory is switched on.",
 	"directory-off":      "The directory is switched off: every request of it is refused.",
+	"token-revoked":      "The token does not work any more.",
 	"mapping-added":      "The mapping was added, and roles were decided again.",
 	"mapping-removed":    "The mapping was removed, and roles were decided again.",
 }

@@ -56,7 +56,7 @@ var eventTypes = []choice{
 	{string(audit.SCIMRefused), "SCIM: request refused"},
 	{string(audit.TokenRotated), "SCIM token generated"},
 	{string(audit.TokenRevoked), "SCIM token revoked"},
-	{string(audit.TokenReplacedUsed), "SCIM: a replaced token was used"},
+	{string(audit.TokenReplacedUsed), "SCIM: a token that has ended was used"},
 	{string(audit.MemberCreated), "Member created"},
 	{string(audit.MemberActivated), "Member activated"},
 	{string(audit.MemberUpdated), "Member updated"},

@@ -104,7 +104,7 @@ func TestSetup_GoesFromNothingToSigningInAndProvisioning(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		step("rotate", []string{"scim_token.rotated"}, func() error {
-			_, err := s.RotateToken(ctx, "acme", "okta", "", administrator)
+			_, err := s.RotateToken(ctx, "acme", "okta", TokenOptions{}, administrator)
 			return err
 		})
 		step("add mapping", []string{"settings.changed"}, func() error {

@@ -144,7 +144,7 @@ func TestMappings_ThatChangeAreAppliedToGroupsAndMembers(t *testing.T) {
 func TestPrune_IsNeededToRemoveAndRefusesWhatIsInUse(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		s.mustApply(t, acme, ApplyOptions{})
-		issued, err := s.RotateToken(context.Background(), "acme", "okta", "", operator)
+		issued, err := s.RotateToken(context.Background(), "acme", "okta", TokenOptions{}, operator)
 		if err != nil {
 			t.Fatal(err)
 		}

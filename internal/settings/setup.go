@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -35,9 +36,9 @@ type DirectorySetup struct {
 	TokenRefused string
 }
 
-// LiveToken returns the token that works, if there is one.
+// LiveToken returns the newest token that works, if there is one.
 func (d DirectorySetup) LiveToken() (TokenView, bool) {
-	for _, t := range d.Tokens {
+	for _, t := range slices.Backward(d.Tokens) {
 		if t.RevokedAt == nil {
 			return t, true
 		}

@@ -14,7 +14,7 @@ import (
 
 func (s *Service) mustRotate(t *testing.T) Issued {
 	t.Helper()
-	issued, err := s.RotateToken(context.Background(), "acme", "okta", "Okta SCIM", operator)
+	issued, err := s.RotateToken(context.Background(), "acme", "okta", TokenOptions{Name: "Okta SCIM"}, operator)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestRotateToken_IsRefusedWherePolicySaysSo(t *testing.T) {
 		}
 		for _, c := range cases {
 			s.mustApply(t, "workspace: acme\n"+c.file+"\n", ApplyOptions{})
-			_, err := s.RotateToken(context.Background(), "acme", "okta", "", operator)
+			_, err := s.RotateToken(context.Background(), "acme", "okta", TokenOptions{}, operator)
 			if errs.CodeOf(err) != c.code || !errs.Is(err, errs.KindForbidden) {
 				t.Errorf("got %v, want %s", err, c.code)
 			}
@@ -97,7 +97,7 @@ func TestRotateToken_AtOnceLeavesOneLiveToken(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				if _, err := s.RotateToken(context.Background(), "acme", "okta", "", operator); err != nil {
+				if _, err := s.RotateToken(context.Background(), "acme", "okta", TokenOptions{}, operator); err != nil {
 					t.Error(err)
 				}
 			})
@@ -117,7 +117,7 @@ func TestTokens_OfWhatIsNotThereAreNotFound(t *testing.T) {
 		s.mustApply(t, "workspace: neighbour\n", ApplyOptions{})
 		dir := s.mustConfig(t, "acme").Directories[0].ID
 		for _, c := range [][2]string{{"nobody", "okta"}, {"acme", "entra"}, {"neighbour", "okta"}, {"neighbour", dir}} {
-			if _, err := s.RotateToken(context.Background(), c[0], c[1], "", operator); !errs.Is(err, errs.KindNotFound) {
+			if _, err := s.RotateToken(context.Background(), c[0], c[1], TokenOptions{}, operator); !errs.Is(err, errs.KindNotFound) {
 				t.Errorf("%v: %v", c, err)
 			}
 			if _, err := s.ListTokens(context.Background(), c[0], c[1]); !errs.Is(err, errs.KindNotFound) {
@@ -148,13 +148,13 @@ func TestRotateTokenOnce_MakesOneTokenForOneForm(t *testing.T) {
 		if newest() != "" {
 			t.Fatal("there is a token already")
 		}
-		if _, err := s.RotateTokenOnce(ctx, "acme", dir, "", operator); err != nil {
+		if _, err := s.RotateTokenOnce(ctx, "acme", dir, "", TokenOptions{}, operator); err != nil {
 			t.Fatal(err)
 		}
 		first := newest()
 		events := s.events(t)
 		for _, last := range []string{"", "tok_other"} {
-			if _, err := s.RotateTokenOnce(ctx, "acme", dir, last, operator); errs.CodeOf(err) != "token_already_made" {
+			if _, err := s.RotateTokenOnce(ctx, "acme", dir, last, TokenOptions{}, operator); errs.CodeOf(err) != "token_already_made" {
 				t.Errorf("a form that saw %q: %v", last, err)
 			}
 		}
@@ -165,10 +165,10 @@ func TestRotateTokenOnce_MakesOneTokenForOneForm(t *testing.T) {
 		if err := s.RevokeToken(ctx, "acme", dir, "", operator); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.RotateTokenOnce(ctx, "acme", dir, "", operator); errs.CodeOf(err) != "token_already_made" {
+		if _, err := s.RotateTokenOnce(ctx, "acme", dir, "", TokenOptions{}, operator); errs.CodeOf(err) != "token_already_made" {
 			t.Errorf("the first form after the token's end: %v", err)
 		}
-		if _, err := s.RotateTokenOnce(ctx, "acme", dir, first, operator); err != nil || newest() == first {
+		if _, err := s.RotateTokenOnce(ctx, "acme", dir, first, TokenOptions{}, operator); err != nil || newest() == first {
 			t.Errorf("a fresh form: %v", err)
 		}
 	})

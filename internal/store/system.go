@@ -26,44 +26,6 @@ func (s System) one(ctx context.Context, dest []any, query string, args ...any) 
 	return found, s.db.translate(err)
 }
 
-// TokenHolder is what the hash of a SCIM token leads to.
-type TokenHolder struct {
-	Token     string // id of the token
-	Workspace string // id
-	Slug      string
-	Directory string // id
-	Name      string // of the directory
-	Enabled   bool
-	Mode      string
-	RevokedAt time.Time
-	Why       string
-}
-
-const tokenByHash = `
-	SELECT t.id, t.workspace_id, w.slug, t.directory_id, d.name, d.enabled, d.mode, t.revoked_at, t.revoked_why, t.last_used_at
-	FROM   token_handle t
-	JOIN   workspace w ON w.id = t.workspace_id
-	JOIN   directory d ON d.workspace_id = t.workspace_id AND d.id = t.directory_id
-	WHERE  t.hash = $1`
-
-// TokenByHash finds the holder of a SCIM token, a replaced one included: RevokedAt tells.
-func (s System) TokenByHash(ctx context.Context, hash string, now time.Time) (*TokenHolder, error) {
-	var h TokenHolder
-	var revoked, used *int64
-	found, err := s.one(ctx, []any{&h.Token, &h.Workspace, &h.Slug, &h.Directory, &h.Name, &h.Enabled, &h.Mode, &revoked, &h.Why, &used}, tokenByHash, hash)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		return nil, errs.Unauthenticated("token_unknown", "The bearer token is missing or not valid.")
-	}
-	h.RevokedAt = maybeInstant(revoked)
-	if revoked == nil && now.Sub(maybeInstant(used)) > tokenTouchEvery {
-		s.db.reads.token(hash, now)
-	}
-	return &h, nil
-}
-
 const workspaceBySlug = `SELECT workspace_id FROM workspace_handle WHERE slug = $1`
 
 // WorkspaceBySlug returns the id of a workspace.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -337,60 +336,4 @@ func (tx *Tx) InsertDomain(domain string) {
 func (tx *Tx) DeleteDomain(domain string) {
 	tx.configuration("domain")
 	tx.later(deleteDomain, domain, tx.workspace)
-}
-
-// Token is a SCIM credential as it may be shown: never the secret.
-type Token struct {
-	ID         string
-	Directory  string
-	Name       string
-	Hint       string // last characters
-	CreatedAt  time.Time
-	LastUsedAt time.Time
-	RevokedAt  time.Time
-	RevokedWhy string // "replaced" or "revoked"
-}
-
-const insertToken = `
-	INSERT INTO token_handle (hash, workspace_id, directory_id, id, name, hint, created_at, revoked_why)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, '')`
-
-// InsertToken stores a token's hash.
-func (tx *Tx) InsertToken(t Token, hash string) {
-	tx.change("token")
-	tx.later(insertToken, hash, tx.workspace, t.Directory, t.ID, t.Name, t.Hint, micros(tx.now))
-}
-
-const revokeTokens = `
-	UPDATE token_handle SET revoked_at = $3, revoked_why = $4
-	WHERE  workspace_id = $1 AND directory_id = $2 AND revoked_at IS NULL AND ($5 = '' OR id = $5)`
-
-// RevokeTokens ends the tokens of a directory, or the one with id, and returns how many it ended.
-func (tx *Tx) RevokeTokens(directoryID, id, why string) (int64, error) {
-	n, err := tx.exec(revokeTokens, tx.workspace, directoryID, micros(tx.now), why, id)
-	if n > 0 {
-		tx.change("token")
-	}
-	return n, err
-}
-
-const tokensOf = `
-	SELECT id, directory_id, name, hint, created_at, last_used_at, revoked_at, revoked_why
-	FROM   token_handle WHERE workspace_id = $1 AND directory_id = $2 ORDER BY created_at, id`
-
-// Tokens lists the tokens of a directory, ended ones included.
-func (tx *Tx) Tokens(directoryID string) ([]Token, error) {
-	var out []Token
-	err := tx.each(func(r Rows) error {
-		var t Token
-		var created int64
-		var used, revoked *int64
-		if err := r.Scan(&t.ID, &t.Directory, &t.Name, &t.Hint, &created, &used, &revoked, &t.RevokedWhy); err != nil {
-			return err
-		}
-		t.CreatedAt, t.LastUsedAt, t.RevokedAt = instant(created), maybeInstant(used), maybeInstant(revoked)
-		out = append(out, t)
-		return nil
-	}, tokensOf, tx.workspace, directoryID)
-	return out, err
 }

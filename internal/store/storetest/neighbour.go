@@ -176,8 +176,11 @@ var peopleProbes = map[string]probe{
 		tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory}, "own hash "+h.TokenHash)
 	}),
 	"RevokeTokens": func(tx *store.Tx, h house) (any, error) { return tx.RevokeTokens(h.Directory, "", "taken") },
-	"Tokens":       func(tx *store.Tx, h house) (any, error) { return tx.Tokens(h.Directory) },
-	"EventsAfter":  nil, // binds the workspace alone
+	"RetireTokens": func(tx *store.Tx, h house) (any, error) {
+		return tx.RetireTokens(h.Directory, tx.Now().Add(time.Hour))
+	},
+	"Tokens":      func(tx *store.Tx, h house) (any, error) { return tx.Tokens(h.Directory) },
+	"EventsAfter": nil, // binds the workspace alone
 	"EventsForOwners": func(tx *store.Tx, h house) (any, error) {
 		list, err := tx.EventsForOwners(tx.Now().Add(-time.Hour), 10)
 		return len(list), err

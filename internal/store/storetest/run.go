@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"signals", testSignals},
 		{"marks", testMarks},
 		{"attempts, links and tokens", testHandles},
+		{"the ends of tokens", testTokenEnds},
 		{"retention", testRetention},
 		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},

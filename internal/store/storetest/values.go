@@ -487,7 +487,7 @@ func testSystemValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	sys := db.System()
 	holder, err := sys.TokenByHash(ctx, b.TokenHash, c.now())
 	must(t, err)
-	same(t, "the holder of a token", *holder, store.TokenHolder{Token: b.Token, Workspace: b.Workspace, Slug: "b", Directory: b.Directory, Name: "Okta", Enabled: true, Mode: "lenient"})
+	same(t, "the holder of a token", *holder, store.TokenHolder{Token: b.Token, TokenName: "first", Workspace: b.Workspace, Slug: "b", Directory: b.Directory, Name: "Okta", Enabled: true, Mode: "lenient"})
 	id, err := sys.WorkspaceBySlug(ctx, "a")
 	must(t, err)
 	same(t, "the workspace of a slug", id, a.Workspace)

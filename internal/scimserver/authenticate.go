@@ -1,0 +1,150 @@
+package scimserver
+
+import (
+	"context"
+
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+	"github.com/gatehouse-id/gatehouse/scim"
+)
+
+// bearer reads the credential. Okta's header authentication sends what its administrator typed,
+// which often is the token without the scheme.
+func bearer(r *http.Request) string {
+	header := strings.TrimSpace(r.Header.Get("Authorization"))
+	scheme, token, found := strings.Cut(header, " ")
+	if !found {
+		if strings.HasPrefix(header, TokenPrefix) {
+			return header
+		}
+		return ""
+	}
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// TokenPrefix begins every SCIM token.
+const TokenPrefix = "gscim_"
+
+// authenticate turns the token into a workspace and a directory (scim.Handler asks it before
+// anything else).
+func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
+	now := s.db.Now()
+	token := bearer(r)
+	if !strings.HasPrefix(token, TokenPrefix) {
+		s.stranger(r, "token_missing")
+		return nil, scim.Unauthorized()
+	}
+	holder, err := s.db.System().TokenByHash(r.Context(), keys.HashToken(token), now)
+	if errs.Is(err, errs.KindUnauthenticated) {
+		s.stranger(r, "token_unknown")
+		return nil, scim.Unauthorized()
+	}
+	if err != nil {
+		return nil, wire(err)
+	}
+	sent := &captured{ReadCloser: r.Body}
+	if r.Body != nil {
+		r.Body = sent
+	}
+	b := &backend{s: s, r: r, sent: sent, began: now, scope: provision.Scope{Workspace: holder.Workspace, Directory: holder.Directory,
+		Actor: audit.Party{Kind: "directory", ID: holder.Directory, Name: holder.Name}}}
+	web.Add(r.Context(), "workspace", holder.Slug)
+	web.Add(r.Context(), "directory", holder.Directory)
+	switch {
+	case !holder.RevokedAt.IsZero():
+		// The administrator's log says when the token ended and why; the caller is told nothing.
+		if err := b.noteDead(r.Context(), holder); err != nil {
+			return nil, wire(err)
+		}
+		return nil, scim.Unauthorized()
+	case !holder.Enabled:
+		err := errs.Forbidden("directory_disabled", "This directory is switched off in Gatehouse. Switch it on to provision again.")
+		if rec := b.refused(r.Context(), http.StatusForbidden, nil, err); rec != nil {
+			return nil, wire(rec)
+		}
+		return nil, wire(err)
+	}
+	sent.patience = patience{db: s.db, checked: now, again: func() error {
+		holder, err := s.db.System().TokenByHash(r.Context(), keys.HashToken(token), s.db.Now())
+		if err == nil && !holder.RevokedAt.IsZero() {
+			err = errs.Unauthenticated("token_"+holder.Why, "The bearer token is missing or not valid.")
+		}
+		return wire(err)
+	}}
+	return b, nil
+}
+
+// patience asks after the token anew while a body is still coming in: one that was replaced meanwhile is dead
+// for those as well who began before and send slowly. Whoever sends at once pays nothing.
+type patience struct {
+	db      *store.DB
+	checked time.Time
+	again   func() error // nil until the token is known
+}
+
+// recheck is how old the check of a token may be when the rest of a body arrives.
+const recheck = time.Second
+
+func (p *patience) ask() error {
+	if p.again == nil || p.db.Now().Sub(p.checked) < recheck {
+		return nil
+	}
+	p.checked = p.db.Now()
+	return p.again()
+}
+
+// A token that was replaced because it leaked is in strangers' hands: were each use of it an event,
+// it could still fill the workspace's log.
+const (
+	deadWindow = time.Hour
+	deadLimit  = 20 // events of one token in a window
+)
+
+// noteDead counts a use of a token that has ended in the sum of strangers, and makes the first ones
+// of a window events of the workspace.
+func (b *backend) noteDead(ctx context.Context, holder *store.TokenHolder) error {
+	b.s.stranger(b.r, "token_"+holder.Why)
+	wait, err := b.s.db.System().Attempt(ctx, deadWindow, []string{"scim replaced " + holder.Token}, []int{deadLimit})
+	if err != nil || wait > 0 {
+		return err
+	}
+	return b.recordDead(ctx, holder)
+}
+
+func (b *backend) recordDead(ctx context.Context, holder *store.TokenHolder) error {
+	changes, sentence := obituary(holder)
+	return b.s.db.Write(ctx, holder.Workspace, func(tx *store.Tx) error {
+		return tx.Record(audit.Event{Type: audit.TokenReplacedUsed, Outcome: audit.Refused,
+			Reason: "token_" + holder.Why, Actor: b.scope.Actor, Subject: audit.Party{Kind: "token", ID: holder.Token, Name: holder.TokenName}, Directory: holder.Directory,
+			Changes: changes, Payload: exchange(b.r, http.StatusUnauthorized, nil, []string{sentence})})
+	})
+}
+
+// obituary tells an administrator what became of a token (V26 of the seeds).
+func obituary(h *store.TokenHolder) ([]audit.Change, string) {
+	at := func(field string, t time.Time) audit.Change {
+		return audit.Change{Field: field, To: t.Format(time.RFC3339)}
+	}
+	switch {
+	case h.Why == store.TokenExpired:
+		return []audit.Change{at("expired_at", h.RevokedAt)}, "This token expired on " + onDay(h.RevokedAt) + "."
+	case h.Why == store.TokenReplaced && h.ReplacedAt.Before(h.RevokedAt) && !h.ReplacedAt.IsZero():
+		return []audit.Change{at("replaced_at", h.ReplacedAt), at("ended_at", h.RevokedAt)},
+			"This token was replaced on " + onDay(h.ReplacedAt) + " and went on working until " + onDay(h.RevokedAt) + "."
+	default:
+		return []audit.Change{at(h.Why+"_at", h.RevokedAt)}, "This token was " + h.Why + " on " + onDay(h.RevokedAt) + "."
+	}
+}
+
+func onDay(t time.Time) string { return t.UTC().Format("2 January 2006 at 15:04 UTC") }
