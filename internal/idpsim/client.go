@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -109,41 +108,19 @@ func (p *IdP) attempt(ctx context.Context, conn Connection, r request, n int) (g
 
 // build makes the HTTP request with the headers of this vendor's client.
 func (p *IdP) build(ctx context.Context, conn Connection, r request) (*http.Request, string, error) {
-	base, query, _ := strings.Cut(conn.BaseURL, "?")
-	if p.kind.IsEntra() {
-		base = strings.TrimRight(base, "/")
-	} // Okta joins as it stands, so a trailing slash of the administrator's arrives as //.
-	for _, q := range []string{query, r.query} {
-		if q != "" && strings.Contains(base+r.path, "?") {
-			r.path += "&" + q
-		} else if q != "" {
-			r.path += "?" + q
-		}
-	}
 	var body io.Reader
 	if r.body != nil {
 		body = bytes.NewReader(encode(r.body))
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, base+r.path, body)
+	req, err := http.NewRequestWithContext(ctx, r.method, p.kind.target(conn.BaseURL, r.path, r.query), body)
 	if err != nil {
 		return nil, "", fmt.Errorf("build %s: %w", r.name, err)
 	}
-	h := req.Header
-	h.Set("Accept", "application/scim+json")
-	if p.kind.IsEntra() {
-		h["User-Agent"] = []string{""} // an empty value keeps net/http from adding its own: Entra may send none
-	} else {
-		h.Set("User-Agent", "Okta SCIM Client 1.0.0")
-		h.Set("Accept-Charset", "utf-8")
-		h.Set("Accept-Encoding", "gzip,deflate")
-	}
-	if body != nil {
-		h.Set("Content-Type", "application/scim+json; charset=utf-8")
-	}
+	p.kind.headers(req.Header, body != nil)
 	if conn.RawAuthorization {
-		h.Set("Authorization", conn.Token)
+		req.Header.Set("Authorization", conn.Token)
 	} else {
-		h.Set("Authorization", "Bearer "+conn.Token)
+		req.Header.Set("Authorization", "Bearer "+conn.Token)
 	}
 	return req, req.URL.RequestURI(), nil
 }
@@ -252,14 +229,9 @@ func redacted(body object) object {
 	return out
 }
 
-// eqFilter is a filter query as the client encodes it: Okta writes spaces as %20, Entra as +.
+// eqFilter is a filter query as the client encodes it: Entra writes spaces as +, Okta as %20.
 func (p *IdP) eqFilter(attribute, value string) string {
-	quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
-	escaped := url.QueryEscape(attribute + " eq " + quoted)
-	if !p.kind.IsEntra() {
-		escaped = strings.ReplaceAll(escaped, "+", "%20") // a literal plus is %2B by now
-	}
-	return "filter=" + escaped
+	return p.filterQuery(equals(attribute, value))
 }
 
 // resources returns the objects of a ListResponse.

@@ -64,6 +64,20 @@ func (p *IdP) noteApp(id string, fn func(*AppUser)) {
 	}
 }
 
+// forgetApp notes that the application no longer has somebody, who is then in no group there.
+func (p *IdP) forgetApp(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if x := p.byPerson[id]; x != nil {
+		x.App.RemoteID, x.App.Active = "", false
+	}
+	is := func(m string) bool { return m == id }
+	for _, g := range p.groups {
+		g.App.Members = slices.DeleteFunc(g.App.Members, is)
+		g.App.doubtful = slices.DeleteFunc(g.App.doubtful, is)
+	}
+}
+
 // forgetPerson takes somebody out of the IdP and of all groups.
 func (p *IdP) forgetPerson(id string) {
 	p.mu.Lock()
@@ -199,9 +213,17 @@ func (p *IdP) insertGroup(id, name string, members []string) (Group, error) {
 	return g.clone(), nil
 }
 
-// newID makes an id as this vendor's look: Okta's prefix and 17 characters, Entra's GUID.
+// newID makes an id as this vendor's look: Okta's prefix and 17 characters, GUIDs of Entra, PingOne
+// and CyberArk, OneLogin's and Google's numbers, JumpCloud's 24 hexadecimal digits.
 func (p *IdP) newID(prefix string) string {
-	if p.kind.IsEntra() {
+	switch p.kind {
+	case OneLogin:
+		return p.opts.randomDigits("0123456789", 9)
+	case Google:
+		return "1" + p.opts.randomDigits("0123456789", 20)
+	case JumpCloud:
+		return p.opts.randomDigits("0123456789abcdef", 24)
+	case Entra, EntraFlag, PingOne, CyberArk:
 		return p.opts.GUID()
 	}
 	return prefix + p.opts.randomText(17)

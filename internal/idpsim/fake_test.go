@@ -13,7 +13,7 @@ import (
 )
 
 // fakeApp is a small SCIM-ish application: enough to let the clients work, and simple enough to
-// be right by looking at it. It knows the PATCH forms of the four clients and no others.
+// be right by looking at it. It knows the PATCH forms of the clients and no others.
 type fakeApp struct {
 	mu     sync.Mutex
 	next   int
@@ -48,6 +48,9 @@ func (f *fakeApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = httptest.NewRecorder()
 		defer panic(http.ErrAbortHandler)
 	}
+	if f.discovery(w, r) {
+		return
+	}
 	parts := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.Path, "/scim/v2"), "/"), "/")
 	list := &f.users
 	if parts[0] == "Groups" {
@@ -63,6 +66,43 @@ func (f *fakeApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.resource(w, r, list, at)
+}
+
+// fakeSchema is what the application says of people. groups is there to be refused.
+const fakeSchema = `{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[
+	{"name":"userName","type":"string","multiValued":false,"required":true,"mutability":"readWrite"},
+	{"name":"name","type":"complex","multiValued":false,"mutability":"readWrite","subAttributes":[
+		{"name":"givenName","type":"string","multiValued":false,"mutability":"readWrite"},
+		{"name":"familyName","type":"string","multiValued":false,"mutability":"readWrite"}]},
+	{"name":"displayName","type":"string","multiValued":false,"mutability":"readWrite"},
+	{"name":"title","type":"string","multiValued":false,"mutability":"readWrite"},
+	{"name":"nickName","type":"string","multiValued":false,"mutability":"readWrite"},
+	{"name":"userType","type":"string","multiValued":false,"mutability":"readOnly"},
+	{"name":"active","type":"boolean","multiValued":false,"mutability":"readWrite"},
+	{"name":"emails","type":"complex","multiValued":true,"mutability":"readWrite","subAttributes":[
+		{"name":"value","type":"string","multiValued":false,"mutability":"readWrite"}]},
+	{"name":"groups","type":"complex","multiValued":true,"mutability":"readOnly"}]}`
+
+// discovery answers for everything that is neither /Users nor /Groups.
+func (f *fakeApp) discovery(w http.ResponseWriter, r *http.Request) bool {
+	path := strings.TrimPrefix(r.URL.Path, "/scim/v2")
+	switch {
+	case strings.HasPrefix(path, "/Users"), strings.HasPrefix(path, "/Groups"):
+		return false
+	case path == "/Schemas":
+		var s doc
+		if err := json.Unmarshal([]byte(fakeSchema), &s); err != nil {
+			answerWith(w, 500, doc{"detail": err.Error()})
+			return true
+		}
+		answerWith(w, 200, doc{"totalResults": 1, "Resources": []any{s}})
+		return true
+	}
+	if known := regexp.MustCompile(`^/(ServiceProviderConfig$|ResourceTypes/|Schemas/)`); known.MatchString(path) {
+		answerWith(w, 200, doc{"id": path})
+		return true
+	}
+	return false
 }
 
 func (f *fakeApp) collection(w http.ResponseWriter, r *http.Request, list *[]doc) {
@@ -82,7 +122,7 @@ func (f *fakeApp) collection(w http.ResponseWriter, r *http.Request, list *[]doc
 		return
 	}
 	found := []doc{}
-	filter := regexp.MustCompile(`^(\S+(?: eq "work"\]\.value)?) eq "(.*)"$`).FindStringSubmatch(r.URL.Query().Get("filter"))
+	filter := regexp.MustCompile(`^(\S+(?: eq "work"\]\.value)?) (?i:eq) "(.*)"$`).FindStringSubmatch(r.URL.Query().Get("filter"))
 	for _, d := range *list {
 		if filter == nil || strings.EqualFold(fmt.Sprint(valueAt(d, filter[1])), filter[2]) {
 			found = append(found, d)
@@ -103,7 +143,9 @@ func (f *fakeApp) resource(w http.ResponseWriter, r *http.Request, list *[]doc, 
 		*list = slices.Delete(*list, at, at+1)
 		w.WriteHeader(204)
 	case http.MethodPut:
-		(*list)[at] = readDoc(r)
+		d := readDoc(r)
+		d["id"] = (*list)[at]["id"] // several clients leave it out
+		(*list)[at] = d
 		answerWith(w, 200, (*list)[at])
 	case http.MethodPatch:
 		for _, o := range readDoc(r)["Operations"].([]any) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,27 @@ type Connection struct {
 	Attempts int `json:"attempts"`
 	// ImportPastEnd lets Okta's import ask for one page beyond the end, which it is seen to do.
 	ImportPastEnd bool `json:"import_past_end"`
+	// SuspendAction is what becomes of somebody who is deactivated at the IdP, with the clients that
+	// write complete documents: "suspend" (default) or "nothing".
+	SuspendAction string `json:"suspend_action"`
+	// DeleteAction is what becomes there of somebody who is deleted at the IdP, with OneLogin and PingOne
+	// also of somebody who is unassigned: "nothing", "suspend" or "delete"; "" means "delete" with
+	// JumpCloud and Google, else "suspend".
+	DeleteAction string `json:"delete_action"`
+	// Template is OneLogin's JSON body with macros such as {$user.email}; "" is a new connection's.
+	Template string `json:"template"`
+	// TestAddress is the user name of the test user that JumpCloud's activation makes and deletes;
+	// "" means scimtest@acme.test.
+	TestAddress string `json:"test_address"`
+	// UserFilter is PingOne's filter by which it finds people, with %s where the user name goes.
+	UserFilter string `json:"user_filter"`
+	// CreateInactive lets PingOne make people who are assigned while they are deactivated.
+	CreateInactive bool `json:"create_inactive"`
+	// Mapping changes where attributes go with Google: from "title", "department" and so on to a path
+	// such as "nickName"; "" leaves one out. What the application's schema forbids is refused.
+	Mapping map[string]string `json:"mapping"`
+	// NestCore has Google put the core attributes under the URN of their schema.
+	NestCore bool `json:"nest_core"`
 }
 
 // check refuses a connection that cannot work and fills in the defaults.
@@ -60,6 +82,10 @@ func (c Connection) check(kind Kind) (Connection, error) {
 	default:
 		return c, fmt.Errorf("%w: role_mapping must be single, complex or assertive, got %q", ErrInvalid, c.RoleMapping)
 	}
+	if err := c.checkDocuments(kind); err != nil {
+		return c, err
+	}
+	c = c.withActions(kind)
 	if c.MemberBatch <= 0 {
 		c.MemberBatch = 50
 	}
@@ -72,6 +98,48 @@ func (c Connection) check(kind Kind) (Connection, error) {
 		c.BaseURL = u.String()
 	}
 	return c, nil
+}
+
+// checkDocuments refuses settings of the clients that write complete documents.
+func (c Connection) checkDocuments(kind Kind) error {
+	for key, v := range map[string]string{"suspend_action": c.SuspendAction, "delete_action": c.DeleteAction} {
+		if !slices.Contains([]string{"", actionNothing, actionSuspend, actionDelete}, v) || key == "suspend_action" && v == actionDelete {
+			return fmt.Errorf("%w: %s must be nothing or suspend, delete_action may also be delete, got %q", ErrInvalid, key, v)
+		}
+	}
+	if c.UserFilter != "" && !strings.Contains(c.UserFilter, "%s") {
+		return fmt.Errorf("%w: user_filter needs %%s where the user name goes, got %q", ErrInvalid, c.UserFilter)
+	}
+	for name := range c.Mapping {
+		if !slices.ContainsFunc(googleAttributes, func(a googleAttribute) bool { return a.name == name }) {
+			return fmt.Errorf("%w: mapping of %q, which the directory does not have", ErrInvalid, name)
+		}
+	}
+	if kind == OneLogin {
+		_, err := parseTemplate(c.Template)
+		return err
+	}
+	return nil
+}
+
+// withActions fills in what the vendor's new connections have.
+func (c Connection) withActions(kind Kind) Connection {
+	if c.SuspendAction == "" {
+		c.SuspendAction = actionSuspend
+	}
+	if c.DeleteAction == "" {
+		c.DeleteAction = vendorOf(kind).removed
+	}
+	if c.TestAddress == "" {
+		c.TestAddress = "scimtest@acme.test"
+	}
+	if c.UserFilter == "" {
+		c.UserFilter = pingOneUserFilter
+	}
+	if !kind.PushesGroups() {
+		c.WithoutGroups = true
+	}
+	return c
 }
 
 // IdP is one simulated identity provider with its people, its groups and one application. All
@@ -93,6 +161,7 @@ type IdP struct {
 	people     []*Person
 	groups     []*Group
 	byPerson   map[string]*Person // by id and by folded user name
+	mapping    map[string]string  // Google's, once the application's schemas were read
 }
 
 func newIdP(kind Kind, opts *env) *IdP {
@@ -153,6 +222,7 @@ func (p *IdP) Connect(ctx context.Context, c Connection) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.conn, p.tested, p.testError, p.quarantine = c, time.Time{}, "", nil
+		p.mapping = nil
 		return "Connected to " + c.BaseURL + ".", nil
 	})
 }
@@ -160,9 +230,12 @@ func (p *IdP) Connect(ctx context.Context, c Connection) error {
 // TestCredentials does what the IdP's own test button does, and remembers the outcome.
 func (p *IdP) TestCredentials(ctx context.Context) error {
 	return p.run(ctx, "Test credentials", func(ctx context.Context) (string, error) {
-		test := p.oktaTest
-		if p.kind.IsEntra() {
+		test := p.putTest
+		switch {
+		case p.kind.IsEntra():
 			test = p.entraTest
+		case p.kind.isOkta():
+			test = p.oktaTest
 		}
 		err := test(ctx)
 		if errors.Is(err, ErrNotConnected) {

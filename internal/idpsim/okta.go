@@ -303,24 +303,35 @@ func (p *IdP) oktaImport(ctx context.Context) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	users, err := p.oktaPages(ctx, oktaImportUsers, "/Users", conn.ImportPastEnd)
+	users, err := p.readPages(ctx, oktaImportUsers, "/Users", conn.ImportPastEnd)
 	if err != nil {
 		return report, err
 	}
-	for _, o := range users {
-		report.ImportedUsers = append(report.ImportedUsers, Imported{o.text("id"), o.text("userName"), truthy(o.get("active"))})
-	}
+	report.ImportedUsers = importedUsers(users)
 	if conn.WithoutGroups {
 		return report, nil
 	}
-	groups, err := p.oktaPages(ctx, oktaImportGroup, "/Groups", conn.ImportPastEnd)
-	for _, o := range groups {
-		report.ImportedGroups = append(report.ImportedGroups, Imported{o.text("id"), o.text("displayName"), true})
-	}
+	groups, err := p.readPages(ctx, oktaImportGroup, "/Groups", conn.ImportPastEnd)
+	report.ImportedGroups = importedGroups(groups)
 	return report, err
 }
 
-func (p *IdP) oktaPages(ctx context.Context, what step, path string, pastEnd bool) ([]object, error) {
+func importedUsers(list []object) (out []Imported) {
+	for _, o := range list {
+		out = append(out, Imported{o.text("id"), o.text("userName"), truthy(o.get("active"))})
+	}
+	return out
+}
+
+func importedGroups(list []object) (out []Imported) {
+	for _, o := range list {
+		out = append(out, Imported{o.text("id"), o.text("displayName"), true})
+	}
+	return out
+}
+
+// readPages pages through a list until totalResults are read.
+func (p *IdP) readPages(ctx context.Context, what step, path string, pastEnd bool) ([]object, error) {
 	var all []object
 	for {
 		start := len(all) + 1

@@ -14,7 +14,6 @@ var (
 	oktaMembers      = step{"change members", "Okta 10"}
 	oktaAllMembers   = step{"replace members", "Okta 10"}
 	oktaReplaceGroup = step{"replace group", "Okta 10"}
-	oktaUnlink       = step{"delete group", "Okta 11"}
 )
 
 // oktaPush creates the group, or links one with exactly that name, and writes all its members.
@@ -129,10 +128,10 @@ func (p *IdP) oktaPatchName(ctx context.Context, g Group) error {
 	return err
 }
 
-// oktaUnlinkGroup forgets the link and, when asked to, deletes the group in the application.
-func (p *IdP) oktaUnlinkGroup(ctx context.Context, g Group, remove bool) error {
+// unlinkGroup forgets the link and, when asked to, deletes the group in the application.
+func (p *IdP) unlinkGroup(ctx context.Context, g Group, remove bool) error {
 	if remove && g.App.RemoteID != "" {
-		_, err := p.send(ctx, request{step: oktaUnlink, method: http.MethodDelete, path: "/Groups/" + g.App.RemoteID})
+		_, err := p.send(ctx, request{step: p.step("delete group", 11), method: http.MethodDelete, path: "/Groups/" + g.App.RemoteID})
 		if err != nil && statusOf(err) != http.StatusNotFound {
 			return err
 		}
@@ -145,7 +144,7 @@ func (p *IdP) oktaUnlinkGroup(ctx context.Context, g Group, remove bool) error {
 }
 
 // memberChanges compares the group with what the application acknowledged. Somebody who was
-// deactivated or unassigned meanwhile stays: neither vendor takes them out of the group for that.
+// deactivated or unassigned meanwhile stays: no vendor takes them out of the group for that.
 func (p *IdP) memberChanges(g Group) (add, remove []member) {
 	had, has := setOf(g.App.Members), setOf(g.Members)
 	for _, m := range p.known(g.Members, true) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// This file holds what an administrator does with people. With Okta an operation is sent at once
-// and its error is the application's refusal; with Entra it is noted, and Sync sends it.
+// This file holds what an administrator does with people. With Entra an operation is noted, and
+// Sync sends it; with all others it is sent at once and its error is the application's refusal.
 
 // AddPerson creates somebody in the IdP. Nothing is sent before they are assigned. ID, DisplayName
 // and Email are filled in when empty; state in the application and Manager are ignored.
@@ -22,18 +22,19 @@ func (p *IdP) AddPerson(ctx context.Context, x Person) (Person, error) {
 	return out, err
 }
 
-// Assign gives somebody the application: Okta creates or links them there at once.
+// Assign gives somebody the application: all but Entra create or link them there at once.
 func (p *IdP) Assign(ctx context.Context, who string) error {
 	return p.run(ctx, "Assign", func(ctx context.Context) (string, error) {
 		x, err := p.changePerson(who, func(x *Person) error { x.Assigned = true; return nil })
 		if err != nil || p.kind.IsEntra() {
 			return p.noted(x, "assigned"), err
 		}
-		return x.DisplayName + " was assigned.", p.oktaTask(ctx, x, "assign", true)
+		return x.DisplayName + " was assigned.", p.personTask(ctx, x, "assign", true)
 	})
 }
 
-// Unassign takes the application away from somebody, who is then deactivated there.
+// Unassign takes the application away from somebody, who is then deactivated there, unless
+// the connection's DeleteAction says otherwise.
 func (p *IdP) Unassign(ctx context.Context, who string) error {
 	return p.change(ctx, "Unassign", who, "unassigned", func(x *Person) error { x.Assigned = false; return nil })
 }
@@ -116,7 +117,7 @@ func (p *IdP) SetRoles(ctx context.Context, who string, roles []AppRole) error {
 	return p.change(ctx, "Set app roles", who, "given app roles", func(x *Person) error { x.Roles = slices.Clone(roles); return nil })
 }
 
-// change alters a person; Okta then sends what follows from it.
+// change alters a person; all but Entra then send what follows from it.
 func (p *IdP) change(ctx context.Context, name, who, verb string, fn func(*Person) error) error {
 	return p.run(ctx, name, func(ctx context.Context) (string, error) {
 		before, err := p.person(who)
@@ -127,7 +128,7 @@ func (p *IdP) change(ctx context.Context, name, who, verb string, fn func(*Perso
 		if err != nil || p.kind.IsEntra() {
 			return p.noted(x, verb), err
 		}
-		return x.DisplayName + " was " + verb + ".", p.oktaTask(ctx, x, name, x.inScope() && !before.inScope())
+		return x.DisplayName + " was " + verb + ".", p.personTask(ctx, x, name, x.inScope() && !before.inScope())
 	})
 }
 
@@ -135,13 +136,17 @@ func (p *IdP) noted(x Person, verb string) string {
 	return x.DisplayName + " was " + verb + "; the next sync sends it."
 }
 
-// oktaTask brings one person's state in the application up to date and keeps a refusal for Retry.
+// personTask brings one person's state in the application up to date and keeps a refusal for Retry.
 // entering says that they have just come into scope: then a group that they are in follows.
-func (p *IdP) oktaTask(ctx context.Context, x Person, name string, entering bool) error {
+func (p *IdP) personTask(ctx context.Context, x Person, name string, entering bool) error {
 	if !p.connected() {
 		return nil // assignments before the connection are sent by AssignEverybody
 	}
-	err := p.oktaSend(ctx, x, name)
+	send := p.putSend
+	if p.kind.isOkta() {
+		send = p.oktaSend
+	}
+	err := send(ctx, x, name)
 	p.noteApp(x.ID, func(a *AppUser) {
 		a.inDoubt = inDoubt(err) || err != nil && a.inDoubt
 		a.Error = ""
@@ -157,7 +162,7 @@ func (p *IdP) oktaTask(ctx context.Context, x Person, name string, entering bool
 	}
 	for _, g := range p.State().Groups {
 		if g.App.RemoteID != "" && slices.Contains(g.Members, x.ID) && !slices.Contains(g.App.Members, x.ID) {
-			err = errors.Join(err, p.oktaGroupTask(ctx, g.ID))
+			err = errors.Join(err, p.groupTask(ctx, g.ID))
 		}
 	}
 	return err
@@ -184,7 +189,8 @@ func (p *IdP) oktaSend(ctx context.Context, x Person, name string) error {
 }
 
 // Delete removes somebody from the IdP. Entra purges: the next cycle sends DELETE, unless they
-// were unassigned before. Okta never sends DELETE /Users: it deactivates and forgets.
+// were unassigned before. Okta never sends DELETE /Users: it deactivates and forgets. With the others the
+// connection's DeleteAction says.
 func (p *IdP) Delete(ctx context.Context, who string) error {
 	return p.run(ctx, "Delete person", func(ctx context.Context) (string, error) {
 		x, err := p.changePerson(who, func(x *Person) error {
@@ -194,7 +200,7 @@ func (p *IdP) Delete(ctx context.Context, who string) error {
 		if err != nil || p.kind.IsEntra() {
 			return p.noted(x, "deleted"), err
 		}
-		if err := p.oktaTask(ctx, x, "delete", false); err != nil {
+		if err := p.personTask(ctx, x, "delete", false); err != nil {
 			return "", err
 		}
 		p.forgetPerson(x.ID)
@@ -213,7 +219,7 @@ func (p *IdP) ResetPassword(ctx context.Context, who, password string) error {
 		switch {
 		case err != nil:
 			return "", err
-		case p.kind.IsEntra():
+		case !p.kind.isOkta():
 			return "", fmt.Errorf("sync password: %w", ErrNotOffered)
 		case !conn.PasswordSync || x.App.RemoteID == "":
 			return "", fmt.Errorf("%w: password sync is off, or %s is not provisioned", ErrInvalid, x.UserName)
@@ -231,7 +237,7 @@ func (p *IdP) Provision(ctx context.Context, who string) error {
 			return "", err
 		}
 		if !p.kind.IsEntra() {
-			return x.DisplayName + " was sent.", p.oktaTask(ctx, x, "assign", true)
+			return x.DisplayName + " was sent.", p.personTask(ctx, x, "assign", true)
 		}
 		j := p.entraPersonJob(x, dialect{})
 		verb, err := j.send(ctx)
@@ -254,7 +260,7 @@ func (p *IdP) AssignEverybody(ctx context.Context) (Report, error) {
 		x.Assigned = true
 	}
 	for _, g := range p.groups {
-		g.Pushed = !g.Deleted
+		g.Pushed = !g.Deleted && p.kind.PushesGroups()
 	}
 	p.mu.Unlock()
 	if _, err := p.samlReady(); err == nil && !p.connected() {
@@ -263,27 +269,30 @@ func (p *IdP) AssignEverybody(ctx context.Context) (Report, error) {
 	if p.kind.IsEntra() {
 		return p.Sync(ctx)
 	}
-	return p.reporting(ctx, "Assign everybody", func(ctx context.Context) (Report, error) { return p.oktaAll(ctx, false) })
+	return p.reporting(ctx, "Assign everybody", func(ctx context.Context) (Report, error) { return p.sendAll(ctx, false) })
 }
 
-// Sync runs Entra's incremental cycle or Okta's import. A *SyncError lists objects that failed;
-// the report is filled in beside it.
+// Sync runs Entra's incremental cycle or the others' import; Google and PingOne have none and send
+// what is due. A *SyncError lists objects that failed; the report is filled in beside it.
 func (p *IdP) Sync(ctx context.Context) (Report, error) {
 	return p.reporting(ctx, "Sync", func(ctx context.Context) (Report, error) {
-		if p.kind.IsEntra() {
+		switch {
+		case p.kind.IsEntra():
 			return p.entraCycle(ctx, false)
+		case p.kind.isOkta():
+			return p.oktaImport(ctx)
 		}
-		return p.oktaImport(ctx)
+		return p.putImport(ctx)
 	})
 }
 
-// Retry sends again what failed: Okta's tasks, or an Entra cycle without back-off.
+// Retry sends again what failed: tasks, or an Entra cycle without back-off.
 func (p *IdP) Retry(ctx context.Context) (Report, error) {
 	return p.reporting(ctx, "Retry", func(ctx context.Context) (Report, error) {
 		if p.kind.IsEntra() {
 			return p.entraCycle(ctx, true)
 		}
-		return p.oktaAll(ctx, true)
+		return p.sendAll(ctx, true)
 	})
 }
 
@@ -322,23 +331,23 @@ func (p *IdP) reporting(ctx context.Context, name string, fn func(context.Contex
 	return report, err
 }
 
-// oktaAll sends people, then groups; with onlyFailed those whose last task failed.
-func (p *IdP) oktaAll(ctx context.Context, onlyFailed bool) (Report, error) {
+// sendAll sends people, then groups; with onlyFailed those whose last task failed.
+func (p *IdP) sendAll(ctx context.Context, onlyFailed bool) (Report, error) {
 	conn, err := p.settings()
 	if err != nil {
 		return Report{IdP: p.kind}, err
 	}
 	start := p.opts.Clock()
 	t := &tally{report: Report{IdP: p.kind}}
-	t.work(ctx, p.oktaPeople(onlyFailed), conn.Parallel)
+	t.work(ctx, p.peopleJobs(onlyFailed), conn.Parallel)
 	if t.stopped() == nil && !conn.WithoutGroups {
-		t.work(ctx, p.oktaGroups(onlyFailed), 1)
+		t.work(ctx, p.groupJobs(onlyFailed), 1)
 	}
 	t.report.Duration = p.opts.Clock().Sub(start)
 	return t.report, t.err()
 }
 
-func (p *IdP) oktaPeople(onlyFailed bool) []job {
+func (p *IdP) peopleJobs(onlyFailed bool) []job {
 	var jobs []job
 	for _, x := range p.State().People {
 		pending := x.inScope() && (x.App.RemoteID == "" || !x.App.Active)
@@ -346,20 +355,20 @@ func (p *IdP) oktaPeople(onlyFailed bool) []job {
 			continue
 		}
 		jobs = append(jobs, job{object: "user", id: x.ID, name: x.UserName,
-			send:   func(ctx context.Context) (string, error) { return "provisioned", p.oktaTask(ctx, x, "all", false) },
-			failed: func(string) {}}) // oktaTask has noted it
+			send:   func(ctx context.Context) (string, error) { return "provisioned", p.personTask(ctx, x, "all", false) },
+			failed: func(string) {}}) // personTask has noted it
 	}
 	return jobs
 }
 
-func (p *IdP) oktaGroups(onlyFailed bool) []job {
+func (p *IdP) groupJobs(onlyFailed bool) []job {
 	var jobs []job
 	for _, g := range p.State().Groups {
 		if !g.Pushed || onlyFailed && g.App.Error == "" {
 			continue
 		}
 		jobs = append(jobs, job{object: "group", id: g.ID, name: g.Name,
-			send:   func(ctx context.Context) (string, error) { return "pushed", p.oktaPushTask(ctx, g) },
+			send:   func(ctx context.Context) (string, error) { return "pushed", p.pushTask(ctx, g) },
 			failed: func(string) {}})
 	}
 	return jobs

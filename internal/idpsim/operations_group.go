@@ -94,13 +94,16 @@ func (p *IdP) changeMembership(ctx context.Context, name, which, verb string, fn
 		if p.kind.IsEntra() {
 			return "Group " + g.Name + " was " + verb + "; the next sync sends it.", nil
 		}
-		return "Group " + g.Name + " was " + verb + ".", p.oktaGroupTask(ctx, g.ID)
+		return "Group " + g.Name + " was " + verb + ".", p.groupTask(ctx, g.ID)
 	})
 }
 
-// PushGroup brings a group into the application: Okta creates or links it at once, Entra takes it
-// into scope.
+// PushGroup brings a group into the application: it is created or linked at once, but Entra takes
+// it into scope. Google offers none of this.
 func (p *IdP) PushGroup(ctx context.Context, which string) error {
+	if !p.kind.PushesGroups() {
+		return fmt.Errorf("push group: %w", ErrNotOffered)
+	}
 	return p.run(ctx, "Push group", func(ctx context.Context) (string, error) {
 		g, err := p.changeGroup(which, func(g *Group) error { g.Pushed = true; return nil })
 		if err != nil {
@@ -109,12 +112,16 @@ func (p *IdP) PushGroup(ctx context.Context, which string) error {
 		if p.kind.IsEntra() {
 			return "Group " + g.Name + " is in scope; the next sync sends it.", nil
 		}
-		return "Group " + g.Name + " was pushed.", p.oktaPushTask(ctx, g)
+		return "Group " + g.Name + " was pushed.", p.pushTask(ctx, g)
 	})
 }
 
-// PushNow sends the complete member list again: Okta's "Push now"; Entra adds everybody anew.
+// PushNow sends the complete member list again: Okta's "Push now"; Entra, JumpCloud and CyberArk
+// add everybody anew.
 func (p *IdP) PushNow(ctx context.Context, which string) error {
+	if !p.kind.PushesGroups() {
+		return fmt.Errorf("push now: %w", ErrNotOffered)
+	}
 	return p.run(ctx, "Push now", func(ctx context.Context) (string, error) {
 		g, err := p.group(which)
 		switch {
@@ -130,7 +137,7 @@ func (p *IdP) PushNow(ctx context.Context, which string) error {
 			_, err = p.entraSendGroup(ctx, g, dialect{})
 			return "Group " + g.Name + " was provisioned on demand.", err
 		}
-		return "All members of " + g.Name + " were pushed.", p.oktaPushTask(ctx, g)
+		return "All members of " + g.Name + " were pushed.", p.pushTask(ctx, g)
 	})
 }
 
@@ -146,7 +153,7 @@ func (p *IdP) UnlinkGroup(ctx context.Context, which string, remove bool) error 
 			_, err = p.changeGroup(which, func(g *Group) error { g.Pushed = false; return nil })
 			return "Group " + g.Name + " is out of scope; the next sync deletes it in the application.", err
 		}
-		return "Group " + g.Name + " was unlinked.", p.oktaUnlinkGroup(ctx, g, remove)
+		return "Group " + g.Name + " was unlinked.", p.unlinkGroup(ctx, g, remove)
 	})
 }
 
@@ -161,7 +168,7 @@ func (p *IdP) DeleteGroup(ctx context.Context, which string) error {
 		if err != nil {
 			return "", err
 		}
-		if err := p.oktaUnlinkGroup(ctx, g, true); err != nil {
+		if err := p.unlinkGroup(ctx, g, true); err != nil {
 			return "", err
 		}
 		p.forgetGroup(g.ID)
@@ -169,15 +176,22 @@ func (p *IdP) DeleteGroup(ctx context.Context, which string) error {
 	})
 }
 
-// oktaPushTask pushes a group with all members and keeps a refusal for Retry.
-func (p *IdP) oktaPushTask(ctx context.Context, g Group) error {
-	err := p.oktaPush(ctx, g)
-	return p.groupOutcome(g.ID, err)
+// pushTask pushes a group with all members and keeps a refusal for Retry.
+func (p *IdP) pushTask(ctx context.Context, g Group) error {
+	push := p.putPush
+	if p.kind.isOkta() {
+		push = p.oktaPush
+	}
+	return p.groupOutcome(g.ID, push(ctx, g))
 }
 
-// oktaGroupTask sends what changed in a group and keeps a refusal for Retry.
-func (p *IdP) oktaGroupTask(ctx context.Context, id string) error {
-	return p.groupOutcome(id, p.oktaSyncGroup(ctx, id))
+// groupTask sends what changed in a group and keeps a refusal for Retry.
+func (p *IdP) groupTask(ctx context.Context, id string) error {
+	send := p.putSyncGroup
+	if p.kind.isOkta() {
+		send = p.oktaSyncGroup
+	}
+	return p.groupOutcome(id, send(ctx, id))
 }
 
 func (p *IdP) groupOutcome(id string, err error) error {

@@ -8,7 +8,7 @@ import (
 
 // Person is somebody in the IdP, and what this IdP knows of them in the application.
 type Person struct {
-	ID          string            `json:"id"` // Okta's "00u..", Entra's object id; sent as externalId
+	ID          string            `json:"id"` // Okta's "00u..", Entra's object id and so on; sent as externalId
 	UserName    string            `json:"userName"`
 	GivenName   string            `json:"givenName"`
 	FamilyName  string            `json:"familyName"`
@@ -23,7 +23,7 @@ type Person struct {
 	Custom      map[string]string `json:"custom,omitempty"`  // attributes of the connection's extension
 	Active      bool              `json:"active"`            // may sign in at the IdP
 	Assigned    bool              `json:"assigned"`          // assigned to the application
-	Deleted     bool              `json:"deleted,omitempty"` // Entra: purged, the DELETE is still to be sent
+	Deleted     bool              `json:"deleted,omitempty"` // deleted here, which is still to be sent
 	App         AppUser           `json:"app"`
 }
 
@@ -75,7 +75,7 @@ type Group struct {
 	ID      string   `json:"id"`
 	Name    string   `json:"name"`
 	Members []string `json:"members"` // ids of people, in the order in which they joined
-	Pushed  bool     `json:"pushed"`  // Okta: pushed; Entra: in scope
+	Pushed  bool     `json:"pushed"`  // Entra: in scope
 	Deleted bool     `json:"deleted,omitempty"`
 	App     AppGroup `json:"app"`
 }
@@ -89,6 +89,7 @@ type AppGroup struct {
 	Error      string   `json:"error,omitempty"`
 	Attempts   int      `json:"attempts,omitempty"`
 	RetryCycle int      `json:"retryCycle,omitempty"`
+	doubtful   []string // ids of people whose last change got no answer
 }
 
 // State says in one word where the group stands in the application.
@@ -116,6 +117,7 @@ func (g Group) leavers() []string {
 func (g Group) clone() Group {
 	g.Members = slices.Clone(g.Members)
 	g.App.Members = slices.Clone(g.App.Members)
+	g.App.doubtful = slices.Clone(g.App.doubtful)
 	return g
 }
 

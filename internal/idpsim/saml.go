@@ -154,6 +154,18 @@ func newSAMLApp(kind Kind, opts *env) *samlApp {
 		if kind.IsEntra() {
 			return "https://sts.windows.net/" + a.tenant() + "/"
 		}
+		switch kind {
+		case OneLogin:
+			return "https://app.onelogin.com/saml/metadata/" + a.tenant()
+		case JumpCloud:
+			return "jumpcloud-" + opts.randomText(8) // whatever its administrator types
+		case Google:
+			return "https://accounts.google.com/o/saml2?idpid=C" + opts.randomText(8)
+		case PingOne:
+			return "https://auth.pingone.com/" + a.tenant()
+		case CyberArk:
+			return "https://idp.my.idaptive.app/" + a.tenant()
+		}
 		return "http://www.okta.com/exk" + opts.randomText(17)
 	})
 	a.keys = sync.OnceValues(func() (*samlKeys, error) { return newSAMLKeys(kind.Title(), opts.Clock()) })

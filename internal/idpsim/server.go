@@ -44,13 +44,13 @@ type env struct {
 	randMu sync.Mutex // Rand need not be safe for concurrent use
 }
 
-// Server holds the four IdPs.
+// Server holds one IdP of each kind.
 type Server struct {
 	env  *env
 	idps map[Kind]*IdP
 }
 
-// New makes the four IdPs, empty and not connected. It starts no goroutine.
+// New makes the IdPs, empty and not connected. It starts no goroutine.
 func New(options Options) *Server {
 	e := &env{Options: options}
 	e.fill()
@@ -124,10 +124,14 @@ func (e *env) randomGUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// randomText is n letters and digits. It is a name or a throw-away value, so that the small bias
-// of the remainder does not matter.
+// randomText is n letters and digits.
 func (e *env) randomText(n int) string {
-	const alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return e.randomDigits("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", n)
+}
+
+// randomDigits is n characters of alphabet. It is a name or a throw-away value, so that the small
+// bias of the remainder does not matter.
+func (e *env) randomDigits(alphabet string, n int) string {
 	b := make([]byte, n)
 	e.random(b)
 	for i := range b {
