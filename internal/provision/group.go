@@ -116,10 +116,10 @@ type groupLocks struct {
 }
 
 // holdGroup locks a group and asks fn what shall become of it as it stands under the lock. Adding
-// and removing rows may happen side by side; a whole list, or the group's own attributes, wait for
-// their turn.
+// and removing rows may happen side by side; a whole list, the group's own attributes, or what is asked under a
+// condition wait for their turn.
 func holdGroup(tx *store.Tx, scope Scope, id string, fn func(store.Group) (GroupForm, error), ops []scim.MemberOp, locks *groupLocks) (*store.Group, GroupForm, error) {
-	if slices.ContainsFunc(ops, func(op scim.MemberOp) bool { return op.Kind == scim.MemberReplace }) {
+	if scope.Precondition != nil || slices.ContainsFunc(ops, func(op scim.MemberOp) bool { return op.Kind == scim.MemberReplace }) {
 		locks.alone = true
 	}
 	if err := tx.LockGroup(id, !locks.alone); err != nil {
@@ -128,6 +128,11 @@ func holdGroup(tx *store.Tx, scope Scope, id string, fn func(store.Group) (Group
 	g, err := tx.Group(scope.Directory, id)
 	if err != nil {
 		return nil, GroupForm{}, err
+	}
+	if scope.Precondition != nil {
+		if err := scope.Precondition(g.UpdatedAt, nil); err != nil {
+			return nil, GroupForm{}, err
+		}
 	}
 	form, err := fn(*g)
 	if err != nil {
@@ -181,7 +186,7 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	g.MappedRole = f.mappedRole(g.DisplayName, g.ExternalID)
 	rewritten := len(changes) > 0 || g.Document != before.Document
 	if rewritten {
-		g.UpdatedAt = tx.Now()
+		g.UpdatedAt = moved(tx.Now(), before.UpdatedAt)
 		tx.UpdateGroup(g)
 	}
 	added, removed, err := apply(tx, g.ID, change)
@@ -204,7 +209,7 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	if touched {
 		// Last, so that changes of one group wait for each other's commit alone: the row is
 		// locked from here on.
-		g.UpdatedAt = tx.Now()
+		g.UpdatedAt = moved(tx.Now(), before.UpdatedAt)
 		tx.TouchGroup(g.ID)
 	}
 	return *g, nil
@@ -273,6 +278,11 @@ func (s *Service) DeleteGroup(ctx context.Context, scope Scope, id string) error
 		}
 		if g.MappedRole != peek.MappedRole {
 			return store.Rerun()
+		}
+		if scope.Precondition != nil {
+			if err := scope.Precondition(g.UpdatedAt, nil); err != nil {
+				return err
+			}
 		}
 		members, err := tx.MembersInGroup(id)
 		if err != nil {

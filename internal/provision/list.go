@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -10,13 +11,48 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// List is a page of a directory's resources.
+// List asks for a page of a directory's resources.
 type List struct {
 	Where store.Cond
+	// Sort is the order of what is not picked in memory.
+	Sort store.Sort
 	// Start is the first resource, from 1; Count how many at the most, 0 for the total alone.
 	Start, Count int
-	// Terms is how many comparisons match makes on each candidate.
+	// Behind asks for the page behind a place instead, of a list that had Total resources when its first page was
+	// read: they are counted once. Walk asks for the first such page.
+	Walk   bool
+	Behind *store.Place
+	Total  int
+	// Terms is how many comparisons Picking.Match makes on each candidate.
 	Terms int
+}
+
+// selected is what is read of the database: the page, or all candidates.
+func (q List) selected(picked bool) store.Select {
+	if picked {
+		return store.Select{Where: q.Where, Start: 1, Count: store.MaxCandidates, MaxBytes: q.maxBytes()}
+	}
+	return store.Select{Where: q.Where, Sort: q.Sort, Start: q.Start, Count: q.Count}
+}
+
+// Picking says how a list is made in memory that no index serves: of each candidate that the condition
+// leaves, of whom there may be 10,000 at the most (law 9).
+type Picking[T any] struct {
+	// Match says whether a candidate is in the list.
+	Match func(T) (bool, error)
+	// Compare is the order of the list, total; nil for that of creation.
+	Compare func(a, b T) int
+	// Behind says whether a candidate comes behind where the page before ended; nil for the first page.
+	Behind func(T) bool
+	// What takes the candidates one by one, for a refusal: "filter" or "order".
+	What string
+}
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Rows  []T
+	Total int  // how many the whole list has
+	More  bool // of a walk: there are more behind the last row
 }
 
 // Limits of what a filter that no index serves may cost, in bytes of documents: read at once, and
@@ -73,70 +109,89 @@ func addGroups(tx *store.Tx, users []User, wanted bool) error {
 	return err
 }
 
-// ListUsers returns a page of a directory's people in the order of their creation, and how many
-// match. match, where it is set, is asked for each candidate that the condition leaves, of
-// whom there may be 10,000 at the most (law 9).
-func (s *Service) ListUsers(ctx context.Context, scope Scope, q List, withGroups bool, match func(User) (bool, error)) ([]User, int, error) {
-	var users []User
-	total := 0
-	err := s.reading(match == nil)(ctx, scope.Workspace, func(tx *store.Tx) error {
-		sel := store.Select{Where: q.Where, Start: q.Start, Count: q.Count}
-		if match != nil {
-			sel.Start, sel.Count, sel.MaxBytes = 1, store.MaxCandidates, q.maxBytes()
-		}
-		rows, n, err := tx.SelectSCIMUsers(scope.Directory, sel)
+// ListUsers returns a page of a directory's people: by what indexes serve, or else with pick.
+func (s *Service) ListUsers(ctx context.Context, scope Scope, q List, withGroups bool, pick *Picking[User]) (page Page[User], err error) {
+	err = s.reading(pick == nil)(ctx, scope.Workspace, func(tx *store.Tx) error {
+		sel := q.selected(pick != nil)
+		rows, total, more, err := readPage(scope.Directory, q, sel, pick == nil, tx.SelectSCIMUsers, tx.SCIMUsersBehind)
 		if err != nil {
 			return err
 		}
-		total = n
-		users = make([]User, len(rows))
+		page = Page[User]{Rows: make([]User, len(rows)), Total: total, More: more}
 		for i, u := range rows {
-			users[i].SCIMUser = u
+			page.Rows[i].SCIMUser = u
 		}
-		if match == nil {
-			return addGroups(tx, users, withGroups)
+		if pick == nil {
+			return addGroups(tx, page.Rows, withGroups)
 		}
-		if err := tooMany(total); err != nil {
+		if err := tooMany(total, pick.What); err != nil {
 			return err
 		}
 		// The filter may ask for groups even where the answer does not show them.
-		return addGroups(tx, users, true)
+		return addGroups(tx, page.Rows, true)
 	})
-	if err != nil || match == nil {
-		return users, total, err
+	if err != nil || pick == nil {
+		return page, err
 	}
 	// Outside the transaction: there are few connections for reading, and a long search must not
 	// keep one from those who ask whether a session lives.
-	return window(ctx, users, q, match)
+	return pick.page(ctx, page.Rows, q)
 }
 
-func tooMany(total int) error {
+// readPage reads a page by its number or, of a walk, behind the one before. Only the first page of a walk is
+// counted, and only where it does not show all there is.
+func readPage[T any](directory string, q List, sel store.Select, served bool, byNumber func(string, store.Select) ([]T, int, error),
+	behind func(string, store.Select, *store.Place) ([]T, bool, error)) (rows []T, total int, more bool, err error) {
+	if !served || !q.Walk || q.Count == 0 {
+		rows, total, err = byNumber(directory, sel)
+		return rows, total, false, err
+	}
+	if rows, more, err = behind(directory, sel, q.Behind); err != nil || q.Behind != nil {
+		return rows, q.Total, more, err
+	}
+	if total = len(rows); more {
+		_, total, err = byNumber(directory, store.Select{Where: q.Where})
+	}
+	return rows, total, more, err
+}
+
+func tooMany(total int, what string) error {
 	if total > store.MaxCandidates {
 		return errs.Invalid("too_many",
-			"The filter would have to look at %d resources one by one, at most %d are. Filter by userName, externalId, id, emails, active, displayName or members.", total, store.MaxCandidates)
+			"The %s would have to look at %d resources one by one, at most %d are. Filter by userName, externalId, id, emails, active, displayName or members; sort by id, userName, displayName of groups, externalId or meta.created.", what, total, store.MaxCandidates)
 	}
 	return nil
 }
 
-// window keeps what matches, and of that the page that was asked for.
-func window[T any](ctx context.Context, all []T, q List, match func(T) (bool, error)) (page []T, total int, err error) {
+// page keeps what matches, and of that the page that was asked for.
+func (p *Picking[T]) page(ctx context.Context, all []T, q List) (page Page[T], err error) {
+	var found []T
 	for _, x := range all {
 		if err := ctx.Err(); err != nil {
-			return nil, 0, err // nobody waits for the answer any more
+			return page, err // nobody waits for the answer any more
 		}
-		ok, err := match(x)
+		ok, err := p.Match(x)
 		if err != nil {
-			return nil, 0, err
+			return page, err
 		}
-		if !ok {
-			continue
-		}
-		total++
-		if total >= q.Start && len(page) < q.Count {
-			page = append(page, x)
+		if ok {
+			found = append(found, x)
 		}
 	}
-	return page, total, nil
+	page.Total = len(found)
+	if p.Compare != nil {
+		slices.SortFunc(found, p.Compare)
+	}
+	start := min(max(q.Start-1, 0), len(found))
+	if q.Walk && p.Behind != nil {
+		start = len(found)
+		if i := slices.IndexFunc(found, p.Behind); i >= 0 {
+			start = i
+		}
+	}
+	end := min(start+q.Count, len(found))
+	page.Rows, page.More = found[start:end], q.Walk && end < len(found)
+	return page, nil
 }
 
 // Group is a group as a directory is shown it.
@@ -189,19 +244,24 @@ const (
 	maxSearchMembers = 100_000
 )
 
-// fitting cuts a page of groups to those whose members fit one answer.
-func fitting(tx *store.Tx, groups []Group) ([]Group, error) {
-	sizes, err := sizesOf(tx, groups)
+// fill loads the members of a page's groups where they are wanted, and cuts the page to those whose members
+// fit one answer.
+func fill(tx *store.Tx, p *Page[Group], q List, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	sizes, err := sizesOf(tx, p.Rows)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	total := 0
-	for i, g := range groups {
+	for i, g := range p.Rows {
 		if total += sizes[g.ID]; total > maxPageMembers && i > 0 {
-			return groups[:i], nil
+			p.Rows, p.More = p.Rows[:i], q.Walk
+			break
 		}
 	}
-	return groups, nil
+	return addMembers(tx, p.Rows, true)
 }
 
 func sizesOf(tx *store.Tx, groups []Group) (map[string]int, error) {
@@ -228,52 +288,37 @@ func searchable(tx *store.Tx, groups []Group) error {
 	return nil
 }
 
-// ListGroups is ListUsers for groups. matchMembers says that match looks at members.
-func (s *Service) ListGroups(ctx context.Context, scope Scope, q List, withMembers bool, match func(Group) (bool, error), matchMembers bool) ([]Group, int, error) {
-	var groups []Group
-	total := 0
-	err := s.reading(match == nil)(ctx, scope.Workspace, func(tx *store.Tx) error {
-		sel := store.Select{Where: q.Where, Start: q.Start, Count: q.Count}
-		if match != nil {
-			sel.Start, sel.Count = 1, store.MaxCandidates
-		}
-		rows, n, err := tx.SelectGroups(scope.Directory, sel)
+// ListGroups is ListUsers for groups. pickMembers says that pick looks at members.
+func (s *Service) ListGroups(ctx context.Context, scope Scope, q List, withMembers bool, pick *Picking[Group], pickMembers bool) (page Page[Group], err error) {
+	err = s.reading(pick == nil)(ctx, scope.Workspace, func(tx *store.Tx) error {
+		sel := q.selected(pick != nil)
+		sel.MaxBytes = 0
+		rows, total, more, err := readPage(scope.Directory, q, sel, pick == nil, tx.SelectGroups, tx.GroupsBehind)
 		if err != nil {
 			return err
 		}
-		total = n
-		groups = make([]Group, len(rows))
+		page = Page[Group]{Rows: make([]Group, len(rows)), Total: total, More: more}
 		for i, g := range rows {
-			groups[i].Group = g
+			page.Rows[i].Group = g
 		}
-		if match == nil {
-			if withMembers {
-				if groups, err = fitting(tx, groups); err != nil {
-					return err
-				}
-			}
-			return addMembers(tx, groups, withMembers)
+		if pick == nil {
+			return fill(tx, &page, q, withMembers)
 		}
-		if err := tooMany(total); err != nil {
+		if err := tooMany(total, pick.What); err != nil {
 			return err
 		}
-		if matchMembers {
-			if err := searchable(tx, groups); err != nil {
+		if pickMembers {
+			if err := searchable(tx, page.Rows); err != nil {
 				return err
 			}
 		}
-		if err := addMembers(tx, groups, matchMembers); err != nil {
+		if err := addMembers(tx, page.Rows, pickMembers); err != nil {
 			return err
 		}
-		if groups, total, err = window(ctx, groups, q, match); err != nil || matchMembers {
+		if page, err = pick.page(ctx, page.Rows, q); err != nil || pickMembers {
 			return err
 		}
-		if withMembers {
-			if groups, err = fitting(tx, groups); err != nil {
-				return err
-			}
-		}
-		return addMembers(tx, groups, withMembers)
+		return fill(tx, &page, q, withMembers)
 	})
-	return groups, total, err
+	return page, err
 }

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -26,6 +27,19 @@ type Scope struct {
 	Actor      audit.Party
 	// Payload is what the caller sent, redacted (audit.Exchange); it is stored with the event.
 	Payload json.RawMessage
+	// Precondition, where it is set, is asked about a directory's resource that is to be changed or deleted, as it
+	// stands under its lock and before anything is changed: its last change and, of a person, the groups. Its
+	// error is that of the change.
+	Precondition func(modified time.Time, groups []store.GroupMember) error
+}
+
+// moved is the instant of a change of what was changed last at an instant: now, or just after where the clock
+// stands still or went back. Versions are made of it. The store does the same.
+func moved(now, last time.Time) time.Time {
+	if now.After(last) {
+		return now
+	}
+	return last.Add(time.Microsecond)
 }
 
 func (s Scope) event(t audit.Type, subject audit.Party, changes ...audit.Change) audit.Event {

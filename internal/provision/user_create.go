@@ -48,8 +48,9 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 			return err
 		}
 		u.Member = c.after.ID
-		for _, old := range before.inactive {
-			tx.RetireSCIMUser(old.ID)
+		touch, err := retire(tx, before.inactive)
+		if err != nil {
+			return err
 		}
 		tx.InsertSCIMUser(u)
 		f.moveLinks(tx, before, c.after)
@@ -67,10 +68,29 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 				return err
 			}
 		}
+		touch()
 		made = User{SCIMUser: *u}
 		return nil
 	})
 	return made, err
+}
+
+// retire takes resources out of service and returns the last step, for the groups that they were in.
+func retire(tx *store.Tx, users []store.SCIMUser) (last func(), err error) {
+	if len(users) == 0 {
+		return func() {}, nil
+	}
+	ids := make([]string, len(users))
+	for i, u := range users {
+		ids[i] = u.ID
+	}
+	if last, err = touchGroupsOf(tx, ids...); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		tx.RetireSCIMUser(id)
+	}
+	return last, nil
 }
 
 // predecessors are the resources that had the userName or externalId of a person to be created,

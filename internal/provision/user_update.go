@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -35,7 +36,30 @@ func hold(tx *store.Tx, scope Scope, id string, exclusive *bool) (*feed, *store.
 		*exclusive = true
 		return nil, nil, nil, store.Rerun()
 	}
-	return f, u, m, nil
+	if scope.Precondition == nil {
+		return f, u, m, nil
+	}
+	groups, err := tx.GroupsOfUsers([]string{u.ID})
+	if err == nil {
+		err = scope.Precondition(u.UpdatedAt, groups)
+	}
+	return f, u, m, err
+}
+
+// touchGroupsOf moves on the groups of people who are shown in them by another name, or no more. It returns
+// the last step: rows of groups are locked from there on, in id order.
+func touchGroupsOf(tx *store.Tx, users ...string) (last func(), err error) {
+	memberships, err := tx.GroupsOfUsers(users)
+	groups := make([]string, len(memberships))
+	for i, m := range memberships {
+		groups[i] = m.Group
+	}
+	slices.Sort(groups)
+	return func() {
+		for _, id := range slices.Compact(groups) {
+			tx.TouchGroup(id)
+		}
+	}, err
 }
 
 // UpdateUser changes a directory's resource (PUT and PATCH; rows 8 to 12). fn gets the resource
@@ -120,13 +144,29 @@ func (f *feed) spare(tx *store.Tx, u *store.SCIMUser, m *directory.Member, p *Pe
 	return ignored, nil
 }
 
-// update writes p over u and m; changes are told beside its own.
+// update writes p over u and m, and over the groups where the person is shown by another name; changes are
+// told beside its own.
 func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.Member, p Person, changes []audit.Change) error {
+	touch := func() {}
+	if p.UserName != u.UserName {
+		var err error
+		if touch, err = touchGroupsOf(tx, u.ID); err != nil {
+			return err
+		}
+	}
+	if err := f.write(tx, scope, u, m, p, changes); err != nil {
+		return err
+	}
+	touch()
+	return nil
+}
+
+func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.Member, p Person, changes []audit.Change) error {
 	was := *u
 	c := edit(m, "scim_update")
 	changes = append(changes, p.fill(m)...)
 	address := p.address()
-	moved := directory.Fold(address) != directory.Fold(m.Email)
+	elsewhere := directory.Fold(address) != directory.Fold(m.Email)
 	if address != m.Email {
 		changes = append(changes, audit.Change{Field: "email", From: m.Email, To: address})
 		m.Email = address
@@ -139,7 +179,7 @@ func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory
 		c.why = string(t)
 		changes = append(changes, audit.Change{Field: "active", From: boolText(was.Active), To: boolText(u.Active)})
 	}
-	if moved || c.before.Sources == 0 && m.Sources != 0 {
+	if elsewhere || c.before.Sources == 0 && m.Sources != 0 {
 		shielded, err := protected(tx, f.Config, &c.before, 0)
 		if err != nil {
 			return err
@@ -148,24 +188,27 @@ func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory
 			return refuseProtected(scope, &c.before, "changing status or address by the directory")
 		}
 	}
-	if moved || c.before.Sources != 0 && m.Sources == 0 {
+	if elsewhere || c.before.Sources != 0 && m.Sources == 0 {
 		if err := checkAddress(tx, m.Email, m.ID, m.Sources == 0); err != nil {
 			return err
 		}
 	}
 	u.UserName, u.ExternalID, u.Manager, u.Document = p.UserName, p.ExternalID, p.Manager, p.Document
-	same := len(changes) == 0 && was.UserName == u.UserName && was.ExternalID == u.ExternalID && was.Manager == u.Manager &&
-		was.Document == u.Document && was.Active == u.Active
+	shown := was.UserName != u.UserName || was.ExternalID != u.ExternalID || was.Manager != u.Manager ||
+		was.Document != u.Document || was.Active != u.Active
 	typ := audit.SCIMUserUpdated
 	if t != "" {
 		typ = t
 	}
-	if same && m.Sources == c.before.Sources {
+	if len(changes) == 0 && !shown && m.Sources == c.before.Sources {
 		e := scope.event(typ, memberParty(m))
 		e.Reason = "no_change"
 		return tx.Record(e)
 	}
-	u.UpdatedAt = tx.Now()
+	renews := f.renews(c)
+	if shown || renews {
+		u.UpdatedAt = moved(tx.Now(), was.UpdatedAt)
+	}
 	if was.Document != u.Document {
 		u.Emails = p.Emails
 		if u.Emails == nil {
@@ -178,10 +221,12 @@ func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory
 	if was.ExternalID != u.ExternalID {
 		changes = append(changes, audit.Change{Field: "external_id", From: was.ExternalID, To: u.ExternalID})
 	}
-	if f.renews(c) {
+	if renews {
 		return f.renew(tx, scope, u, c, changes)
 	}
-	tx.UpdateSCIMUser(u)
+	if shown {
+		tx.UpdateSCIMUser(u)
+	}
 	if err := tx.Record(scope.event(typ, memberParty(m), changes...)); err != nil {
 		return err
 	}
@@ -279,11 +324,18 @@ func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error 
 		c := edit(m, string(audit.SCIMUserDeleted))
 		m.Sources = m.Sources.With(directory.SourceIdP)
 		keepRole(m, tx.Now())
-		tx.RetireSCIMUser(u.ID)
+		touch, err := retire(tx, []store.SCIMUser{*u})
+		if err != nil {
+			return err
+		}
 		if err := tx.Record(scope.event(audit.SCIMUserDeleted, memberParty(m), audit.Change{Field: "scim_id", From: u.ID})); err != nil {
 			return err
 		}
-		return save(tx, f.Config, scope, c)
+		if err := save(tx, f.Config, scope, c); err != nil {
+			return err
+		}
+		touch()
+		return nil
 	})
 }
 

@@ -19,17 +19,28 @@ type backend struct {
 	sent    *captured
 	began   time.Time
 	scope   provision.Scope
-	results int // resources returned, for the request log
+	results int  // resources returned, for the request log
+	listed  bool // it is a read, whatever its method
 }
 
 var _ scim.Backend = (*backend)(nil)
 
-// acting is the scope with what was sent, for the event of a change.
+// acting is the scope with what was sent, for the event of a change, and with what If-Match asks.
 func (b *backend) acting(ctx context.Context) provision.Scope {
 	scope := b.scope
 	scope.Payload = b.payload(ctx)
+	// No resource has the version "": only who asks nothing, or for any, is content with it.
+	if scim.CheckVersion(ctx, "") != nil {
+		scope.Precondition = func(modified time.Time, groups []store.GroupMember) error {
+			return scim.CheckVersion(ctx, version(modified, groups))
+		}
+	}
 	return scope
 }
+
+// showsGroups reports whether the groups of people are to be loaded: they are shown, or the version is, which
+// depends on them.
+func showsGroups(p scim.Projection) bool { return p.Wants("groups") || p.Wants("meta") }
 
 func (b *backend) payload(ctx context.Context) json.RawMessage {
 	return exchange(b.r, 0, b.sent.bytes, scim.Warnings(ctx))
@@ -48,7 +59,7 @@ func (b *backend) Create(ctx context.Context, t *scim.ResourceType, r scim.Resou
 		return nil, wire(err)
 	}
 	out := r.Clone()
-	dress(out, &u)
+	dress(out, &u, true)
 	return out, nil
 }
 
@@ -61,57 +72,12 @@ func (b *backend) Get(ctx context.Context, t *scim.ResourceType, id string, want
 		}
 		return fromGroup(&g)
 	}
-	u, err := b.s.provision.GetUser(ctx, b.scope, id, want.Wants("groups"))
+	withGroups := showsGroups(want)
+	u, err := b.s.provision.GetUser(ctx, b.scope, id, withGroups)
 	if err != nil {
 		return nil, wire(err)
 	}
-	return fromUser(&u)
-}
-
-func (b *backend) List(ctx context.Context, t *scim.ResourceType, q scim.Query) (scim.Page, error) {
-	page, err := b.list(ctx, t, q)
-	b.results = len(page.Resources)
-	return page, wire(err)
-}
-
-func (b *backend) list(ctx context.Context, t *scim.ResourceType, q scim.Query) (scim.Page, error) {
-	where, exact := compile(t, q.Filter)
-	list := provision.List{Where: where, Start: q.StartIndex, Count: q.Count, Terms: terms(q.Filter)}
-	if t == b.s.groups {
-		var match func(provision.Group) (bool, error)
-		if !exact {
-			match = func(g provision.Group) (bool, error) {
-				r, err := fromGroup(&g)
-				return err == nil && scim.Match(t, q.Filter, r), err
-			}
-		}
-		groups, total, err := b.s.provision.ListGroups(ctx, b.scope, list, q.Projection.Wants("members"), match, !exact && mentions(q.Filter, "members"))
-		return pageOf(groups, total, err, fromGroup)
-	}
-	var match func(provision.User) (bool, error)
-	if !exact {
-		match = func(u provision.User) (bool, error) {
-			r, err := fromUser(&u)
-			return err == nil && scim.Match(t, q.Filter, r), err
-		}
-	}
-	users, total, err := b.s.provision.ListUsers(ctx, b.scope, list, q.Projection.Wants("groups"), match)
-	return pageOf(users, total, err, fromUser)
-}
-
-func pageOf[T any](rows []T, total int, err error, from func(*T) (scim.Resource, error)) (scim.Page, error) {
-	page := scim.Page{TotalResults: total, Resources: make([]scim.Resource, 0, len(rows))}
-	if err != nil {
-		return page, err
-	}
-	for i := range rows {
-		r, err := from(&rows[i])
-		if err != nil {
-			return page, err
-		}
-		page.Resources = append(page.Resources, r)
-	}
-	return page, nil
+	return fromUser(&u, withGroups)
 }
 
 func (b *backend) Replace(ctx context.Context, t *scim.ResourceType, id string, r scim.Resource) (scim.Resource, error) {
@@ -122,13 +88,14 @@ func (b *backend) Replace(ctx context.Context, t *scim.ResourceType, id string, 
 	if active, said := r.Bool("active"); said {
 		p.Active = &active
 	}
-	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, scim.Wanted(ctx).Wants("groups"), func(provision.User) (provision.Person, error) {
+	withGroups := showsGroups(scim.Wanted(ctx))
+	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, withGroups, func(provision.User) (provision.Person, error) {
 		return p, nil
 	})
 	if err != nil {
 		return nil, wire(err)
 	}
-	return fromUser(&u)
+	return fromUser(&u, withGroups)
 }
 
 func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p scim.Patch) (scim.Resource, error) {
@@ -138,8 +105,9 @@ func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p 
 	// Only what a directory says counts: a PATCH of another attribute must not repeat an
 	// old "active" on its behalf.
 	saysActive := p.Touches(scim.AttrPath{Name: "active"})
-	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, p.Return && p.Projection.Wants("groups"), func(now provision.User) (provision.Person, error) {
-		r, err := fromUser(&now)
+	withGroups := p.Return && showsGroups(p.Projection)
+	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, withGroups, func(now provision.User) (provision.Person, error) {
+		r, err := fromUser(&now, withGroups)
 		if err != nil {
 			return provision.Person{}, err
 		}
@@ -160,7 +128,7 @@ func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p 
 	if err != nil {
 		return nil, wire(err)
 	}
-	return fromUser(&u)
+	return fromUser(&u, withGroups)
 }
 
 func (b *backend) Delete(ctx context.Context, t *scim.ResourceType, id string) error {

@@ -1,6 +1,9 @@
 package scimserver
 
 import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -85,21 +88,25 @@ func attributes(r scim.Resource) map[string]string {
 	return out
 }
 
-// fromUser is the resource that a directory is shown.
-func fromUser(u *provision.User) (scim.Resource, error) {
+// fromUser is the resource that a directory is shown; whole says that its groups were loaded.
+func fromUser(u *provision.User, whole bool) (scim.Resource, error) {
 	r, err := scim.Parse([]byte(u.Document))
 	if err != nil {
 		return nil, err
 	}
-	dress(r, u)
+	dress(r, u, whole)
 	return r, nil
 }
 
-// dress puts over a resource what stands in columns.
-func dress(r scim.Resource, u *provision.User) {
+// dress puts over a resource what stands in columns. Without the groups its version is not known.
+func dress(r scim.Resource, u *provision.User, whole bool) {
 	r["id"], r["userName"], r["active"] = u.ID, u.UserName, u.Active
 	setOrDelete(r, "externalId", u.ExternalID)
-	r["meta"] = meta(u.CreatedAt, u.UpdatedAt)
+	v := ""
+	if whole {
+		v = version(u.UpdatedAt, u.Groups)
+	}
+	r["meta"] = meta(u.CreatedAt, u.UpdatedAt, v)
 	delete(r, "groups")
 	if len(u.Groups) > 0 {
 		groups := make([]any, len(u.Groups))
@@ -128,8 +135,27 @@ func setOrDelete(r scim.Resource, name, value string) {
 	r[name] = value
 }
 
-func meta(created, modified time.Time) map[string]any {
-	return map[string]any{"created": created.UTC().Format(time.RFC3339Nano), "lastModified": modified.UTC().Format(time.RFC3339Nano)}
+func meta(created, modified time.Time, version string) map[string]any {
+	m := map[string]any{"created": created.UTC().Format(time.RFC3339Nano), "lastModified": modified.UTC().Format(time.RFC3339Nano)}
+	if version != "" {
+		m["version"] = version
+	}
+	return m
+}
+
+// version is a resource's meta.version (RFC 7644 section 3.14): its last change, which no two states share and
+// which moves with everything that is shown but a person's groups. These are a view of other resources, whose
+// names and members change without the person: they are in it as a sum.
+func version(modified time.Time, groups []store.GroupMember) string {
+	v := strconv.FormatInt(modified.UnixMicro(), 36)
+	if len(groups) > 0 {
+		sum := fnv.New64a()
+		for _, g := range groups {
+			_, _ = fmt.Fprintf(sum, "%q%q", g.Group, g.Name) // a hash takes everything
+		}
+		v += "." + strconv.FormatUint(sum.Sum64(), 36)
+	}
+	return `W/"` + v + `"`
 }
 
 func toGroup(r scim.Resource) provision.GroupForm {
@@ -144,7 +170,7 @@ func fromGroup(g *provision.Group) (scim.Resource, error) {
 	}
 	r["id"], r["displayName"] = g.ID, g.DisplayName
 	setOrDelete(r, "externalId", g.ExternalID)
-	r["meta"] = meta(g.CreatedAt, g.UpdatedAt)
+	r["meta"] = meta(g.CreatedAt, g.UpdatedAt, version(g.UpdatedAt, nil))
 	if len(g.Members) > 0 {
 		members := make([]any, len(g.Members))
 		for i, m := range g.Members {

@@ -50,7 +50,7 @@ func New(o Options) *Server {
 		s.log = slog.Default()
 	}
 	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: []*scim.ResourceType{s.users, s.groups},
-		Backend: s.authenticate, Observe: s.observe}
+		Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}}
 	return s
 }
 
@@ -76,7 +76,7 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 		return
 	}
 	if x.Status < http.StatusBadRequest {
-		if x.Request.Method == http.MethodGet {
+		if x.Request.Method == http.MethodGet || b.listed {
 			if err := s.db.LogRead(ctx, store.ReadLogEntry{Workspace: b.scope.Workspace, Directory: b.scope.Directory, Time: b.began,
 				Method: x.Request.Method, Path: requestPath(x.Request), Status: x.Status, Took: s.db.Now().Sub(b.began), Results: b.results}); err != nil {
 				s.log.ErrorContext(ctx, "the request log could not be written", "error", err)
@@ -115,11 +115,13 @@ func coded(err error) error {
 		scim.TypeInvalidFilter: "filter_invalid", scim.TypeTooMany: "too_many", scim.TypeUniqueness: "already_exists",
 		scim.TypeMutability: "attribute_read_only", scim.TypeInvalidSyntax: "syntax_invalid", scim.TypeInvalidPath: "path_invalid",
 		scim.TypeNoTarget: "no_target", scim.TypeInvalidValue: "value_invalid", scim.TypeInvalidVers: "version_invalid", scim.TypeSensitive: "sensitive",
+		scim.TypeInvalidCursor: "cursor_invalid",
 	}[e.Type]
 	if code == "" {
 		code = map[int]string{
 			http.StatusNotFound: "resource_unknown", http.StatusMethodNotAllowed: "method_not_allowed", http.StatusRequestEntityTooLarge: "body_too_large",
 			http.StatusUnsupportedMediaType: "media_type_unsupported", http.StatusNotImplemented: "not_implemented", http.StatusForbidden: "forbidden",
+			http.StatusPreconditionFailed: "version_mismatch",
 		}[e.Status]
 	}
 	if code == "" {

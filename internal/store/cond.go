@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// Field is a column that an index serves.
+// Field is a column that an index serves, to find by or to sort by.
 type Field int
 
 const (
-	FieldID Field = iota
+	FieldCreated  Field = iota // to sort by alone
+	FieldModified              // to sort by alone, and by no index
+	FieldID
 	FieldUserName
 	FieldExternalID
 	FieldEmail
@@ -101,13 +103,19 @@ func (c Cond) ofDirectory() string {
 	return "r.directory_id = $2"
 }
 
-// order is the order of a page. Behind a selective condition it is written so that no index
-// gives it: with that index at hand both planners walk a whole directory to find one row.
-func (c Cond) order() string {
-	if c.selective() {
-		return "r.created_at + 0, r.id"
+// columns are those of a part of an order. Behind a selective condition they are written so that no index
+// gives them: with that index at hand both planners walk a whole directory to find one row.
+func (c Cond) columns(s stretch) []string {
+	if !c.selective() {
+		return s.columns
 	}
-	return "r.created_at, r.id"
+	columns := slices.Clone(s.columns)
+	if s.at {
+		columns[0] += " + 0"
+	} else {
+		columns[0] += " || ''"
+	}
+	return columns
 }
 
 // where writes the condition on a table. $1 is the workspace and $2 the directory; the row is r.
@@ -175,6 +183,7 @@ const MaxCandidates = 10_000
 // Select is what part of a list is wanted.
 type Select struct {
 	Where Cond
+	Sort  Sort
 	// Start is the first row, from 1; Count how many at the most, 0 for the total alone.
 	Start, Count int
 	// MaxBytes is how many bytes of people's documents may be read, 0 for any: past it the list is

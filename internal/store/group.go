@@ -44,7 +44,8 @@ const insertGroup = `
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)`
 
 const updateGroup = `
-	UPDATE grp SET display_name = $4, display_name_folded = $5, external_id = $6, mapped_role = $7, document = $8, updated_at = $9
+	UPDATE grp SET display_name = $4, display_name_folded = $5, external_id = $6, mapped_role = $7, document = $8,
+		updated_at = CASE WHEN updated_at < $9 THEN $9 ELSE updated_at + 1 END
 	WHERE  workspace_id = $1 AND id = $2 AND directory_id = $3`
 
 // InsertGroup adds a group.
@@ -61,9 +62,12 @@ func (tx *Tx) saveGroup(statement string, g *Group) {
 	tx.later(statement, tx.workspace, g.ID, g.Directory, g.DisplayName, directory.Fold(g.DisplayName), maybe(g.ExternalID), g.MappedRole, g.Document, micros(tx.now))
 }
 
-const touchGroup = `UPDATE grp SET updated_at = $3 WHERE workspace_id = $1 AND id = $2`
+const touchGroup = `
+	UPDATE grp SET updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
+	WHERE  workspace_id = $1 AND id = $2`
 
-// TouchGroup moves a group's last change to now: its membership changed.
+// TouchGroup moves a group's last change on, to now where the clock allows: its membership, or what is
+// shown of a member, changed.
 func (tx *Tx) TouchGroup(id string) { tx.later(touchGroup, tx.workspace, id, micros(tx.now)) }
 
 const deleteGroup = `DELETE FROM grp WHERE workspace_id = $1 AND id = $2`
@@ -111,23 +115,27 @@ func (tx *Tx) GroupsAfter(after string, limit int) ([]Group, error) {
 	return out, err
 }
 
-// SelectGroups returns one page of a directory's groups in the order of their creation, and
-// how many there are in all.
+// SelectGroups returns one page of a directory's groups, and how many there are in all.
 func (tx *Tx) SelectGroups(directoryID string, sel Select) (page []Group, total int, err error) {
-	a := sqlArgs{args: []any{tx.workspace, directoryID}}
-	from := `FROM grp r WHERE r.workspace_id = $1 AND ` + sel.Where.ofDirectory() + ` AND ` + sel.Where.where(&a, "grp")
-	total, err = tx.page(sel, from, a, groupColumns, func(r Rows) error {
+	total, err = tx.page(tx.groupList(directoryID, sel, &page))
+	return page[:min(len(page), sel.Count)], total, err
+}
+
+// GroupsBehind is SCIMUsersBehind for groups.
+func (tx *Tx) GroupsBehind(directoryID string, sel Select, after *Place) (page []Group, more bool, err error) {
+	got, err := tx.rows(tx.groupList(directoryID, sel, &page), after, 0, sel.Count+1)
+	return page[:min(len(page), sel.Count)], got > sel.Count, err
+}
+
+func (tx *Tx) groupList(directoryID string, sel Select, page *[]Group) *listing {
+	return tx.listing(directoryID, "grp", groupColumns, sel, func(r Rows) error {
 		var row groupRow
 		if err := r.Scan(row.dest()...); err != nil {
 			return err
 		}
-		page = append(page, row.group())
+		*page = append(*page, row.group())
 		return nil
 	})
-	if len(page) > sel.Count {
-		page = page[:sel.Count]
-	}
-	return page, total, err
 }
 
 // SetMappedRole notes which role mappings give to a group ("" for none).

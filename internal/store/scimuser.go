@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -57,9 +56,10 @@ const insertSCIMUser = `
 	INSERT INTO scim_user (workspace_id, id, directory_id, member_id, user_name, user_name_folded, external_id, active, manager_id, document, created_at, updated_at)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`
 
+// A change moves updated_at on, whatever the clock does: the resource's version is made of it.
 const updateSCIMUser = `
 	UPDATE scim_user SET member_id = $4, user_name = $5, user_name_folded = $6, external_id = $7, active = $8, manager_id = $9,
-		document = $10, updated_at = $11
+		document = $10, updated_at = CASE WHEN updated_at < $11 THEN $11 ELSE updated_at + 1 END
 	WHERE  workspace_id = $1 AND id = $2 AND directory_id = $3`
 
 const deleteEmails = `DELETE FROM scim_user_email WHERE workspace_id = $1 AND scim_user_id = $2`
@@ -215,7 +215,9 @@ const retireSCIMUser = `
 
 const dropMemberships = `DELETE FROM group_member WHERE workspace_id = $1 AND scim_user_id = $2`
 
-const dropManager = `UPDATE scim_user SET manager_id = NULL WHERE workspace_id = $1 AND manager_id = $2`
+const dropManager = `
+	UPDATE scim_user SET manager_id = NULL, updated_at = CASE WHEN updated_at < $3 THEN $3 ELSE updated_at + 1 END
+	WHERE  workspace_id = $1 AND manager_id = $2`
 
 // RetireSCIMUser takes an id out of service for good: its group rows go, nobody has it as
 // manager, userName and externalId are free.
@@ -224,7 +226,7 @@ func (tx *Tx) RetireSCIMUser(id string) {
 	tx.later(retireSCIMUser, tx.workspace, id, micros(tx.now))
 	tx.later(dropMemberships, tx.workspace, id)
 	tx.later(deleteEmails, tx.workspace, id)
-	tx.later(dropManager, tx.workspace, id)
+	tx.later(dropManager, tx.workspace, id, micros(tx.now))
 }
 
 // KnownSCIMUsers returns, of ids, those that are live resources of a directory, with the member of each.
@@ -246,48 +248,34 @@ func (tx *Tx) KnownSCIMUsers(directoryID string, ids []string) (map[string]strin
 	return known, err
 }
 
-// SelectSCIMUsers returns one page of the live resources of a directory in the order of their
-// creation, and how many there are in all.
+// SelectSCIMUsers returns one page of the live resources of a directory, and how many there are in
+// all.
 func (tx *Tx) SelectSCIMUsers(directoryID string, sel Select) (page []SCIMUser, total int, err error) {
-	a := sqlArgs{args: []any{tx.workspace, directoryID}}
-	where := `FROM scim_user r WHERE r.workspace_id = $1 AND ` + sel.Where.ofDirectory() + ` AND ` + live("scim_user") + sel.Where.where(&a, "scim_user")
+	total, err = tx.page(tx.userList(directoryID, sel, &page))
+	return page[:min(len(page), sel.Count)], total, err
+}
+
+// SCIMUsersBehind returns the page of sel.Count resources behind a place in their order, nil for its
+// beginning, and whether there are more behind it. It counts nothing and reads what it returns alone,
+// wherever the page is; sel.Start does not matter.
+func (tx *Tx) SCIMUsersBehind(directoryID string, sel Select, after *Place) (page []SCIMUser, more bool, err error) {
+	got, err := tx.rows(tx.userList(directoryID, sel, &page), after, 0, sel.Count+1)
+	return page[:min(len(page), sel.Count)], got > sel.Count, err
+}
+
+func (tx *Tx) userList(directoryID string, sel Select, page *[]SCIMUser) *listing {
 	size := 0
-	total, err = tx.page(sel, where, a, scimUserColumns, func(r Rows) error {
+	return tx.listing(directoryID, "scim_user", scimUserColumns, sel, func(r Rows) error {
 		var row scimUserRow
 		if err := r.Scan(row.dest()...); err != nil {
 			return err
 		}
 		if size += len(row.u.Document); sel.MaxBytes > 0 && size > sel.MaxBytes {
-			return errs.Invalid("too_many", "The filter would have to search more than %d bytes of resources one by one. Filter by userName, externalId, id or emails, or with fewer terms.", sel.MaxBytes)
+			return errs.Invalid("too_many", "The request would have to look at more than %d bytes of resources one by one. Filter by userName, externalId, id or emails, or with fewer terms.", sel.MaxBytes)
 		}
-		page = append(page, row.user())
+		*page = append(*page, row.user())
 		return nil
 	})
-	if len(page) > sel.Count {
-		page = page[:sel.Count]
-	}
-	return page, total, err
-}
-
-// page runs a list and counts only where the page itself does not tell the total: one row more
-// than wanted is asked for.
-func (tx *Tx) page(sel Select, from string, a sqlArgs, columns string, scan func(Rows) error) (total int, err error) {
-	got, skip := 0, max(sel.Start-1, 0)
-	if sel.Count > 0 {
-		query := fmt.Sprintf("SELECT %s %s ORDER BY %s LIMIT %d OFFSET %d", columns, from, sel.Where.order(), sel.Count+1, skip)
-		if err := tx.each(func(r Rows) error {
-			got++
-			return scan(r)
-		}, query, a.args...); err != nil {
-			return 0, err
-		}
-		if got <= sel.Count && (got > 0 || skip == 0) {
-			return skip + got, nil
-		}
-	}
-	var n int64
-	_, err = tx.one([]any{&n}, "SELECT COUNT(*) "+from, a.args...)
-	return int(n), err
 }
 
 // ForgetDirectory retires all resources of a directory and deletes its groups; its members stay

@@ -102,6 +102,10 @@ var peopleProbes = map[string]probe{
 		page, total, err := tx.SelectSCIMUsers(h.Directory, store.Select{Where: where, Start: 1, Count: 10})
 		return []any{page, total}, err
 	},
+	"SCIMUsersBehind": func(tx *store.Tx, h house) (any, error) {
+		page, more, err := tx.SCIMUsersBehind(h.Directory, store.Select{Sort: store.Sort{By: store.FieldUserName}, Count: 10}, &store.Place{Text: "!"})
+		return []any{page, more}, err
+	},
 	"InsertSCIMUser": does(func(tx *store.Tx, h house) {
 		tx.InsertSCIMUser(&store.SCIMUser{ID: h.User, Directory: h.Directory, Member: h.Member, UserName: h.UserName, ExternalID: h.ExternalID,
 			Manager: h.BossUser, Emails: []store.EmailKey{{Value: h.Address, Type: "work"}}})
@@ -118,6 +122,10 @@ var peopleProbes = map[string]probe{
 		where := store.Or(store.Eq(store.FieldMember, h.User), store.Eq(store.FieldID, h.Group))
 		page, total, err := tx.SelectGroups(h.Directory, store.Select{Where: where, Start: 1, Count: 10})
 		return []any{page, total}, err
+	},
+	"GroupsBehind": func(tx *store.Tx, h house) (any, error) {
+		page, more, err := tx.GroupsBehind(h.Directory, store.Select{Count: 10}, &store.Place{At: 1, ID: h.Group})
+		return []any{page, more}, err
 	},
 	"GroupMemberIDs":  func(tx *store.Tx, h house) (any, error) { return tx.GroupMemberIDs(h.Group) },
 	"MembersOfGroups": func(tx *store.Tx, h house) (any, error) { return tx.MembersOfGroups([]string{h.Group}) },

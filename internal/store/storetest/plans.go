@@ -164,7 +164,12 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 	"members of a group": func(tx *store.Tx, h house) error { _, err := tx.MembersInGroup("g900"); return err },
 	"members of groups":  func(tx *store.Tx, h house) error { _, err := tx.MembersOfGroups([]string{"g900", "g901"}); return err },
 	"three conditions":   find(store.Or(store.EmailEq("p5@x.test", ""), store.And(store.Eq(store.FieldUserName, "p6"), store.ActiveIs(true)), store.Eq(store.FieldMember, "u9950"))),
-	"a mapped role":      func(tx *store.Tx, h house) error { tx.SetMappedRole("g5", h.Lowest); tx.TouchGroup("g5"); return nil },
+	"two by userName, sorted": func(tx *store.Tx, h house) error {
+		_, _, err := tx.SCIMUsersBehind(h.Directory, store.Select{Where: store.Or(store.Eq(store.FieldUserName, "p5"), store.Eq(store.FieldExternalID, "x6")),
+			Sort: store.Sort{By: store.FieldModified}, Count: 20}, &store.Place{At: 1, ID: "u"})
+		return err
+	},
+	"a mapped role": func(tx *store.Tx, h house) error { tx.SetMappedRole("g5", h.Lowest); tx.TouchGroup("g5"); return nil },
 	"the sessions of a member": func(tx *store.Tx, h house) error {
 		_, err := tx.Sessions("m4")
 		return err
@@ -233,6 +238,36 @@ var walks = map[string]func(tx *store.Tx, h house) error{
 	"the request log":       func(tx *store.Tx, h house) error { _, err := tx.Reads(h.Directory, 20); return err },
 	"tokens of a directory": func(tx *store.Tx, h house) error { _, err := tx.RevokeTokens(h.Directory, "", "x"); return err },
 	"groups, by id":         func(tx *store.Tx, h house) error { _, err := tx.GroupsAfter("g5", 20); return err },
+	"the last groups": func(tx *store.Tx, h house) error {
+		_, _, err := tx.GroupsBehind(h.Directory, store.Select{Count: 20}, &store.Place{At: 9900, ID: "g9900"})
+		return err
+	},
+	"groups by name":           behindGroup(store.FieldDisplayName, false, nil),
+	"groups by name, backward": behindGroup(store.FieldDisplayName, true, &store.Place{Text: "group 5"}),
+	"groups by externalId":     behindGroup(store.FieldExternalID, false, &store.Place{Text: "gx5"}),
+	"groups by id":             behindGroup(store.FieldID, false, &store.Place{Text: "g5"}),
+	"the last users":           behind(store.FieldCreated, false, store.All(), &store.Place{At: 9900, ID: "u9900"}),
+	"the last inactive users":  behind(store.FieldCreated, false, store.ActiveIs(false), &store.Place{At: 8000, ID: "u8000"}),
+	"users by name":            behind(store.FieldUserName, false, store.All(), &store.Place{Text: "p5"}),
+	"users by name, backward":  behind(store.FieldUserName, true, store.ActiveIs(true), &store.Place{Text: "p5"}),
+	"users by externalId":      behind(store.FieldExternalID, false, store.All(), &store.Place{Text: "x5"}),
+	"users by id":              behind(store.FieldID, false, store.All(), &store.Place{Text: "u5"}),
+	"users by id, backward":    behind(store.FieldID, true, store.All(), nil),
+	"the newest users":         behind(store.FieldCreated, true, store.All(), nil),
+}
+
+func behind(by store.Field, descending bool, where store.Cond, after *store.Place) func(tx *store.Tx, h house) error {
+	return func(tx *store.Tx, h house) error {
+		_, _, err := tx.SCIMUsersBehind(h.Directory, store.Select{Where: where, Sort: store.Sort{By: by, Descending: descending}, Count: 20}, after)
+		return err
+	}
+}
+
+func behindGroup(by store.Field, descending bool, after *store.Place) func(tx *store.Tx, h house) error {
+	return func(tx *store.Tx, h house) error {
+		_, _, err := tx.GroupsBehind(h.Directory, store.Select{Sort: store.Sort{By: by, Descending: descending}, Count: 20}, after)
+		return err
+	}
 }
 
 func grant(tx *store.Tx, h house) error {

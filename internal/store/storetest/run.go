@@ -21,6 +21,9 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 	}{
 		{"what was written is read back", testValues},
 		{"lists", testLists},
+		{"orders of lists", testOrders},
+		{"a last change that moves on", testVersions},
+		{"what no index sorts", testSortIsBounded},
 		{"text that cannot be stored", testText},
 		{"a neighbour's id is an unknown id", testNeighbour},
 		{"transactions", testTransactions},
