@@ -74,8 +74,9 @@ func (w *world) open(ctx context.Context, listen string, log *slog.Logger) error
 	if err != nil {
 		return err
 	}
-	// The settings of a real installation, in the environment or a file, are not for a demonstration.
-	cfg, err := config.Load(map[string]string{"listen": listen, "data-dir": w.dir, "allow-private-networks": "yes",
+	// The settings of a real installation, in the environment or a file, are not for a demonstration. Its IdPs
+	// bring whole companies over as fast as they are answered.
+	cfg, err := config.Load(map[string]string{"listen": listen, "data-dir": w.dir, "allow-private-networks": "yes", "scim-rate": "none",
 		"mail-server": "smtp://" + mail, "mail-from": "Gatehouse <no-reply@gatehouse.test>"}, nil, "")
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ type serverFlags struct {
 	AllowPrivateNetworks bool   `help:"${help_allow_private_networks}"`
 	MailServer           string `placeholder:"URL" help:"${help_mail_server}"`
 	MailFrom             string `placeholder:"MAILBOX" help:"${help_mail_from}"`
+	SCIMRate             string `name:"scim-rate" placeholder:"NUMBER" help:"${help_scim_rate}"`
 	LogFormat            string `placeholder:"WORD" help:"${help_log_format}"`
 	LogLevel             string `placeholder:"WORD" help:"${help_log_level}"`
 	EventRetention       string `placeholder:"DAYS" help:"${help_event_retention}"`

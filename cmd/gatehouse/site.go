@@ -28,7 +28,7 @@ func newSite(a *app, cfg config.Config, log *slog.Logger) (http.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
-	scim := scimDoor{scimserver.New(scimserver.Options{DB: a.db, Provision: a.provision, Origin: cfg.SCIMPublicURL, Log: log})}
+	scim := scimDoor{scimserver.New(scimserver.Options{DB: a.db, Provision: a.provision, Origin: cfg.SCIMPublicURL, Log: log, Rate: cfg.SCIMRate})}
 	site := web.Site{Log: log, TrustedProxies: cfg.TrustedProxies}
 	health := web.Health{Checks: []web.Check{{Name: "database", Run: a.db.Ping}}}
 	return scim.around(site.Handler(scim, browser, oidc, admin, web.Assets{}, health)), nil

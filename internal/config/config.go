@@ -40,6 +40,9 @@ type Config struct {
 	// MailFrom is the sender of mail: "Acme <no-reply@acme.test>" or an address. Required with
 	// MailServer.
 	MailFrom string
+	// SCIMRate is how many SCIM requests of one directory each server answers a second; twice as many after a
+	// quiet time. 0 is no limit. Default 100.
+	SCIMRate int
 	// LogFormat is "text" or "json", on standard error. Default "text".
 	LogFormat string
 	// LogLevel is the least level that is logged. Default info.

@@ -22,6 +22,20 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
+func TestSCIMRate_IsWhatIdPsAskForAtTheLeast(t *testing.T) {
+	for given, want := range map[string]int{"25": 25, "1000": 1000, "none": 0} {
+		c, err := Load(map[string]string{"scim-rate": given}, nil, "")
+		if err != nil || c.SCIMRate != want || fieldNamed("scim-rate").show(c) != given {
+			t.Errorf("%s: %d, %v", given, c.SCIMRate, err)
+		}
+	}
+	for _, wrong := range []string{"0", "24", "-1", "many", "1000001"} {
+		if _, err := Load(map[string]string{"scim-rate": wrong}, nil, ""); err == nil {
+			t.Errorf("%s is accepted", wrong)
+		}
+	}
+}
+
 func TestNothingGiven_MeansTheDefaults(t *testing.T) {
 	c, err := Load(nil, []string{"HOME=/root", "GATEHOUSE_LISTEN="}, "")
 	if err != nil {
@@ -31,7 +45,7 @@ func TestNothingGiven_MeansTheDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", SCIMPublicURL: "http://127.0.0.1:8080",
 		Database: "sqlite:" + filepath.Join("gatehouse-data", "gatehouse.db"), DataDir: "gatehouse-data",
 		MasterKeyFile: filepath.Join("gatehouse-data", "master.key"),
-		LogFormat:     "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day,
+		SCIMRate:      100, LogFormat: "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day,
 		Sources: c.Sources,
 	}
 	if !reflect.DeepEqual(c, want) {

@@ -50,6 +50,9 @@ var fields = []field{
 	{"mail-from", "Sender of mail, such as Gatehouse <no-reply@example.com>; needed with mail-server.",
 		func(c *Config, v string) error { c.MailFrom = v; return checkMailbox(v) },
 		func(c Config) string { return c.MailFrom }},
+	{"scim-rate", "SCIM requests a second that are answered for one directory, 25 at the least, or none for no limit; past it 429 (default 100).",
+		func(c *Config, v string) (err error) { c.SCIMRate, err = parseRate(v); return err },
+		func(c Config) string { return showRate(c.SCIMRate) }},
 	{"log-format", "text or json (default text).",
 		func(c *Config, v string) error { c.LogFormat = v; return oneOf(v, "text", "json") },
 		func(c Config) string { return c.LogFormat }},
@@ -74,6 +77,7 @@ func defaults() Config {
 	return Config{
 		Listen:           "127.0.0.1:8080",
 		DataDir:          "gatehouse-data",
+		SCIMRate:         100,
 		LogFormat:        "text",
 		LogLevel:         slog.LevelInfo,
 		EventRetention:   400 * day,

@@ -171,3 +171,28 @@ func showRetention(d time.Duration) string {
 	}
 	return d.String()
 }
+
+// Bounds of the rate. Entra's gallery asks for 25 requests a second that are always served.
+const (
+	minRate = 25
+	maxRate = 1_000_000
+)
+
+// parseRate reads requests a second, or none for no limit, which is 0.
+func parseRate(v string) (int, error) {
+	if strings.EqualFold(v, "none") {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 32)
+	if err != nil || n < minRate || n > maxRate {
+		return 0, fmt.Errorf("expected %d to %d requests a second, or none, got %q", minRate, maxRate, v)
+	}
+	return int(n), nil
+}
+
+func showRate(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.Itoa(n)
+}

@@ -45,7 +45,11 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		s.stranger(r, "token_missing")
 		return nil, scim.Unauthorized()
 	}
-	holder, err := s.db.System().TokenByHash(r.Context(), keys.HashToken(token), now)
+	hash := keys.HashToken(token)
+	if holder, wait := s.limits.flooding(hash, now); wait > 0 {
+		return nil, s.tooMany(r, holder, now, wait)
+	}
+	holder, err := s.db.System().TokenByHash(r.Context(), hash, now)
 	if errs.Is(err, errs.KindUnauthenticated) {
 		s.stranger(r, "token_unknown")
 		return nil, scim.Unauthorized()
@@ -53,22 +57,26 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 	if err != nil {
 		return nil, wire(err)
 	}
+	s.limits.remember(hash, holder)
 	sent := &captured{ReadCloser: r.Body}
 	if r.Body != nil {
 		r.Body = sent
 	}
 	b := &backend{s: s, r: r, sent: sent, began: now, scope: provision.Scope{Workspace: holder.Workspace, Directory: holder.Directory,
-		Actor: audit.Party{Kind: "directory", ID: holder.Directory, Name: holder.Name}}}
+		Actor: directoryParty(holder)}}
 	web.Add(r.Context(), "workspace", holder.Slug)
 	web.Add(r.Context(), "directory", holder.Directory)
-	switch {
-	case !holder.RevokedAt.IsZero():
+	if !holder.RevokedAt.IsZero() {
 		// The administrator's log says when the token ended and why; the caller is told nothing.
 		if err := b.noteDead(r.Context(), holder); err != nil {
 			return nil, wire(err)
 		}
 		return nil, scim.Unauthorized()
-	case !holder.Enabled:
+	}
+	if wait := s.limits.requests.take(holder.Directory, now); wait > 0 {
+		return nil, s.tooMany(r, holder, now, wait)
+	}
+	if !holder.Enabled {
 		err := errs.Forbidden("directory_disabled", "This directory is switched off in Gatehouse. Switch it on to provision again.")
 		if rec := b.refused(r.Context(), http.StatusForbidden, nil, err); rec != nil {
 			return nil, wire(rec)
@@ -76,13 +84,17 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		return nil, wire(err)
 	}
 	sent.patience = patience{db: s.db, checked: now, again: func() error {
-		holder, err := s.db.System().TokenByHash(r.Context(), keys.HashToken(token), s.db.Now())
+		holder, err := s.db.System().TokenByHash(r.Context(), hash, s.db.Now())
 		if err == nil && !holder.RevokedAt.IsZero() {
 			err = errs.Unauthenticated("token_"+holder.Why, "The bearer token is missing or not valid.")
 		}
 		return wire(err)
 	}}
 	return b, nil
+}
+
+func directoryParty(h *store.TokenHolder) audit.Party {
+	return audit.Party{Kind: "directory", ID: h.Directory, Name: h.Name}
 }
 
 // patience asks after the token anew while a body is still coming in: one that was replaced meanwhile is dead
@@ -115,6 +127,10 @@ const (
 // of a window events of the workspace.
 func (b *backend) noteDead(ctx context.Context, holder *store.TokenHolder) error {
 	b.s.stranger(b.r, "token_"+holder.Why)
+	// The count that all nodes share is a write; a flood does not get that far.
+	if b.s.limits.dead.take(holder.Token, b.began) > 0 {
+		return nil
+	}
 	wait, err := b.s.db.System().Attempt(ctx, deadWindow, []string{"scim replaced " + holder.Token}, []int{deadLimit})
 	if err != nil || wait > 0 {
 		return err

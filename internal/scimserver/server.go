@@ -31,6 +31,9 @@ type Options struct {
 	// makes locations.
 	Origin string
 	Log    *slog.Logger
+	// Rate is how many requests of each directory are served a second, in this process, and twice as many
+	// after a quiet time; MinRate or more. 0 serves all that come.
+	Rate int
 }
 
 // Server answers SCIM requests for all workspaces.
@@ -41,11 +44,13 @@ type Server struct {
 	users     *scim.ResourceType
 	groups    *scim.ResourceType
 	handler   *scim.Handler
+	limits    *limits
 }
 
 // New makes the server.
 func New(o Options) *Server {
-	s := &Server{db: o.DB, provision: o.Provision, log: o.Log, users: scim.NewUserType(), groups: scim.NewGroupType()}
+	s := &Server{db: o.DB, provision: o.Provision, log: o.Log, users: scim.NewUserType(), groups: scim.NewGroupType(),
+		limits: newLimits(o.Rate)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

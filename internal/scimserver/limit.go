@@ -1,0 +1,184 @@
+package scimserver
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+	"github.com/gatehouse-id/gatehouse/scim"
+)
+
+// limiter gives each key a bucket of tokens, in this process alone. A nil limiter refuses nothing.
+type limiter struct {
+	rate  float64 // tokens a second
+	burst float64 // what a full bucket holds
+
+	mu      sync.Mutex
+	buckets map[string]*bucket
+}
+
+type bucket struct {
+	level float64
+	at    time.Time // when level was right
+}
+
+// maxBuckets bounds the keys that are counted apart; past it, new ones share one.
+const maxBuckets = 10_000
+
+// newLimiter lets rate pass a second, and burst at once after a quiet time.
+func newLimiter(rate, burst float64) *limiter {
+	return &limiter{rate: rate, burst: burst, buckets: map[string]*bucket{}}
+}
+
+// take takes one token of key. 0 is yes; else nothing was taken, and there is one after the time returned.
+func (l *limiter) take(key string, now time.Time) time.Duration { return l.ask(key, now, 1) }
+
+// empty is take without taking.
+func (l *limiter) empty(key string, now time.Time) time.Duration { return l.ask(key, now, 0) }
+
+func (l *limiter) ask(key string, now time.Time, n float64) time.Duration {
+	if l == nil {
+		return 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[key]
+	if b == nil {
+		if n == 0 {
+			return 0
+		}
+		b = l.add(key, now)
+	}
+	l.fill(b, now)
+	if b.level < 1 {
+		return time.Duration(math.Ceil((1 - b.level) / l.rate * float64(time.Second)))
+	}
+	b.level -= n
+	return 0
+}
+
+// fill adds what has come since. Requests at once come a little out of order, and that must not count
+// an instant twice; a clock that was put back by more begins anew from there.
+func (l *limiter) fill(b *bucket, now time.Time) {
+	passed := now.Sub(b.at)
+	if passed <= 0 && passed > -time.Second {
+		return
+	}
+	if passed > 0 {
+		b.level = min(l.burst, b.level+passed.Seconds()*l.rate)
+	}
+	b.at = now
+}
+
+// add makes a bucket, full. Where there are too many, those that are full again need not be kept.
+func (l *limiter) add(key string, now time.Time) *bucket {
+	if len(l.buckets) >= maxBuckets {
+		for k, b := range l.buckets {
+			if l.fill(b, now); b.level >= l.burst {
+				delete(l.buckets, k)
+			}
+		}
+		if len(l.buckets) >= maxBuckets {
+			key = "(many)"
+			if b := l.buckets[key]; b != nil {
+				return b
+			}
+		}
+	}
+	b := &bucket{level: l.burst, at: now}
+	l.buckets[key] = b
+	return b
+}
+
+// MinRate is the least that can be set as Options.Rate: Entra's gallery and the IPSIE profile of SCIM ask
+// for 25 requests a second that are always served.
+const MinRate = 25
+
+// limits are what keeps one directory's flood from being everybody's.
+type limits struct {
+	rate     int      // requests a second of each directory, 0 for as many as come
+	requests *limiter // by directory
+	logged   *limiter // by directory: refusals that go to the request log
+	told     *limiter // by directory: refusals that are events
+	dead     *limiter // by token: uses of dead ones that are looked at
+
+	mu sync.Mutex
+	// holders are whose a token was when it was last looked up. It is asked only whether that
+	// directory has requests left, and so says no or nothing, never yes.
+	holders map[string]store.TokenHolder
+}
+
+const maxHolders = 4096
+
+func newLimits(rate int) *limits {
+	l := &limits{rate: rate, logged: newLimiter(5, 50), told: newLimiter(1.0/3600, 1), dead: newLimiter(1, deadLimit), holders: map[string]store.TokenHolder{}}
+	if rate > 0 {
+		l.requests = newLimiter(float64(rate), 2*float64(rate))
+	}
+	return l
+}
+
+// remember keeps whose a living token is; a dead one's holder is forgotten.
+func (l *limits) remember(hash string, h *store.TokenHolder) {
+	if l.requests == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !h.RevokedAt.IsZero() {
+		delete(l.holders, hash)
+		return
+	}
+	if _, there := l.holders[hash]; !there && len(l.holders) >= maxHolders {
+		clear(l.holders)
+	}
+	l.holders[hash] = *h
+}
+
+// flooding returns the holder of a token whose directory has no request left, before the database
+// is asked: what is refused costs the neighbours nothing.
+func (l *limits) flooding(hash string, now time.Time) (*store.TokenHolder, time.Duration) {
+	if l.requests == nil {
+		return nil, 0
+	}
+	l.mu.Lock()
+	h, ok := l.holders[hash]
+	l.mu.Unlock()
+	if !ok {
+		return nil, 0
+	}
+	return &h, l.requests.empty(h.Directory, now)
+}
+
+// tooMany refuses a request past the limit: in the request log, the first few of a second, and as
+// an event once an hour.
+func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, wait time.Duration) error {
+	web.Add(r.Context(), "workspace", h.Slug)
+	web.Add(r.Context(), "directory", h.Directory)
+	web.Add(r.Context(), "error_code", "rate_limited")
+	err := errs.Limited("rate_limited", "This directory sends more than the %d requests a second that are served for it.", s.limits.rate)
+	// The client may be gone; its refused request stays on record all the same.
+	ctx := context.WithoutCancel(r.Context())
+	if s.limits.logged.take(h.Directory, now) == 0 {
+		if logErr := s.db.LogRead(ctx, store.ReadLogEntry{Workspace: h.Workspace, Directory: h.Directory, Time: now,
+			Method: r.Method, Path: requestPath(r), Status: http.StatusTooManyRequests}); logErr != nil {
+			s.log.ErrorContext(ctx, "the request log could not be written", "error", logErr)
+		}
+	}
+	if s.limits.told.take(h.Directory, now) == 0 {
+		scope := provision.Scope{Workspace: h.Workspace, Directory: h.Directory, Actor: directoryParty(h),
+			Payload: exchange(r, http.StatusTooManyRequests, nil, []string{err.Message})}
+		if recErr := s.provision.Refused(ctx, scope, err); recErr != nil {
+			s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", h.Workspace, "error", recErr)
+		}
+	}
+	out := scim.Errorf(http.StatusTooManyRequests, "", "%s", err.Message)
+	out.RetryAfter = int(math.Ceil(wait.Seconds()))
+	return &refusal{out, err}
+}
