@@ -19,7 +19,8 @@ type Sort struct {
 }
 
 // Place is a row's place in an order, behind which a list goes on. It stays good when rows come and go, its
-// own as well. A Place of another order names other rows, never those of another directory.
+// own as well; a row that moves in the order meanwhile may come twice, or not. A Place of another order names
+// other rows, never those of another directory.
 type Place struct {
 	Stretch int    `json:"s,omitempty"`
 	At      int64  `json:"a,omitempty"` // microseconds since 1970
