@@ -27,6 +27,14 @@ type Backend interface {
 }
 
 // Exchange is one request and its answer, for logs and audit trails.
+//
+// A bulk request makes one for each operation that was run, in the order in which they were, and at last one for
+// itself, with the whole body and the status 200. That of an operation is what the same change would have made by
+// itself: Request is derived (method, path and If-Match of the operation; address, token and other headers of the
+// bulk request; InBulk tells it by its context), Body is the operation's data with its references resolved, Backend
+// is the one that Handler.Backend returned for that Request. A circle of references makes one more, the PATCH that
+// closes it. An operation that was refused for its form (no method, no bulkId, no data) is in the body of the bulk
+// request alone.
 type Exchange struct {
 	Request  *http.Request
 	Backend  Backend       // nil when the request was not authenticated, or did not have to be

@@ -31,12 +31,15 @@ type Handler struct {
 	MaxBody int64
 	// Backend authenticates a request and returns what it may see. It is asked before anything
 	// else, for every path, so that no spelling of a path goes around it. Unauthorized is the
-	// error for a missing or wrong token.
+	// error for a missing or wrong token. A bulk request asks it once for itself and once for each
+	// operation, with the request that the operation stands for (see InBulk).
 	Backend func(*http.Request) (Backend, error)
 	// AnonymousDiscovery serves the discovery endpoints without asking Backend.
 	AnonymousDiscovery bool
 	// Offers is what the Backend can do beyond the least; ServiceProviderConfig says the same.
 	Offers Offers
+	// Bulk offers bulk requests; nil does not, and answers them with 501.
+	Bulk *BulkLimits
 	// DocumentationURI is the page for administrators, optional.
 	DocumentationURI string
 	// AuthenticationSchemes are advertised; nil means one, the bearer token.
@@ -68,6 +71,13 @@ type answer struct {
 
 // ServeHTTP answers one SCIM request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a, x := h.perform(w, r)
+	write(w, a, x.Err)
+}
+
+// perform finds the answer to one request, or to one operation of a bulk request, and tells it to Observe. w is
+// nil for an operation.
+func (h *Handler) perform(w http.ResponseWriter, r *http.Request) (answer, Exchange) {
 	x := Exchange{Request: r}
 	rt := h.route(r)
 	a, err := h.serve(w, r, rt, &x)
@@ -79,7 +89,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.Observe != nil {
 		h.Observe(r.Context(), x)
 	}
-	write(w, a, x.Err)
+	return a, x
 }
 
 // serve authenticates, then performs the route.
@@ -92,6 +102,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt route, x *Exc
 		x.Backend = b
 	}
 	x.Type, x.ID = rt.t, rt.id
+	if err := rt.refuseInBulk(r, x); err != nil {
+		return answer{}, err
+	}
 	if err := rt.refuse(r.Method); err != nil {
 		return answer{}, err
 	}
@@ -118,6 +131,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt route, x *Exc
 		return e.search()
 	case routeRoot:
 		return e.listAll()
+	case routeBulk:
+		return e.bulk()
 	}
 	return e.single()
 }
@@ -180,15 +195,19 @@ func write(w http.ResponseWriter, a answer, err error) {
 // readBody reads the body of a POST, PUT or PATCH. Entra and Okta say application/scim+json, others
 // application/json or nothing; any charset is let through, since the text must be UTF-8.
 func (e *exchange) readBody() ([]byte, error) {
+	if e.h.MaxBody == 0 {
+		return e.readUpTo(DefaultMaxBody)
+	}
+	return e.readUpTo(e.h.MaxBody)
+}
+
+// readUpTo is readBody with a limit in bytes.
+func (e *exchange) readUpTo(limit int64) ([]byte, error) {
 	if declared := e.r.Header.Get("Content-Type"); declared != "" {
 		kind, _, err := mime.ParseMediaType(declared)
 		if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) || kind != "application/scim+json" && kind != "application/json" {
 			return nil, Errorf(http.StatusUnsupportedMediaType, "", "The Content-Type must be application/scim+json or application/json; received %s.", quote(declared))
 		}
-	}
-	limit := e.h.MaxBody
-	if limit == 0 {
-		limit = DefaultMaxBody
 	}
 	if e.r.ContentLength > limit {
 		return nil, tooBig(limit)

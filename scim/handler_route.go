@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -131,7 +132,28 @@ func searchRoute(t *ResourceType, rest []string) route {
 }
 
 func (h *Handler) bulkRoute(rest []string) route {
-	return route{kind: routeAbsent}
+	switch {
+	case h.Bulk == nil:
+		return route{kind: routeAbsent}
+	case len(rest) > 0:
+		return route{}
+	}
+	return route{kind: routeBulk, allow: "POST"}
+}
+
+// refuseInBulk says why an operation of a bulk request cannot be performed, nil for any other request. Only
+// resources can be changed by one, so a bulk request contains no other.
+func (rt route) refuseInBulk(r *http.Request, x *Exchange) error {
+	part, ok := r.Context().Value(bulkKey{}).(bulkPart)
+	switch {
+	case !ok || rt.kind == routeUnknown:
+		return nil
+	case rt.kind != routeCollection && rt.kind != routeSingle:
+		return bad(TypeInvalidPath, "This path cannot be used in a bulk request.")
+	case part.err != nil:
+		x.Body, _ = io.ReadAll(r.Body) // it is ours and in memory
+	}
+	return part.err
 }
 
 // refuse says why a route does not take a method, nil if it does. HEAD is a GET.

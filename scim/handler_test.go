@@ -76,6 +76,13 @@ func (s *server) do(t testing.TB, method, path, body string, headers ...string) 
 	return got
 }
 
+// newRequest is do's request with a context of its own, unsent.
+func newRequest(ctx context.Context, method, path, body string) (*http.Request, *httptest.ResponseRecorder) {
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer good")
+	return r, httptest.NewRecorder()
+}
+
 // want checks the status, and for errors the SCIM Error message with that scimType.
 func (r reply) want(t testing.TB, status int, scimType ...string) reply {
 	t.Helper()

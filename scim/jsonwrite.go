@@ -54,7 +54,7 @@ func appendEscape(b []byte, c byte) []byte {
 	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
-// appendPlain appends a value of a Resource as JSON, keys sorted.
+// appendPlain appends a value of a Resource as JSON, keys sorted; a decoded object keeps its order.
 func appendPlain(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case string:
@@ -72,6 +72,17 @@ func appendPlain(b []byte, v any) []byte {
 			b = appendPlain(b, e)
 		}
 		return append(b, ']')
+	case object:
+		b = append(b, '{')
+		for i, f := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, f.name)
+			b = append(b, ':')
+			b = appendPlain(b, f.value)
+		}
+		return append(b, '}')
 	case map[string]any:
 		keys := make([]string, 0, len(v))
 		for k := range v {
