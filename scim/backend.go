@@ -15,7 +15,8 @@ type Backend interface {
 	Create(ctx context.Context, t *ResourceType, r Resource) (Resource, error)
 	// Get returns one resource; what want does not want need not be loaded.
 	Get(ctx context.Context, t *ResourceType, id string, want Projection) (Resource, error)
-	// List returns a page of what matches.
+	// List returns a page of what matches. A cursor that it did not make for this very query is 400
+	// TypeInvalidCursor, one that is too old 400 TypeExpiredCursor.
 	List(ctx context.Context, t *ResourceType, q Query) (Page, error)
 	// Replace performs a PUT. Attributes without a key are cleared, except those whose absence
 	// means "keep": "active", and row-level attributes.

@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 )
 
 // AuthenticationScheme is one way to authenticate, as ServiceProviderConfig tells it (RFC 7643
@@ -37,9 +38,9 @@ type configJSON struct {
 	DocumentationURI string    `json:"documentationUri,omitempty"`
 	Patch            supported `json:"patch"`
 	Bulk             struct {
-		Supported      bool `json:"supported"`
-		MaxOperations  int  `json:"maxOperations"`
-		MaxPayloadSize int  `json:"maxPayloadSize"`
+		Supported      bool  `json:"supported"`
+		MaxOperations  int   `json:"maxOperations"`
+		MaxPayloadSize int64 `json:"maxPayloadSize"`
 	} `json:"bulk"`
 	Filter struct {
 		Supported  bool `json:"supported"`
@@ -48,8 +49,19 @@ type configJSON struct {
 	ChangePassword        supported              `json:"changePassword"`
 	Sort                  supported              `json:"sort"`
 	ETag                  supported              `json:"etag"`
+	Pagination            *paginationJSON        `json:"pagination,omitempty"`
 	AuthenticationSchemes []AuthenticationScheme `json:"authenticationSchemes"`
 	Meta                  metaJSON               `json:"meta"`
+}
+
+// paginationJSON is how lists are paged (RFC 9865 section 4).
+type paginationJSON struct {
+	Cursor          bool   `json:"cursor"`
+	Index           bool   `json:"index"`
+	DefaultMethod   string `json:"defaultPaginationMethod"`
+	DefaultPageSize int    `json:"defaultPageSize"`
+	MaxPageSize     int    `json:"maxPageSize"`
+	CursorTimeout   int    `json:"cursorTimeout,omitempty"` // seconds
 }
 
 type resourceTypeJSON struct {
@@ -147,10 +159,26 @@ func (h *Handler) serviceProviderConfig() configJSON {
 		Meta:                  metaJSON{"ServiceProviderConfig", h.renderer().base + "/ServiceProviderConfig"},
 	}
 	c.Filter.Supported, c.Filter.MaxResults = true, MaxCount
+	c.Sort.Supported, c.ETag.Supported = h.Offers.Sort, h.Offers.ETag
+	if h.Bulk != nil {
+		c.Bulk.Supported, c.Bulk.MaxOperations, c.Bulk.MaxPayloadSize = true, h.Bulk.operations(), h.Bulk.payload()
+	}
+	if !h.HideNewerKeys {
+		c.Pagination = h.pagination()
+	}
 	if c.AuthenticationSchemes == nil {
 		c.AuthenticationSchemes = bearerScheme()
 	}
 	return c
+}
+
+// pagination says index first: a client that knows of no cursors asks for none (RFC 9865 section 3).
+func (h *Handler) pagination() *paginationJSON {
+	p := &paginationJSON{Cursor: h.Offers.Cursor, Index: true, DefaultMethod: "index", DefaultPageSize: DefaultCount, MaxPageSize: MaxCount}
+	if h.Offers.Cursor {
+		p.CursorTimeout = int(h.CursorTimeout / time.Second)
+	}
+	return p
 }
 
 func (h *Handler) resourceTypes() []identified {
@@ -181,7 +209,7 @@ func (h *Handler) schemas() []identified {
 	}
 	seen := map[string]bool{}
 	var all []identified
-	for _, s := range append(list, metaSchemas()...) {
+	for _, s := range append(list, metaSchemas(!h.HideNewerKeys)...) {
 		if seen[s.ID] {
 			continue
 		}

@@ -9,7 +9,8 @@
 //   - ParseFilter, Match: the filter grammar as a tree that a backend compiles or evaluates.
 //   - ParsePatch, Patch.Apply: PATCH as validated operations, applied by a pure function.
 //   - Projection: which attributes an answer will show, so that nothing else is loaded.
-//   - Handler: the HTTP side with discovery, paging, errors and content types.
+//   - CompareBy: the standard's order, for a Backend that has no better one.
+//   - Handler: the HTTP side with discovery, paging, search, versions, bulk, errors and content types.
 //
 // # What it refuses to know
 //
@@ -28,6 +29,7 @@
 // NewUserType, NewGroupType and Handler serve a directory; Example shows the smallest one.
 // The rest can be used without HTTP: Decode, ParsePatch, ParseFilter.
 //
-// Not there yet, and advertised as such in ServiceProviderConfig: bulk, sort, ETag, cursors,
-// .search, queries at the root. Those paths answer 501.
+// What a Backend can do beyond filters and pages by index is said in Handler.Offers (sort, cursors, versions), and
+// Handler.Bulk switches bulk on; .search and lists across types need nothing from it. ServiceProviderConfig states
+// the same. /Me is 501: a provisioning token is nobody.
 package scim

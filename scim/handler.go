@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // DefaultMaxBody is how many bytes of a request are read when Handler.MaxBody is zero.
@@ -38,6 +39,11 @@ type Handler struct {
 	AnonymousDiscovery bool
 	// Offers is what the Backend can do beyond the least; ServiceProviderConfig says the same.
 	Offers Offers
+	// CursorTimeout is how long a cursor lives, advertised in seconds where cursors are offered; 0 means for good.
+	CursorTimeout time.Duration
+	// HideNewerKeys leaves out of discovery what RFC 7643 does not know, such as "pagination": older clients, the
+	// Python model of scim2-tester among them, take an unknown key for an error.
+	HideNewerKeys bool
 	// Bulk offers bulk requests; nil does not, and answers them with 501.
 	Bulk *BulkLimits
 	// DocumentationURI is the page for administrators, optional.

@@ -1,8 +1,9 @@
 package scim
 
-// metaSchemas describe the discovery objects themselves (RFC 7643 section 8.7.2).
-func metaSchemas() []*Schema {
-	return []*Schema{
+// metaSchemas describe the discovery objects themselves (RFC 7643 section 8.7.2), with newer what later documents
+// have added to them.
+func metaSchemas(newer bool) []*Schema {
+	list := []*Schema{
 		{ID: URNServiceProviderConfig, Name: "ServiceProviderConfig", Description: "What the service provider supports", Attributes: serverSide([]*Attribute{
 			{Name: "documentationUri", Type: Reference, ReferenceTypes: []string{"external"}},
 			feature("patch"),
@@ -38,6 +39,22 @@ func metaSchemas() []*Schema {
 				&Attribute{Name: "subAttributes", Type: Complex, MultiValued: true, SubAttributes: characteristics()})},
 		})},
 	}
+	if newer {
+		list[0].Attributes = append(list[0].Attributes, pagination())
+	}
+	return list
+}
+
+// pagination is the addition of RFC 9865 section 4.
+func pagination() *Attribute {
+	return serverSide([]*Attribute{{Name: "pagination", Type: Complex, SubAttributes: []*Attribute{
+		{Name: "cursor", Type: Boolean, Required: true},
+		{Name: "index", Type: Boolean, Required: true},
+		{Name: "defaultPaginationMethod", CanonicalValues: []string{"cursor", "index"}},
+		{Name: "defaultPageSize", Type: Integer},
+		{Name: "maxPageSize", Type: Integer},
+		{Name: "cursorTimeout", Type: Integer},
+	}}})[0]
 }
 
 func feature(name string, more ...*Attribute) *Attribute {
