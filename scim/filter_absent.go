@@ -7,13 +7,10 @@ type constant bool
 func (f constant) String() string                   { return string(f.appendTo(nil, false)) }
 func (f constant) appendTo(b []byte, _ bool) []byte { return appendPlain(b, bool(f)) }
 
-// parseFilterAcross reads a filter over several types for one of them, t: an attribute that only others have holds
-// no value here (RFC 7644 section 3.4.2.1), and meta.resourceType is known. matches says that any resource of t
-// can match; f is nil where all do.
+// parseFilterAcross reads a filter for one type, t. all are the types of a query across types, nil for none: an
+// attribute that only others have then holds no value here (RFC 7644 section 3.4.2.1). meta.resourceType, which no
+// Backend keeps, is evaluated. matches says that any resource of t can match; f is nil where all do.
 func parseFilterAcross(t *ResourceType, all []*ResourceType, mode Mode, text string) (f Filter, matches bool, err error) {
-	if len(text) > maxFilterBytes {
-		return nil, false, bad(TypeInvalidFilter, "The filter has %d bytes; at most %d are accepted.", len(text), maxFilterBytes)
-	}
 	p := filterParser{text: text, scope: scope{t: t, mode: mode}, depth: maxFilterDepth, terms: maxFilterTerms, others: all}
 	if f, err = p.whole(); err != nil {
 		return nil, false, err

@@ -24,9 +24,6 @@ const (
 func ParseFilter(t *ResourceType, s string) (Filter, error) { return parseFilter(t, Lenient, s) }
 
 func parseFilter(t *ResourceType, mode Mode, s string) (Filter, error) {
-	if len(s) > maxFilterBytes {
-		return nil, bad(TypeInvalidFilter, "The filter has %d bytes; at most %d are accepted.", len(s), maxFilterBytes)
-	}
 	p := filterParser{text: s, scope: scope{t: t, mode: mode}, depth: maxFilterDepth, terms: maxFilterTerms}
 	return p.whole()
 }
@@ -42,6 +39,9 @@ type filterParser struct {
 }
 
 func (p *filterParser) whole() (Filter, error) {
+	if len(p.text) > maxFilterBytes {
+		return nil, bad(TypeInvalidFilter, "The filter has %d bytes; at most %d are accepted.", len(p.text), maxFilterBytes)
+	}
 	if !utf8.ValidString(p.text) {
 		return nil, bad(TypeInvalidFilter, "The filter is not UTF-8.")
 	}

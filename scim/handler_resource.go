@@ -147,13 +147,15 @@ func (e *exchange) list() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, err := l.queryFor(e.t, e.h.Mode)
+	q, matches, err := l.queryFor(e.t, e.h.Mode)
 	if err != nil {
 		return answer{}, err
 	}
-	page, err := e.x.Backend.List(e.r.Context(), e.t, q)
-	if err != nil {
-		return answer{}, err
+	var page Page
+	if matches {
+		if page, err = e.x.Backend.List(e.r.Context(), e.t, q); err != nil {
+			return answer{}, err
+		}
 	}
 	b := appendPage(make([]byte, 0, 256+1024*len(page.Resources)), q, page)
 	w := e.h.renderer()

@@ -155,21 +155,21 @@ func (l *listing) readSort() error {
 	return err
 }
 
-// queryFor completes the Query for one resource type.
-func (l listing) queryFor(t *ResourceType, mode Mode) (q Query, err error) {
-	q = l.Query
+// queryFor completes the Query for one resource type; matches says that any resource of t can match the filter.
+func (l listing) queryFor(t *ResourceType, mode Mode) (q Query, matches bool, err error) {
+	q, matches = l.Query, true
 	if l.filters {
-		if q.Filter, err = parseFilter(t, mode, l.filter); err != nil {
-			return q, err
+		if q.Filter, matches, err = parseFilterAcross(t, nil, mode, l.filter); err != nil {
+			return q, false, err
 		}
 	}
 	if l.sortBy != "" {
 		if q.SortBy, err = sortPath(t, l.sortBy); err != nil {
-			return q, err
+			return q, false, err
 		}
 	}
 	q.Projection, err = projectionFrom(t, l.values)
-	return q, err
+	return q, matches, err
 }
 
 // sortPath reads sortBy. Errors are invalidValue: RFC 7644 section 3.12 keeps invalidPath for PATCH. An
