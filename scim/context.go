@@ -46,3 +46,10 @@ func CheckVersion(ctx context.Context, version string) error {
 	}
 	return info.ifNoneMatch.checkNone(version)
 }
+
+// Conditional reports whether the request has an If-Match or If-None-Match, so that CheckVersion can fail: for a
+// Backend whose versions cost something to find out.
+func Conditional(ctx context.Context) bool {
+	info, _ := ctx.Value(contextKey{}).(exchangeInfo)
+	return info.ifMatch != nil || info.ifNoneMatch != nil
+}

@@ -60,9 +60,9 @@ type Handler struct {
 type Offers struct {
 	Sort   bool // Query.SortBy is served
 	Cursor bool // Query.Cursor is served (RFC 9865)
-	// ETag: every Resource that the Backend returns has meta.version, whatever the Projection wants, and the
+	// ETag: every Resource that the Backend returns has meta.version where the Projection wants meta, and the
 	// Backend calls CheckVersion. A version is an entity tag such as W/"3" (RFC 9110 section 8.8.3), and another
-	// one only where the resource has changed.
+	// one only where the resource has changed. Without a version an answer has no ETag.
 	ETag bool
 }
 

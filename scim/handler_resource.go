@@ -114,15 +114,20 @@ func (e *exchange) get() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	r, err := e.x.Backend.Get(e.r.Context(), e.t, e.id, p)
+	want := p
+	match, noneMatch := preconditionFrom(e.r.Header, "If-Match"), preconditionFrom(e.r.Header, "If-None-Match")
+	if e.h.Offers.ETag && (match != nil || noneMatch != nil) {
+		want = p.with(AttrPath{Name: "meta", Sub: "version"})
+	}
+	r, err := e.x.Backend.Get(e.r.Context(), e.t, e.id, want)
 	if err != nil {
 		return answer{}, err
 	}
 	if etag := e.etag(r); etag != "" {
-		if err := preconditionFrom(e.r.Header, "If-Match").check(etag); err != nil {
+		if err := match.check(etag); err != nil {
 			return answer{}, err
 		}
-		if preconditionFrom(e.r.Header, "If-None-Match").holds(etag) {
+		if noneMatch.holds(etag) {
 			return answer{status: http.StatusNotModified, etag: etag}, nil
 		}
 	}

@@ -21,7 +21,9 @@ type memory struct {
 	patches  []scim.Patch
 	queries  []scim.Query
 	expired  bool // cursors are
-	fail     error
+
+	conditional bool // the last deletion was
+	fail        error
 }
 
 func newMemory() *memory { return &memory{kept: map[string][]scim.Resource{}} }
@@ -230,6 +232,7 @@ func (m *memory) Patch(ctx context.Context, t *scim.ResourceType, id string, p s
 func (m *memory) Delete(ctx context.Context, t *scim.ResourceType, id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.conditional = scim.Conditional(ctx)
 	i, err := m.find(t, id)
 	if err != nil {
 		return err

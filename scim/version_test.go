@@ -53,6 +53,15 @@ func TestVersions_SaveAReaderWhatItKnows(t *testing.T) {
 		}
 	}
 	s.do(t, "GET", "/Users/none", "", "If-None-Match", "*").want(t, 404)
+	for _, params := range []string{"attributes=userName", "excludedAttributes=meta", "attributes=meta.location"} {
+		if s.do(t, "GET", "/Users/id-1?"+params, "", "If-None-Match", "*").want(t, 304); !s.m.wanted.Wants("meta") {
+			t.Errorf("%s: the backend was not asked for the version", params)
+		}
+		r := s.do(t, "GET", "/Users/id-1?"+params, "", "If-None-Match", `"2"`).want(t, 200)
+		if s.do(t, "GET", "/Users/id-1?"+params, "").Body.String() != r.Body.String() {
+			t.Errorf("%s: shows %s", params, r.Body)
+		}
+	}
 	s.do(t, "GET", "/Users/id-1", "", "If-Match", `W/"9"`).want(t, 412)
 }
 
@@ -80,6 +89,19 @@ func TestVersions_StopAChangeOfWhatHasMoved(t *testing.T) {
 	patch("If-None-Match", `"1"`).tagged(t, 200, `W/"3"`)
 	s.do(t, "DELETE", "/Users/none", "", "If-Match", "*").want(t, 404)
 	remove("If-Match", "*").want(t, 204)
+}
+
+func TestConditional_TellsWhetherAVersionMatters(t *testing.T) {
+	t.Parallel()
+	for _, offered := range []bool{true, false} {
+		s := newServer(offering(scim.Offers{ETag: offered}))
+		for _, name := range []string{"If-Match", "If-None-Match", "X-Other"} {
+			s.do(t, "DELETE", "/Users/none", "", name, `"1"`).want(t, 404)
+			if want := offered && name != "X-Other"; s.m.conditional != want {
+				t.Errorf("versions offered %v, %s: %v", offered, name, s.m.conditional)
+			}
+		}
+	}
 }
 
 func TestVersions_DoNotExistWhereTheyAreNotOffered(t *testing.T) {
