@@ -151,6 +151,7 @@ var verbs = map[string]map[string]verb{
 		"assign-all": with(func(ctx context.Context, p *IdP, _ string, _ none) (any, error) { return p.AssignEverybody(ctx) }),
 		"sync":       with(func(ctx context.Context, p *IdP, _ string, _ none) (any, error) { return p.Sync(ctx) }),
 		"retry":      with(func(ctx context.Context, p *IdP, _ string, _ none) (any, error) { return p.Retry(ctx) }),
+		"load":       with(runLoad),
 		"restart":    with(func(ctx context.Context, p *IdP, _ string, _ none) (any, error) { return p.Restart(ctx) }),
 		"trace/clear": with(func(_ context.Context, p *IdP, _ string, _ none) (any, error) {
 			p.trace.Clear()
@@ -231,6 +232,20 @@ func addPerson(ctx context.Context, p *IdP, _ string, v newPerson) (any, error) 
 	return p.AddPerson(ctx, Person{ID: v.ID, UserName: v.UserName, GivenName: v.GivenName, FamilyName: v.FamilyName,
 		DisplayName: v.DisplayName, Email: v.Email, Title: v.Title, Department: v.Department, Phone: v.Phone,
 		PostalCode: v.PostalCode, Custom: v.Custom})
+}
+
+// runLoad measures the application to which p is connected, unless another one is named. The load's
+// people are its own: p keeps what it has.
+func runLoad(ctx context.Context, p *IdP, _ string, l Load) (any, error) {
+	if l.Connection.BaseURL == "" {
+		conn, err := p.settings()
+		if err != nil {
+			return nil, err
+		}
+		conn.Parallel, conn.Attempts = l.Connection.Parallel, l.Connection.Attempts
+		l.Connection = conn
+	}
+	return l.Run(ctx, p.kind)
 }
 
 func addGroup(ctx context.Context, p *IdP, _ string, v struct {

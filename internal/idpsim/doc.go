@@ -1,47 +1,61 @@
-// Package idpsim holds simulated identity providers: four of them that speak SCIM and SAML as the
-// vendors' own do, each with people, groups and the acts of its administrator.
+// Package idpsim holds simulated identity providers that speak SCIM and SAML as the vendors' own do,
+// each with people, groups and the acts of its administrator.
 //
 //	okta         Okta, catalogue (OIN) app: PUT for profiles, PATCH for state and groups
 //	okta-custom  Okta, App Integration Wizard app: PUT for everything
 //	entra        Microsoft Entra ID, default dialect: capitalised operations, string booleans
 //	entra-flag   Microsoft Entra ID with ?aadOptscim062020 on its tenant URL
+//	onelogin     OneLogin: PUT from a JSON template, "" for what is unset, PATCH for members
+//	jumpcloud    JumpCloud: an activation with a test user and a test group, value lists for members
+//	google       Google Workspace: people only, mapped from /Schemas, suspending and deleting apart
+//	pingone      PingOne: the administrator's own filter, people made inactive, member lists whole
+//	cyberark     CyberArk Identity: discovery by id, a read before each PUT
+//
+// The first four follow documents of their vendors. Of the others less is published: each one's file
+// says what was documented, what was seen on the wire, and what is from memory.
 //
 // It is for demonstrations, for acceptance stories and for people who want to see what their IdP
 // will send. It imports none of the other rooms, not even their error kinds, so that it cannot
 // share their mistakes: it reads an answer as a stranger does. It refuses to know what the
 // application does with a request, and it refuses to follow redirects, as the real clients do.
 //
-// Entry points: [New] makes a [Server] with the four IdPs, [Server.IdP] picks one, [Server.Handler]
-// serves pages and JSON. Operations are methods on [IdP]: Okta's take effect at once, as tasks;
-// Entra's only note the change, and [IdP.Sync] runs the cycle that sends it.
+// Entry points: [New] makes a [Server] with one IdP of each kind, [Server.IdP] picks one, [Server.Handler]
+// serves pages and JSON. Operations are methods on [IdP]: they take effect at once, as tasks, but
+// Entra's only note the change, and [IdP.Sync] runs the cycle that sends it. [Load] measures an
+// application on this machine with a client's own traffic.
 //
 // Signing in has settings of its own: [IdP.ConfigureSAML] or [IdP.ImportSAML], then
 // [IdP.SignInAs] answers a request and [IdP.Tile] starts at the IdP; both return the [Posting]
-// that a browser would take to the application. [IdP.SetSAMLFault] breaks the next one.
+// that a browser would take to the application. [IdP.SetSAMLFault] breaks the next one. Beside
+// Entra all sign in as Okta does, each under an entityID of its vendor's shape.
 //
 // Every refused request is a [*StepError] naming the step, the status and the SCIM detail. Every
 // exchange is kept in a bounded [Trace]; tokens and passwords are left out of it.
 //
 // # HTTP
 //
-// {idp} is one of the four names above. {who} is a person's id or user name, {group} a group's id
+// {idp} is one of the names above. {who} is a person's id or user name, {group} a group's id
 // or name. Bodies are JSON objects; an answer is {"result": ...}, or {"error": {...}} with 400
 // (bad input), 403 (the person may not sign in), 404 (unknown), 409 (not now), 502 (the application refused) or 503.
 //
 //	GET  /                                  index page
 //	GET  /{idp}                             page of one IdP
-//	GET  /api                               the four IdPs with counts
+//	GET  /api                               all IdPs with counts
 //	GET  /api/{idp}                         connection, people, groups, last outcome
 //	GET  /api/{idp}/trace?limit=N           exchanges, newest first
 //	POST /api/{idp}/trace/clear             forget them
 //	POST /api/{idp}/connect                 {base_url, token, raw_authorization, without_groups, matching,
 //	                                         role_mapping, password_sync, extension, member_batch,
-//	                                         parallel, attempts, import_past_end}
-//	POST /api/{idp}/test                    test the credentials
+//	                                         parallel, attempts, import_past_end, suspend_action,
+//	                                         delete_action, template, test_address, user_filter,
+//	                                         create_inactive, mapping, nest_core}
+//	POST /api/{idp}/test                    test the credentials; JumpCloud: activate
 //	POST /api/{idp}/seed                    {people, groups, domain, group_names}
 //	POST /api/{idp}/assign-all              assign everybody, push every group, send all of it
-//	POST /api/{idp}/sync                    Entra: one cycle; Okta: import
-//	POST /api/{idp}/retry                   Okta: failed tasks again; Entra: a cycle without back-off
+//	POST /api/{idp}/sync                    Entra: one cycle; Google, PingOne: what is due; others: import
+//	POST /api/{idp}/retry                   failed tasks again; Entra: a cycle without back-off
+//	POST /api/{idp}/load                    {connection, people, groups, changes, imports, domain, seconds}:
+//	                                         a load on the connected application, loopback only
 //	POST /api/{idp}/restart                 Entra: forget what was sent, lift quarantine, one full cycle
 //	POST /api/{idp}/people                  {id, userName, givenName, familyName, displayName, email,
 //	                                         title, department, phone, postalCode, custom}
@@ -54,7 +68,7 @@
 //	POST /api/{idp}/groups                  {id, name, members}
 //	POST /api/{idp}/groups/{group}/rename   {name}
 //	POST /api/{idp}/groups/{group}/members  {add: [who], remove: [who]}
-//	POST /api/{idp}/groups/{group}/push     Okta: push; Entra: bring into scope
+//	POST /api/{idp}/groups/{group}/push     push; Entra: bring into scope; Google has no groups
 //	POST /api/{idp}/groups/{group}/push-now the complete member list again
 //	POST /api/{idp}/groups/{group}/unlink   {delete: bool}: leave the group in the app, or delete it there
 //	POST /api/{idp}/groups/{group}/delete   delete it in the IdP

@@ -3,6 +3,7 @@ package idpsim
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -22,6 +23,7 @@ type fakeApp struct {
 	calls  []string // "METHOD target"
 	deny   func(r *http.Request) int
 	hangUp func(r *http.Request) bool // after the request was carried out
+	schema doc                        // what it says of people; nil is fakeSchema
 }
 
 type doc map[string]any
@@ -90,10 +92,9 @@ func (f *fakeApp) discovery(w http.ResponseWriter, r *http.Request) bool {
 	case strings.HasPrefix(path, "/Users"), strings.HasPrefix(path, "/Groups"):
 		return false
 	case path == "/Schemas":
-		var s doc
-		if err := json.Unmarshal([]byte(fakeSchema), &s); err != nil {
-			answerWith(w, 500, doc{"detail": err.Error()})
-			return true
+		s := f.schema
+		if s == nil {
+			s = readDoc(&http.Request{Body: io.NopCloser(strings.NewReader(fakeSchema))})
 		}
 		answerWith(w, 200, doc{"totalResults": 1, "Resources": []any{s}})
 		return true

@@ -364,7 +364,7 @@ func (p *IdP) peopleJobs(onlyFailed bool) []job {
 func (p *IdP) groupJobs(onlyFailed bool) []job {
 	var jobs []job
 	for _, g := range p.State().Groups {
-		if !g.Pushed || onlyFailed && g.App.Error == "" {
+		if !g.Pushed || onlyFailed && g.App.Error == "" && !p.groupDue(g) {
 			continue
 		}
 		jobs = append(jobs, job{object: "group", id: g.ID, name: g.Name,

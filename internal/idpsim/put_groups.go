@@ -114,6 +114,15 @@ func (p *IdP) putMemberChanges(g Group) (add, remove []member) {
 	return add, remove
 }
 
+// groupDue says whether a pushed group lacks something that a retry of people has made possible.
+func (p *IdP) groupDue(g Group) bool {
+	if p.kind.isOkta() || g.App.RemoteID == "" {
+		return false
+	}
+	add, remove := p.putMemberChanges(g)
+	return len(add)+len(remove) > 0
+}
+
 // putMembers sends a change in batches, notes what was acknowledged, and carries on from there the
 // next time.
 func (p *IdP) putMembers(ctx context.Context, g Group, add, remove []member) error {
