@@ -244,3 +244,23 @@ func TestStory_pingone_filters_and_creates_inactive(t *testing.T) {
 		}
 	})
 }
+
+// Every client's load is a first sync of a company and then changes; none of its requests may be refused.
+func TestStory_a_load_of_every_client_is_served(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		for _, kind := range idpsim.Kinds() {
+			slug := "load-" + string(kind)
+			w.mustApply(workspace(slug, "omniflow", ""))
+			base, token := w.token(slug)
+			r, err := idpsim.Load{Connection: idpsim.Connection{BaseURL: base, Token: token, Parallel: 4},
+				People: 40, Groups: 6, Changes: 60, Imports: 2, Domain: slug + ".test"}.Run(w.ctx(), kind)
+			w.must(err)
+			if r.Failed > 0 || r.EndedEarly || r.Changes["profile"] != 24 || r.Changes["new"] != 6 {
+				t.Errorf("%s\n%v changes %v", r, r.Errors, r.Changes)
+			}
+			if people := w.resources(token, "/Users"); people != 46 {
+				t.Errorf("%s: %v people, want 46", kind, people)
+			}
+		}
+	}, "--scim-rate", "none")
+}

@@ -355,7 +355,7 @@ func (p *IdP) apiTrace(w http.ResponseWriter, r *http.Request) {
 // The types of form fields that are not texts; names as in the JSON.
 var (
 	formNumbers  = []string{"people", "groups", "parallel", "attempts", "member_batch"}
-	formSwitches = []string{"raw_authorization", "without_groups", "password_sync", "import_past_end", "delete"}
+	formSwitches = []string{"raw_authorization", "without_groups", "password_sync", "import_past_end", "create_inactive", "nest_core", "delete"}
 	formLists    = []string{"add", "remove", "members"}
 )
 

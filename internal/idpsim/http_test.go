@@ -199,6 +199,37 @@ func TestPagesWorkWithFormsAlone(t *testing.T) {
 	}
 }
 
+func TestAFormSetsWhatOnlyOneVendorHas(t *testing.T) {
+	x := openSite(t)
+	_, base := startFake(t)
+	for kind, fields := range map[Kind][]string{
+		OneLogin: {"template", `{"userName":"x"}`, "delete_action", "delete"}, JumpCloud: {"test_address", "t@acme.test", "suspend_action", "nothing"},
+		PingOne: {"user_filter", `userName eq "%s"`, "create_inactive", "on"}, Google: {"nest_core", "on"}, CyberArk: {"delete_action", "nothing"},
+	} {
+		at, form := "/"+string(kind), url.Values{"base_url": {base}, "token": {"tttttttttttt"}}
+		_, body := x.do(http.MethodGet, at, "", "")
+		for i := 0; i < len(fields); i += 2 {
+			form.Set(fields[i], fields[i+1])
+			if !strings.Contains(body, `name="`+fields[i]+`"`) {
+				t.Errorf("%s: the page has no %s", kind, fields[i])
+			}
+		}
+		if strings.Contains(body, "password_sync") {
+			t.Errorf("%s: the page offers what only Okta has", kind)
+		}
+		x.form(at+"/connect", form)
+		c, err := x.s.IdP(kind).settings()
+		must(t, err)
+		for i := 0; i < len(fields); i += 2 {
+			got := map[string]string{"template": c.Template, "delete_action": c.DeleteAction, "test_address": c.TestAddress,
+				"suspend_action": c.SuspendAction, "user_filter": c.UserFilter}
+			if want, text := got[fields[i]]; text && want != fields[i+1] || !text && !c.CreateInactive && !c.NestCore {
+				t.Errorf("%s: %s is %+v", kind, fields[i], c)
+			}
+		}
+	}
+}
+
 func TestAMistakeInAFormIsShownOnThePage(t *testing.T) {
 	x := openSite(t)
 	x.form("/okta/connect", url.Values{"base_url": {"<nonsense>"}, "token": {"x"}})

@@ -19,7 +19,7 @@ import (
 // loopback addresses only.
 type Load struct {
 	// Connection is the application. Parallel is how many requests are under way at the same time
-	// (default 1); Attempts is 1 unless given, so that failures show.
+	// (default 1).
 	Connection Connection `json:"connection"`
 	// People and Groups are the company's size; default 100 and 6.
 	People int `json:"people"`
@@ -73,9 +73,6 @@ func (l Load) withDefaults() (Load, error) {
 	if l.Domain == "" {
 		l.Domain = "load.test"
 	}
-	if l.Connection.Attempts == 0 {
-		l.Connection.Attempts = 1
-	}
 	return l, loopbackURL(l.Connection.BaseURL)
 }
 
@@ -107,6 +104,10 @@ func loopbackClient(parallel int) *http.Client {
 // Run sends the load as a client of that kind. The report is of what was done when it ended, also
 // beside an error; requests that the application refused are counted there and are no error.
 func (l Load) Run(ctx context.Context, kind Kind) (LoadReport, error) {
+	return l.run(ctx, kind, Options{})
+}
+
+func (l Load) run(ctx context.Context, kind Kind, o Options) (LoadReport, error) {
 	l, err := l.withDefaults()
 	if err != nil {
 		return LoadReport{IdP: kind}, fmt.Errorf("load: %w", err)
@@ -119,7 +120,9 @@ func (l Load) Run(ctx context.Context, kind Kind) (LoadReport, error) {
 			count.add(e)
 		}
 	}
-	s := New(Options{OnExchange: note, TraceSize: 1, QuarantineAfter: 1 << 30, HTTPClient: loopbackClient(max(l.Connection.Parallel, 1))})
+	o.OnExchange, o.TraceSize, o.QuarantineAfter = note, 1, 1<<30
+	o.HTTPClient = loopbackClient(max(l.Connection.Parallel, 1))
+	s := New(o)
 	defer s.Close()
 	p := s.IdP(kind)
 	if p == nil {

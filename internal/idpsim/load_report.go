@@ -3,6 +3,7 @@ package idpsim
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +17,8 @@ type LoadReport struct {
 	Groups     map[string]int `json:"groups"`
 	Changes    map[string]int `json:"changes"` // made after it, by name: profile, member, out, back, new, import
 	Requests   int            `json:"requests"`
-	Failed     int            `json:"failed"` // requests without a 2xx that could be used
+	Failed     int            `json:"failed"`    // requests without a 2xx that could be used
+	Throttled  int            `json:"throttled"` // requests answered 429, which come again and are no failures
 	Statuses   map[int]int    `json:"statuses"`
 	Steps      []StepLoad     `json:"steps"`            // by name
 	Errors     []string       `json:"errors,omitempty"` // the first of them
@@ -39,7 +41,7 @@ type StepLoad struct {
 // String is the report as lines of text, one for each step.
 func (r LoadReport) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d requests, %d failed, first sync %s, in all %s", r.IdP, r.Requests, r.Failed,
+	fmt.Fprintf(&b, "%s: %d requests, %d failed, %d throttled, first sync %s, in all %s", r.IdP, r.Requests, r.Failed, r.Throttled,
 		r.FirstSync.Round(time.Millisecond), r.Duration.Round(time.Millisecond))
 	if r.EndedEarly {
 		b.WriteString(", ended early")
@@ -94,7 +96,7 @@ func (c *loadCount) add(e Exchange) {
 	s.buckets[bucketOf(e.Duration)]++
 	s.most = max(s.most, e.Duration)
 	c.statuses[e.Status]++
-	if failedExchange(e) {
+	if e.Status != http.StatusTooManyRequests && failedExchange(e) {
 		s.failed++
 		if len(c.errors) < shownErrors {
 			c.errors = append(c.errors, e.Error)
@@ -134,7 +136,7 @@ func (s *stepCount) percentile(q float64) time.Duration {
 func (c *loadCount) report(kind Kind) LoadReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := LoadReport{IdP: kind, Statuses: maps.Clone(c.statuses), Errors: slices.Clone(c.errors)}
+	r := LoadReport{IdP: kind, Throttled: c.statuses[http.StatusTooManyRequests], Statuses: maps.Clone(c.statuses), Errors: slices.Clone(c.errors)}
 	for _, name := range slices.Sorted(maps.Keys(c.steps)) {
 		s := c.steps[name]
 		r.Requests += s.requests

@@ -64,6 +64,24 @@ func TestALoadCountsWhatWasRefused(t *testing.T) {
 	}
 }
 
+func TestALoadWaitsWhereItIsThrottled(t *testing.T) {
+	f, base := startFake(t)
+	calls := 0
+	f.deny = func(*http.Request) int {
+		if calls++; calls == 7 || calls == 20 {
+			return http.StatusTooManyRequests
+		}
+		return 0
+	}
+	l := Load{Connection: Connection{BaseURL: base, Token: "gscim_0123456789"}, People: 10, Groups: 1, Changes: 10}
+	var took sleeps
+	r, err := l.run(t.Context(), CyberArk, Options{Sleep: took.sleep})
+	must(t, err)
+	if r.Throttled != 2 || r.Failed != 0 || r.Requests != len(f.since(0)) || len(f.users) != 11 || len(took.took) != 2 {
+		t.Errorf("%d throttled, %d failed, %d requests, %d people, waited %v", r.Throttled, r.Failed, r.Requests, len(f.users), took.took)
+	}
+}
+
 func TestALoadEndsWithItsContext(t *testing.T) {
 	f, base := startFake(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -53,6 +53,8 @@ type idpView struct {
 	Sections []section
 	Summary  string
 	Entra    bool
+	Okta     bool
+	Pushes   bool // groups
 	Query    string
 	Shown    []personView
 	Matching int // people that the search found
@@ -76,6 +78,7 @@ type groupView struct {
 	StateName string
 	People    []Person
 	Entra     bool
+	Pushes    bool
 }
 
 func (s *Server) indexPage(w http.ResponseWriter, _ *http.Request) {
@@ -102,7 +105,7 @@ func (s *Server) indexPage(w http.ResponseWriter, _ *http.Request) {
 
 func (p *IdP) page(w http.ResponseWriter, r *http.Request) {
 	v := idpView{State: p.State(), Sections: p.sections("/" + string(p.kind)), Summary: p.kind.Summary(), Entra: p.kind.IsEntra(),
-		Query: strings.TrimSpace(r.URL.Query().Get("q")), Trace: p.trace.Last(shownTrace)}
+		Okta: p.kind.isOkta(), Pushes: p.kind.PushesGroups(), Query: strings.TrimSpace(r.URL.Query().Get("q")), Trace: p.trace.Last(shownTrace)}
 	base := "/" + string(p.kind)
 	byID := make(map[string]Person, len(v.People))
 	for _, x := range v.People {
@@ -110,7 +113,7 @@ func (p *IdP) page(w http.ResponseWriter, r *http.Request) {
 	}
 	groupsOf := map[string][]string{}
 	for _, g := range v.Groups {
-		gv := groupView{Group: g, Base: base + "/groups/" + g.ID, StateName: g.State(), Entra: v.Entra}
+		gv := groupView{Group: g, Base: base + "/groups/" + g.ID, StateName: g.State(), Entra: v.Entra, Pushes: v.Pushes}
 		for _, id := range g.Members {
 			groupsOf[id] = append(groupsOf[id], g.Name)
 			if len(gv.People) < shownPeople {
