@@ -26,7 +26,8 @@
 //
 // # Where to start
 //
-// NewUserType, NewGroupType and Handler serve a directory; Example shows the smallest one.
+// NewUserType, NewGroupType and Handler serve a directory; Example shows the smallest one, and scimmem has a
+// Backend in memory with everything that a Handler can offer.
 // The rest can be used without HTTP: Decode, ParsePatch, ParseFilter.
 //
 // What a Backend can do beyond filters and pages by index is said in Handler.Offers (sort, cursors, versions), and
