@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/scimserver"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/store/pgtest"
 )
 
@@ -238,6 +241,27 @@ func TestTokenVerbs_SayWhenATokenEnds(t *testing.T) {
 	s.must(t, "scim-token", "revoke", "acme", "okta")
 	if list := s.must(t, "scim-token", "list", "acme", "okta"); strings.Contains(list, "live") {
 		t.Errorf("after revoke: %s", list)
+	}
+
+	out = s.must(t, "scim-secret", "create", "acme", "okta", "--name", "green", "--output", "json")
+	var made settings.IssuedSecret
+	if err := json.Unmarshal([]byte(out), &made); err != nil || made.TokenURL != s.url+scimserver.TokenPath {
+		t.Fatalf("%v: %s", err, out)
+	}
+	got, err := http.PostForm(made.TokenURL, url.Values{"grant_type": {"client_credentials"}, "client_id": {made.ClientID}, "client_secret": {made.ClientSecret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Body.Close()
+	if got.StatusCode != http.StatusOK {
+		t.Errorf("the token endpoint answered %d", got.StatusCode)
+	}
+	if list := s.must(t, "scim-secret", "list", "acme", "okta"); !strings.Contains(list, "green") || !strings.Contains(list, "live") || strings.Contains(list, made.ClientSecret) {
+		t.Errorf("%s", list)
+	}
+	s.must(t, "scim-secret", "revoke", "acme", "okta", made.ID)
+	if _, _, code := s.do(t.Context(), "scim-secret", "revoke", "acme", "okta", made.ID); code == 0 {
+		t.Error("a dead secret is revoked again")
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)

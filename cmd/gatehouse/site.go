@@ -53,7 +53,7 @@ func (d scimDoor) around(next http.Handler) http.Handler {
 	})
 }
 
-// Mount adds the one route under which SCIM requests arrive.
+// Mount adds the one route under which SCIM requests arrive, and the token endpoint of their clients.
 func (d scimDoor) Mount(mux *http.ServeMux) {
 	mux.HandleFunc(scimserver.Prefix, func(w http.ResponseWriter, r *http.Request) {
 		if sent, ok := r.Context().Value(sentURL{}).(*url.URL); ok {
@@ -62,4 +62,5 @@ func (d scimDoor) Mount(mux *http.ServeMux) {
 		}
 		d.server.ServeHTTP(w, r)
 	})
+	mux.Handle(scimserver.TokenPath, d.server.TokenEndpoint())
 }

@@ -59,6 +59,11 @@ const (
 	TokenRevoked      Type = "scim_token.revoked"
 	TokenReplacedUsed Type = "scim_token.replaced_token_used"
 
+	ClientSecretMade    Type = "scim_client.secret_made"
+	ClientSecretRevoked Type = "scim_client.secret_revoked"
+	ClientTokenGiven    Type = "scim_client.token_given" // an access token, for a secret
+	ClientRefused       Type = "scim_client.refused"     // at the token endpoint
+
 	ApplicationSignedIn     Type = "application.signed_in"     // an application redeemed a code
 	ApplicationRefused      Type = "application.refused"       // a code in the wrong hands
 	ApplicationGrantRevoked Type = "application.grant_revoked" // a code or refresh token came twice or was misused

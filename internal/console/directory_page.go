@@ -22,6 +22,8 @@ type directoryData struct {
 	Newest                       string               // id of the newest token, for the form's own guard
 	Live                         settings.TokenView   // the newest that works
 	Living, Old                  []settings.TokenView // newest first
+	IssuedSecret                 string               // as Issued, for the OAuth client
+	Secrets                      []settings.SecretView
 }
 
 func (d *Door) directoryPage(v *visit) error {
@@ -29,12 +31,20 @@ func (d *Door) directoryPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return d.showDirectory(v, dir, told{}, "")
+	return d.showDirectory(v, dir, told{}, shown{})
 }
 
-func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issued string) error {
+// shown is what was just made; nowhere else and never again.
+type shown struct{ token, secret string }
+
+func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issued shown) error {
 	return d.show(v, "directory", dir.Name+" (SCIM)", "/sso", t, func(c common) any {
-		data := directoryData{common: c, directoryLine: lineOf(dir, c.Base), Issued: issued, Newest: dir.NewestToken()}
+		data := directoryData{common: c, directoryLine: lineOf(dir, c.Base), Issued: issued.token, IssuedSecret: issued.secret, Newest: dir.NewestToken()}
+		for _, secret := range slices.Backward(dir.Secrets) {
+			if secret.RevokedAt == nil {
+				data.Secrets = append(data.Secrets, secret)
+			}
+		}
 		provider := "generic"
 		for _, con := range v.setup.Connections {
 			if con.ID == dir.Connection {
@@ -84,7 +94,7 @@ func (d *Door) generateToken(v *visit) error {
 		if errs.CodeOf(err) == "token_already_made" {
 			field = "scim-token"
 		}
-		return d.showDirectory(v, dir, told{field: field, err: err}, "")
+		return d.showDirectory(v, dir, told{field: field, err: err}, shown{})
 	}
 	if err != nil {
 		return err
@@ -95,7 +105,7 @@ func (d *Door) generateToken(v *visit) error {
 	if dir, err = v.directory(dir.ID); err != nil {
 		return err
 	}
-	return d.showDirectory(v, dir, told{}, issued.Token)
+	return d.showDirectory(v, dir, told{}, shown{token: issued.Token})
 }
 
 // tokenOptions reads what the form asks of a new token; "" is no end, and no overlap.
@@ -125,6 +135,48 @@ func (d *Door) revokeToken(v *visit) error {
 	return v.to("/sso/directories/" + dir.ID + "?done=token-revoked")
 }
 
+// addSecret makes a secret of the directory's OAuth client and shows it in this answer only.
+func (d *Door) addSecret(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	dir, err := v.directory(v.r.PathValue("directory"))
+	if err != nil {
+		return err
+	}
+	var issued settings.IssuedSecret
+	o, err := tokenOptions(form)
+	if err == nil {
+		issued, err = d.Settings.AddClientSecret(v.r.Context(), v.live.Slug, dir.ID, o, v.actor)
+	}
+	if forTheForm(err) {
+		return d.showDirectory(v, dir, told{field: "add-secret", err: err}, shown{})
+	}
+	if err != nil {
+		return err
+	}
+	if v.setup, err = d.Settings.ConnectionSetup(v.r.Context(), v.live.Slug); err != nil {
+		return err
+	}
+	if dir, err = v.directory(dir.ID); err != nil {
+		return err
+	}
+	return d.showDirectory(v, dir, told{}, shown{secret: issued.ClientSecret})
+}
+
+// revokeSecret ends one secret.
+func (d *Door) revokeSecret(v *visit) error {
+	dir, err := v.directory(v.r.PathValue("directory"))
+	if err != nil {
+		return err
+	}
+	if err := d.Settings.RevokeClientSecret(v.r.Context(), v.live.Slug, dir.ID, v.r.PathValue("secret"), v.actor); err != nil {
+		return err
+	}
+	return v.to("/sso/directories/" + dir.ID + "?done=secret-revoked")
+}
+
 func (d *Door) enableDirectory(v *visit) error  { return d.switchDirectory(v, true) }
 func (d *Door) disableDirectory(v *visit) error { return d.switchDirectory(v, false) }
 
@@ -139,7 +191,7 @@ func (d *Door) switchDirectory(v *visit, on bool) error {
 	}
 	_, err = act(v.r.Context(), v.live.Slug, dir.ID, v.actor)
 	if forTheForm(err) {
-		return d.showDirectory(v, dir, told{field: field, err: err}, "")
+		return d.showDirectory(v, dir, told{field: field, err: err}, shown{})
 	}
 	if err != nil {
 		return err

@@ -94,6 +94,8 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("GET "+feed, d.directoryPage)
 	on("POST "+feed+"/token", d.generateToken)
 	on("POST "+feed+"/tokens/{token}/revoke", d.revokeToken)
+	on("POST "+feed+"/secrets", d.addSecret)
+	on("POST "+feed+"/secrets/{secret}/revoke", d.revokeSecret)
 	on("POST "+feed+"/enable", d.enableDirectory)
 	on("POST "+feed+"/disable", d.disableDirectory)
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -39,7 +40,7 @@ func (w *world) routes(slug string) (ids []string, all [][2]string) {
 	return []string{con.ID, dir.ID, m.ID, "evt_probe_" + slug}, [][2]string{
 		{"GET", "/sso"}, {"GET", c}, {"GET", d}, {"GET", "/roles"}, {"GET", "/events"}, {"GET", "/events/evt_probe_" + slug},
 		{"POST", c + "/metadata"}, {"POST", c + "/attributes"}, {"POST", c + "/idp-initiated"}, {"POST", c + "/activate"}, {"POST", c + "/disable"},
-		{"POST", d + "/token"}, {"POST", d + "/tokens/tok_x/revoke"}, {"POST", d + "/disable"}, {"POST", d + "/enable"}, {"POST", "/roles/" + m.ID + "/remove"}, {"POST", "/roles"},
+		{"POST", d + "/token"}, {"POST", d + "/tokens/tok_x/revoke"}, {"POST", d + "/secrets"}, {"POST", d + "/secrets/sec_x/revoke"}, {"POST", d + "/disable"}, {"POST", d + "/enable"}, {"POST", "/roles/" + m.ID + "/remove"}, {"POST", "/roles"},
 		{"POST", "/sso/directories"}, {"POST", "/sso/connections"}, {"POST", c + "/remove"},
 	}
 }
@@ -381,6 +382,46 @@ func TestToken_IsReplacedWithAnOverlapAndRevokedByThePage(t *testing.T) {
 		}
 		if events := w.events(); events[len(events)-1].Type != audit.TokenRevoked {
 			t.Errorf("%+v", events[len(events)-1])
+		}
+	})
+}
+
+func TestClientSecret_StandsInOneAnswerOnlyAndIsRevokedByThePage(t *testing.T) {
+	each(t, "omniflow", func(t *testing.T, w *world) {
+		b := w.as("admin@acme.test")
+		b.done(b.page("/console/acme/sso"), "new-directory")
+		dir := w.setup().Directories[0]
+		at := "/console/acme/sso/directories/" + dir.ID
+		a := b.press(b.page(at), "add-secret", "name", "blue", "lifetime", "720h")
+		secret := a.value(t, "client-secret")
+		if !strings.HasPrefix(secret, settings.ClientSecretPrefix) || strings.Count(a.body, secret) != 1 || a.value(t, "client-id") != dir.ID ||
+			a.value(t, "token-url") != w.server.URL+"/scim/oauth2/token" {
+			t.Fatalf("%s", a.body)
+		}
+		list := w.setup().Directories[0].Secrets
+		if len(list) != 1 || list[0].Name != "blue" || list[0].ExpiresAt == nil || list[0].CreatedBy != "admin@acme.test" {
+			t.Fatalf("%+v", list)
+		}
+		page := b.page(at)
+		if strings.Contains(page.body, secret) || !strings.Contains(page.body, list[0].Hint) {
+			t.Errorf("the page afterwards: %s", page.body)
+		}
+		page = b.done(page, "revoke-"+list[0].ID)
+		if page.has("revoke-" + list[0].ID) {
+			t.Errorf("a revoked secret is shown: %s", page.body)
+		}
+		if a := b.post(at + "/secrets/" + list[0].ID + "/revoke"); a.StatusCode != http.StatusNotFound {
+			t.Errorf("revoked twice: %d", a.StatusCode)
+		}
+		if a := b.press(page, "add-secret", "lifetime", "1m"); a.StatusCode != http.StatusBadRequest || !a.has("add-secret-error") || a.has("client-secret") {
+			t.Errorf("a lifetime of a minute is answered %d", a.StatusCode)
+		}
+		var kept strings.Builder
+		for _, e := range w.events() {
+			fmt.Fprintf(&kept, "%+v %s", e, e.Payload)
+		}
+		if strings.Contains(kept.String(), secret[5:]) {
+			t.Error("the log holds the secret")
 		}
 	})
 }

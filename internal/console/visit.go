@@ -240,6 +240,7 @@ var doneTexts = map[string]string{
 	"directory-on":       "The directory is switched on.",
 	"directory-off":      "The directory is switched off: every request of it is refused.",
 	"token-revoked":      "The token does not work any more.",
+	"secret-revoked":     "Neither the secret nor what it gave works any more.",
 	"mapping-added":      "The mapping was added, and roles were decided again.",
 	"mapping-removed":    "The mapping was removed, and roles were decided again.",
 }

@@ -41,7 +41,10 @@ const TokenPrefix = "gscim_"
 func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 	now := s.db.Now()
 	token := bearer(r)
-	if !strings.HasPrefix(token, TokenPrefix) {
+	find := s.db.System().TokenByHash
+	if strings.HasPrefix(token, accessPrefix) {
+		find = s.db.System().HolderBySCIMAccess
+	} else if !strings.HasPrefix(token, TokenPrefix) {
 		s.stranger(r, "token_missing")
 		return nil, scim.Unauthorized()
 	}
@@ -49,9 +52,9 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 	if holder, wait := s.limits.flooding(hash, now); wait > 0 {
 		return nil, s.tooMany(r, holder, now, wait)
 	}
-	holder, err := s.db.System().TokenByHash(r.Context(), hash, now)
+	holder, err := find(r.Context(), hash, now)
 	if errs.Is(err, errs.KindUnauthenticated) {
-		s.stranger(r, "token_unknown")
+		s.stranger(r, errs.CodeOf(err))
 		return nil, scim.Unauthorized()
 	}
 	if err != nil {
@@ -84,7 +87,7 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		return nil, wire(err)
 	}
 	sent.patience = patience{db: s.db, checked: now, again: func() error {
-		holder, err := s.db.System().TokenByHash(r.Context(), hash, s.db.Now())
+		holder, err := find(r.Context(), hash, s.db.Now())
 		if err == nil && !holder.RevokedAt.IsZero() {
 			err = errs.Unauthenticated("token_"+holder.Why, "The bearer token is missing or not valid.")
 		}

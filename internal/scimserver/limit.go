@@ -108,6 +108,10 @@ type limits struct {
 	told     *limiter // by directory: refusals that are events
 	dead     *limiter // by token: uses of dead ones that are looked at
 
+	strangers *limiter // by source: refusals at the token endpoint
+	mints     *limiter // by directory: access tokens
+	given     *limiter // by secret: access tokens that are events
+
 	mu sync.Mutex
 	// holders are whose a token was when it was last looked up. It is asked only whether that
 	// directory has requests left, and so says no or nothing, never yes.
@@ -117,7 +121,8 @@ type limits struct {
 const maxHolders = 4096
 
 func newLimits(rate int) *limits {
-	l := &limits{rate: rate, logged: newLimiter(5, 50), told: newLimiter(1.0/3600, 1), dead: newLimiter(1, deadLimit), holders: map[string]store.TokenHolder{}}
+	l := &limits{rate: rate, logged: newLimiter(5, 50), told: newLimiter(1.0/3600, 1), dead: newLimiter(1, deadLimit), holders: map[string]store.TokenHolder{},
+		strangers: newLimiter(0.5, 30), mints: newLimiter(2, 60), given: newLimiter(20.0/3600, 20)}
 	if rate > 0 {
 		l.requests = newLimiter(float64(rate), 2*float64(rate))
 	}

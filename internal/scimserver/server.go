@@ -63,7 +63,13 @@ func New(o Options) *Server {
 // answer a double slash by a redirect that IdPs do not follow.
 func (s *Server) Claims(path string) bool { return s.handler.Claims(path) }
 
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(strings.ToLower(r.URL.Path), "serviceproviderconfig") {
+		s.tellConfig(w, r)
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // stranger notes a refusal of somebody whose workspace is not known, summed up per source.
 func (s *Server) stranger(r *http.Request, reason string) {
@@ -240,7 +246,7 @@ func limitNotes(notes []string) []string {
 }
 
 // ourTokens are credentials of ours that somebody put into an address.
-var ourTokens = regexp.MustCompile(`(g(?:scim|ses|link|k)_)[0-9A-Za-z]{16,}`)
+var ourTokens = regexp.MustCompile(`(g(?:scim|sca|scs|ses|link|k)_)[0-9A-Za-z]{16,}`)
 
 // requestPath is path and query, at most 500 bytes, without a query that may hold a secret.
 func requestPath(r *http.Request) string {

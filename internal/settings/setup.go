@@ -31,7 +31,9 @@ type DirectorySetup struct {
 	ConnectionName string
 	Enabled        bool
 	Mode           directory.Mode
-	Tokens         []TokenView // dead ones included, oldest first
+	Tokens         []TokenView  // dead ones included, oldest first
+	Secrets        []SecretView // of its OAuth client, dead ones included, oldest first
+	TokenURL       string       // where its client asks for access tokens
 	// TokenRefused says why RotateToken would refuse now; "" when it would not.
 	TokenRefused string
 }
@@ -122,13 +124,20 @@ func (s *Service) setup(cfg *directory.Config) *Setup {
 
 func (s *Service) directorySetup(tx *store.Tx, cfg *directory.Config, d directory.Directory) (DirectorySetup, error) {
 	con, _ := cfg.Connection(d.Connection)
-	out := DirectorySetup{DirectoryView: s.viewDirectory(d), Connection: d.Connection, ConnectionName: con.Name, Enabled: d.Enabled, Mode: d.Mode}
+	out := DirectorySetup{DirectoryView: s.viewDirectory(d), Connection: d.Connection, ConnectionName: con.Name, Enabled: d.Enabled, Mode: d.Mode, TokenURL: s.SCIMTokenURL()}
 	if err := mayIssue(cfg, d); err != nil {
 		out.TokenRefused = err.Error()
 	}
 	tokens, err := tx.Tokens(d.ID)
+	if err != nil {
+		return out, err
+	}
 	for _, t := range tokens {
 		out.Tokens = append(out.Tokens, viewToken(t))
+	}
+	secrets, err := tx.ClientSecrets(d.ID)
+	for _, c := range secrets {
+		out.Secrets = append(out.Secrets, viewSecret(c))
 	}
 	return out, err
 }

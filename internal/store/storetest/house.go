@@ -26,6 +26,7 @@ type house struct {
 	Group, Empty                   string
 	Session, SessionHash           string
 	Token, TokenHash               string
+	Secret, SecretHash, SCIMAccess string
 	LinkHash                       string
 	Subject, Replay, StateHash     string
 	Application, Event             string
@@ -41,7 +42,7 @@ func named(tag string) house {
 		Member: "mem_" + tag, Boss: "mem_boss_" + tag, Address: "ann@" + tag + ".test",
 		User: "user-" + tag, BossUser: "user-boss-" + tag, UserName: "Ann@" + tag + ".test", ExternalID: "ext-" + tag,
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
-		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, LinkHash: "lh-" + tag,
+		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag,
 		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
 	}
@@ -89,6 +90,8 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertSession(&session.Session{ID: h.Session, Member: h.Member, Method: directory.MethodSAML, Connection: h.Connection,
 		ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}, h.SessionHash)
 	tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory, Name: "first", Hint: "abcd"}, h.TokenHash)
+	tx.InsertClientSecret(store.ClientSecret{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
+	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
 	if err := h.signsIn(tx); err != nil {
 		return err

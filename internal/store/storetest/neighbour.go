@@ -184,6 +184,14 @@ var peopleProbes = map[string]probe{
 		tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory}, "own hash "+h.TokenHash)
 	}),
 	"RevokeTokens": func(tx *store.Tx, h house) (any, error) { return tx.RevokeTokens(h.Directory, "", "taken") },
+	"InsertClientSecret": does(func(tx *store.Tx, h house) {
+		tx.InsertClientSecret(store.ClientSecret{ID: h.Secret, Directory: h.Directory}, "own hash "+h.SecretHash)
+	}),
+	"ClientSecrets":       func(tx *store.Tx, h house) (any, error) { return tx.ClientSecrets(h.Directory) },
+	"RevokeClientSecrets": func(tx *store.Tx, h house) (any, error) { return tx.RevokeClientSecrets(h.Directory, "") },
+	"InsertSCIMAccess": does(func(tx *store.Tx, h house) {
+		tx.InsertSCIMAccess("own hash "+h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
+	}),
 	"RetireTokens": func(tx *store.Tx, h house) (any, error) {
 		return tx.RetireTokens(h.Directory, tx.Now().Add(time.Hour))
 	},

@@ -93,6 +93,9 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '', i, '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO session_handle SELECT $1 || 'h' || i, CAST($1 AS TEXT), 's' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO token_handle SELECT $1 || 't' || i, CAST($1 AS TEXT), 'd' || i, 'k' || i, '', '', i, NULL, NULL, '', NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO client_secret SELECT CAST($1 AS TEXT), 'cs' || i, 'd' || i, '', '', i, '', NULL, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO secret_handle SELECT $1 || 'cs' || i, CAST($1 AS TEXT), 'cs' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO scim_access_handle SELECT $1 || 'sa' || i, CAST($1 AS TEXT), 'cs' || i, i, 4000000000000000 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO claim SELECT CAST($1 AS TEXT), 'm' || i, '` + h.Connection + `', '["Agents"]', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -343,6 +346,12 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	run("a refresh token", false, func() error { _, err := db.HolderByRefresh(ctx, a.RefreshHash, db.Now()); return err })
 	run("sessions that may have run out", false, func() error { _, err := db.System().DueSessions(ctx, db.Now(), 20); return err })
 	run("a token", false, func() error { _, err := db.System().TokenByHash(ctx, a.TokenHash, db.Now()); return err })
+	run("a client's secret", false, func() error { _, err := db.System().HolderBySecret(ctx, a.SecretHash, db.Now()); return err })
+	run("an access token of SCIM", false, func() error {
+		_, err := db.System().HolderBySCIMAccess(ctx, a.SCIMAccess, db.Now())
+		return err
+	})
+	run("whose a client is", true, func() error { _, err := db.System().WorkspaceOfClient(ctx, a.Directory); return err })
 	run("the marks", false, func() error { return db.FlushMarks(ctx) })
 	run("a slug", false, func() error { _, err := db.System().WorkspaceBySlug(ctx, "a"); return err })
 	run("a domain", false, func() error { _, err := db.System().WorkspacesOfDomain(ctx, "a.test"); return err })
@@ -413,7 +422,7 @@ var (
 	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 	// The tables of settings are small in every workspace.
-	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
+	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_secret|secret_handle|scim_access_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
 )
 
 func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {

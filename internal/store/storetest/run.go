@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"marks", testMarks},
 		{"attempts, links and tokens", testHandles},
 		{"the ends of tokens", testTokenEnds},
+		{"clients of a directory", testClients},
 		{"retention", testRetention},
 		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},

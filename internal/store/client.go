@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
+
+// ClientSecret is a secret with which a directory's client asks for access tokens, as it may be shown.
+// The client's id is the directory's.
+type ClientSecret struct {
+	ID         string
+	Directory  string
+	Name       string
+	Hint       string // last characters
+	CreatedBy  string // who made it, by name
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // when it ends by itself; zero for never
+	LastUsedAt time.Time // when it was last exchanged for an access token
+	RevokedAt  time.Time // when it ended, by an act or by itself; zero while it lives
+	RevokedWhy string    // TokenRevoked or TokenExpired
+}
+
+// Live reports whether the secret works.
+func (c ClientSecret) Live() bool { return c.RevokedAt.IsZero() }
+
+const insertClientSecret = `
+	INSERT INTO client_secret (workspace_id, id, directory_id, name, hint, created_at, created_by, expires_at, revoked_why)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '')`
+
+const insertSecretHandle = `INSERT INTO secret_handle (hash, workspace_id, secret_id) VALUES ($1, $2, $3)`
+
+// InsertClientSecret stores a secret's hash.
+func (tx *Tx) InsertClientSecret(c ClientSecret, hash string) {
+	tx.change("client secret")
+	tx.later(insertClientSecret, tx.workspace, c.ID, c.Directory, c.Name, c.Hint, micros(tx.now), c.CreatedBy, maybeMicros(c.ExpiresAt))
+	tx.later(insertSecretHandle, hash, tx.workspace, c.ID)
+}
+
+// secretEnds are the columns from which ends reads a secret's end; nothing replaces a secret.
+const secretEnds = `t.expires_at, CAST(NULL AS BIGINT), t.revoked_at, t.revoked_why`
+
+const clientSecrets = `
+	SELECT t.id, t.directory_id, t.name, t.hint, t.created_by, t.created_at, t.last_used_at, ` + secretEnds + `
+	FROM   client_secret t WHERE t.workspace_id = $1 AND t.directory_id = $2 ORDER BY t.created_at, t.id`
+
+// ClientSecrets lists the secrets of a directory, ended ones included, oldest first.
+func (tx *Tx) ClientSecrets(directoryID string) ([]ClientSecret, error) {
+	var out []ClientSecret
+	err := tx.each(func(r Rows) error {
+		var c ClientSecret
+		var created int64
+		var used *int64
+		var e ends
+		if err := r.Scan(append([]any{&c.ID, &c.Directory, &c.Name, &c.Hint, &c.CreatedBy, &created, &used}, e.dest()...)...); err != nil {
+			return err
+		}
+		c.CreatedAt, c.LastUsedAt, c.ExpiresAt = instant(created), maybeInstant(used), maybeInstant(e.expires)
+		c.RevokedAt, c.RevokedWhy = e.at(tx.now)
+		out = append(out, c)
+		return nil
+	}, clientSecrets, tx.workspace, directoryID)
+	return out, err
+}
+
+// What has ended by itself keeps its own end.
+const revokeClientSecrets = `
+	UPDATE client_secret SET revoked_at = $3, revoked_why = 'revoked'
+	WHERE  workspace_id = $1 AND directory_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) AND ($4 = '' OR id = $4)`
+
+// RevokeClientSecrets ends the living secrets of a directory, or the one with id, and the access tokens that
+// they gave, and returns how many it ended.
+func (tx *Tx) RevokeClientSecrets(directoryID, id string) (int64, error) {
+	n, err := tx.exec(revokeClientSecrets, tx.workspace, directoryID, micros(tx.now), id)
+	if n > 0 {
+		tx.change("client secret")
+	}
+	return n, err
+}
+
+const insertSCIMAccess = `INSERT INTO scim_access_handle (hash, workspace_id, secret_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`
+
+const touchClientSecret = `
+	UPDATE client_secret SET last_used_at = $3
+	WHERE  workspace_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at < $4)`
+
+// InsertSCIMAccess keeps an access token that a secret gave, and notes that the secret was used. It needs
+// no event, and is worth nothing once its secret is not.
+func (tx *Tx) InsertSCIMAccess(hash, secret string, until time.Time) {
+	tx.later(insertSCIMAccess, hash, tx.workspace, secret, micros(tx.now), micros(until))
+	tx.later(touchClientSecret, tx.workspace, secret, micros(tx.now), micros(tx.now.Add(-tokenTouchEvery)))
+}
+
+// credential receives what bySecret and byAccess find.
+type credential struct {
+	h TokenHolder
+	e ends
+}
+
+func (c *credential) dest() []any {
+	h := &c.h
+	return append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Directory, &h.Name, &h.Enabled, &h.Mode}, c.e.dest()...)
+}
+
+const credentialColumns = `t.id, t.name, t.workspace_id, w.slug, t.directory_id, d.name, d.enabled, d.mode, ` + secretEnds
+
+const credentialJoins = `
+	JOIN   client_secret t ON t.workspace_id = h.workspace_id AND t.id = h.secret_id
+	JOIN   workspace w ON w.id = t.workspace_id
+	JOIN   directory d ON d.workspace_id = t.workspace_id AND d.id = t.directory_id
+	WHERE  h.hash = $1`
+
+const bySecret = `SELECT ` + credentialColumns + ` FROM secret_handle h` + credentialJoins
+
+// HolderBySecret finds whose a client secret is, one that has ended by now included: RevokedAt tells. Token
+// is the secret's id.
+func (s System) HolderBySecret(ctx context.Context, hash string, now time.Time) (*TokenHolder, error) {
+	var c credential
+	found, err := s.one(ctx, c.dest(), bySecret, hash)
+	if err == nil && !found {
+		err = errs.Unauthenticated("secret_unknown", "The client could not be authenticated.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.h.RevokedAt, c.h.Why = c.e.at(now)
+	return &c.h, nil
+}
+
+const byAccess = `SELECT ` + credentialColumns + `, h.expires_at FROM scim_access_handle h` + credentialJoins
+
+// HolderBySCIMAccess finds whose an access token is. Token is the id of the secret that it was given for,
+// whose end is the token's: RevokedAt tells. One that is past its own end is unknown.
+func (s System) HolderBySCIMAccess(ctx context.Context, hash string, now time.Time) (*TokenHolder, error) {
+	var c credential
+	var expires int64
+	found, err := s.one(ctx, append(c.dest(), &expires), byAccess, hash)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errs.Unauthenticated("token_unknown", "The bearer token is missing or not valid.")
+	}
+	if !now.Before(instant(expires)) {
+		return nil, errs.Unauthenticated("access_expired", "The bearer token is missing or not valid.")
+	}
+	c.h.RevokedAt, c.h.Why = c.e.at(now)
+	return &c.h, nil
+}
+
+const workspaceOfClient = `SELECT workspace_id FROM client_secret WHERE directory_id = $1 LIMIT 1`
+
+// WorkspaceOfClient returns the id of the workspace that a client belongs to, "" where nobody has such a
+// client. It proves nothing: a client's id is no secret.
+func (s System) WorkspaceOfClient(ctx context.Context, client string) (string, error) {
+	var id string
+	_, err := s.one(ctx, []any{&id}, workspaceOfClient, client)
+	return id, err
+}
