@@ -229,8 +229,14 @@ func addMembers(tx *store.Tx, groups []Group, wanted bool) error {
 		at[groups[i].ID] = i
 	}
 	members, err := tx.MembersOfGroups(ids)
-	for _, m := range members {
-		groups[at[m.Group]].Members = append(groups[at[m.Group]].Members, m)
+	// They come group by group: each has a part of the one list, which may be long.
+	for len(members) > 0 {
+		group := members[0].Group
+		n := slices.IndexFunc(members, func(m store.GroupMember) bool { return m.Group != group })
+		if n < 0 {
+			n = len(members)
+		}
+		groups[at[group]].Members, members = members[:n:n], members[n:]
 	}
 	return err
 }

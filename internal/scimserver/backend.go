@@ -25,12 +25,11 @@ type backend struct {
 
 var _ scim.Backend = (*backend)(nil)
 
-// acting is the scope with what was sent, for the event of a change, and with what If-Match asks.
+// acting is the scope with what was sent, for the event of a change, and with the condition that it is made under.
 func (b *backend) acting(ctx context.Context) provision.Scope {
 	scope := b.scope
 	scope.Payload = b.payload(ctx)
-	// No resource has the version "": only who asks nothing, or for any, is content with it.
-	if scim.CheckVersion(ctx, "") != nil {
+	if scim.Conditional(ctx) {
 		scope.Precondition = func(modified time.Time, groups []store.GroupMember) error {
 			return scim.CheckVersion(ctx, version(modified, groups))
 		}

@@ -271,3 +271,17 @@ func TestAnOrderThatNoIndexGives_IsRefusedForTooMany(t *testing.T) {
 		w.do("GET", `/Users?sortBy=title&filter=userName eq "p000001@x.test"`, "").want(200)
 	})
 }
+func TestDiscovery_OffersWhatThereIs(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		w := h.workspace("acme", "default", nil)
+		spc := w.do("GET", "/ServiceProviderConfig", "").want(200)
+		for _, name := range []string{"sort", "etag"} {
+			if m, _ := spc.body[name].(map[string]any); m["supported"] != true {
+				t.Errorf("%s: %v", name, spc.body[name])
+			}
+		}
+		if m, _ := spc.body["pagination"].(map[string]any); m["cursor"] != true || m["index"] != true || m["defaultPaginationMethod"] != "index" {
+			t.Errorf("pagination: %v", spc.body["pagination"])
+		}
+	})
+}

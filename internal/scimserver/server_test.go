@@ -25,7 +25,7 @@ const origin = "https://api.gatehouse.test"
 
 // house is a server with workspaces, spoken to over HTTP as an IdP does.
 type house struct {
-	t      *testing.T
+	t      testing.TB
 	db     *store.DB
 	server *scimserver.Server
 }
@@ -81,7 +81,7 @@ func (h *house) workspace(slug, preset string, change func(*directory.Policy)) *
 
 // answer is a response as a client sees it.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	text   string

@@ -17,10 +17,15 @@ import (
 // ifMatch is do under a condition.
 func (w *tenant) ifMatch(version, method, path, body string) *answer {
 	w.t.Helper()
+	return w.under("If-Match", version, method, path, body)
+}
+
+func (w *tenant) under(header, version, method, path, body string) *answer {
+	w.t.Helper()
 	r := httptest.NewRequest(method, origin+"/scim/v2"+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/scim+json")
 	r.Header.Set("Authorization", "Bearer "+w.token)
-	r.Header.Set("If-Match", version)
+	r.Header.Set(header, version)
 	return w.send(r)
 }
 
@@ -233,6 +238,9 @@ func TestARefusalByVersion_ChangesNothingAndIsOnRecord(t *testing.T) {
 				t.Errorf("%s %s left %+v", x.method, x.path, events)
 			}
 		}
+		w.under("If-None-Match", w.version("/Users/"+id), "PUT", "/Users/"+id, user("anna@acme.test")).want(412)
+		w.under("If-None-Match", w.version("/Users/"+id), "GET", "/Users/"+id, "").want(304)
+		w.under("If-None-Match", w.version("/Groups/"+gid), "GET", "/Groups/"+gid+"?excludedAttributes=members", "").want(304)
 		w.ifMatch(`W/"1"`, "PUT", "/Users/unknown", user("x@acme.test")).want(404)
 		w.ifMatch(`*`, "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"title","value":"a"}`)).want(200)
 		w.ifMatch(stale+", "+w.version("/Users/"+id), "PATCH", "/Users/"+id, patch(`{"op":"replace","path":"title","value":"b"}`)).want(200)

@@ -261,10 +261,22 @@ func (tx *Tx) memberships(ids []string, query string) ([]GroupMember, error) {
 	var out []GroupMember
 	err := eachChunk(ids, func(part []string) error {
 		list, args := in(2, part)
+		var last GroupMember
 		return tx.each(func(r Rows) error {
 			var m GroupMember
 			if err := r.Scan(&m.Group, &m.User, &m.Name); err != nil {
 				return err
+			}
+			// Neighbours share an id: one text of it does for all of them.
+			if m.Group == last.Group {
+				m.Group = last.Group
+			}
+			if m.User == last.User {
+				m.User = last.User
+			}
+			last = m
+			if len(out) == cap(out) {
+				out = slices.Grow(out, max(len(out), 16)) // append alone copies a long list four times over
 			}
 			out = append(out, m)
 			return nil
