@@ -158,6 +158,9 @@ func TestBulk_ReferencesAreResolvedWhereverAnIdMayStand(t *testing.T) {
 		s.do(t, "PATCH", "/Groups/"+g, patchHead+`[{"op":"remove","path":"members"}]}`).want(t, 204)
 		s.do(t, "PUT", "/Users/"+u, userHead+`"userName":"old"}`).want(t, 200)
 	}
+	if st := statuses(s.bulk(t, postUser("r", "r", `"groups":[{"value":"bulkId:nobody"}]`))); st != "201" {
+		t.Errorf("a reference that is read-only, and so ignored: %s", st)
+	}
 	s.bulk(t, postUser("t", "t", `"title":"bulkId:t","emails":[{"value":"bulkId:t"}]`))
 	if r := s.do(t, "GET", `/Users?filter=userName+eq+"t"`, "").want(t, 200); strings.Count(r.Body.String(), "bulkId:t") != 2 {
 		t.Errorf("what is no id was resolved: %s", r.Body)
@@ -354,6 +357,25 @@ func TestBulk_LeavesATraceOfEachOperation(t *testing.T) {
 	}
 	if len(asked) != 4 || scim.InBulk(asked[0].Context()) || !scim.InBulk(asked[1].Context()) {
 		t.Errorf("the backend was asked for %d times", len(asked))
+	}
+}
+
+func TestBulk_WhatCouldNotBeResolvedLeavesItsTrace(t *testing.T) {
+	t.Parallel()
+	s := bulkServer()
+	s.bulk(t, postUser("a", "ann", manager("bulkId:nobody")))
+	if x := s.exchanges[0]; x.Status != 400 || x.Err == nil || x.Backend == nil || !strings.Contains(string(x.Body), "bulkId:nobody") {
+		t.Errorf("got %+v", x)
+	}
+}
+
+func TestBulk_ConditionsOfTheRequestAreNotThoseOfItsOperations(t *testing.T) {
+	t.Parallel()
+	s := bulkServer()
+	id := s.user(t, "ann", "")
+	r := s.do(t, "POST", "/Bulk", bulkHead+`"Operations":[{"method":"DELETE","path":"/Users/`+id+`"}]}`, "If-Match", `"9"`, "If-None-Match", "*").want(t, 200)
+	if !strings.Contains(r.Body.String(), `"status":"204"`) {
+		t.Errorf("got %s", r.Body)
 	}
 }
 

@@ -57,6 +57,10 @@ func TestSort_OrdersTheWholeListBeforeItIsPaged(t *testing.T) {
 	if q := s.m.queries[len(s.m.queries)-1]; q.Cursor != "" || q.ByCursor {
 		t.Errorf("a list by index asked for %+v", q)
 	}
+	s.do(t, "GET", "/Users?sortBy=EMAILS&sortOrder=DESCENDING", "").want(t, 200)
+	if q := s.m.queries[len(s.m.queries)-1]; *q.SortBy != (scim.AttrPath{Name: "emails", Sub: "value"}) || !q.Descending {
+		t.Errorf("the backend was asked for %+v", q)
+	}
 	for _, query := range []string{
 		"sortBy=nope", "sortBy=password", "sortBy=name", "sortBy=userName.x", "sortBy=userName%20x", "sortBy=" + scim.URNEnterpriseUser, "sortBy=urn:acme:2.0:User:x",
 		"sortBy=userName&sortOrder=up", "sortOrder=", "sortBy=userName&sortBy=title", "sortBy=" + strings.Repeat("a", 5000),
@@ -117,6 +121,12 @@ func TestCursors_LeadThroughTheListAndEnd(t *testing.T) {
 	}
 	for _, other := range []string{"sortBy=title&cursor=" + c, query + "&cursor=x" + c, query + "&cursor=%F0%9F%92%A9", query + "&cursor=a%20b", query + "&cursor=" + strings.Repeat("a", 5000), "cursor=" + c, query + "&cursor=&cursor="} {
 		s.do(t, "GET", "/Users?"+other, "").want(t, 400, scim.TypeInvalidCursor)
+	}
+	asked := len(s.m.queries)
+	for _, never := range []string{"a%20b", "a%2Fb", "%00", strings.Repeat("a", 5000)} {
+		if s.do(t, "GET", "/Users?cursor="+never, "").want(t, 400, scim.TypeInvalidCursor); len(s.m.queries) > asked {
+			t.Errorf("the backend was asked for %.20s", never)
+		}
 	}
 	s.do(t, "GET", "/Users?cursor=&count=x", "").want(t, 400, scim.TypeInvalidCount)
 	s.do(t, "GET", "/Users?cursor=&startIndex=1", "").want(t, 400, scim.TypeInvalidValue)

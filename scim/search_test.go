@@ -236,6 +236,39 @@ func TestRoot_ASortedWalkOverManyMeetsEverybodyOnce(t *testing.T) {
 	}
 }
 
+func TestRoot_AsksForWhatItSortsByAndForPagesOfAUsualSize(t *testing.T) {
+	t.Parallel()
+	s := people(t, scim.Offers{Sort: true})
+	for i := range 250 {
+		s.user(t, fmt.Sprint("u", i), "")
+	}
+	for _, params := range []string{"attributes=userName", "excludedAttributes=displayName", "attributes=userName,displayName", ""} {
+		s.m.queries = nil
+		s.query(t, "", "sortBy=displayName&startIndex=900&"+params).want(t, 200)
+		for _, q := range s.m.queries {
+			if !q.Projection.Wants("displayName") || q.Count > scim.MaxCount || q.SortBy == nil {
+				t.Errorf("%s: the backend was asked for %+v", params, q)
+			}
+		}
+	}
+}
+
+func TestRoot_AnExtensionOfOneTypeIsNoOpenExtensionOfAnother(t *testing.T) {
+	t.Parallel()
+	const acme = "urn:acme:2.0:User"
+	s := newServer(func(h *scim.Handler) {
+		h.Types[0] = scim.NewUserType(scim.Extension{Schema: &scim.Schema{ID: acme, Name: "Acme", Attributes: []*scim.Attribute{{Name: "level", Type: scim.Integer}}}})
+	})
+	s.user(t, "low", `"`+acme+`":{"level":9}`)
+	s.user(t, "high", `"`+acme+`":{"level":10}`)
+	s.group(t, "Eng")
+	for filter, want := range map[string]string{acme + ":level gt 9": "high", acme + ":level pr": "low high", "not (" + acme + ":level pr)": "Eng"} {
+		if got := s.query(t, "", "filter="+url.QueryEscape(filter)).names(t); got != want {
+			t.Errorf("%s: got %s, want %s", filter, got, want)
+		}
+	}
+}
+
 func FuzzSearch(f *testing.F) {
 	f.Add([]byte(searchHead + `,"filter":"userName eq \"a\" or members pr","attributes":["userName"],"sortBy":"displayName","sortOrder":"descending","startIndex":1,"count":10}`))
 	f.Add([]byte(searchHead + `,"cursor":"0.1.abc","count":1,"excludedAttributes":["members","emails.type"]}`))

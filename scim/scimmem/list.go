@@ -95,7 +95,7 @@ func (d *Directory) after(t *scim.ResourceType, q scim.Query, list []found, orde
 	}
 	if q.SortBy != nil {
 		e, err := d.find(t, parts[2])
-		if err != nil || e.number != last.number {
+		if err != nil {
 			return 0, scim.Errorf(http.StatusBadRequest, scim.TypeExpiredCursor, "The resource at the cursor is gone; begin again.")
 		}
 		last.r = d.view(e)
