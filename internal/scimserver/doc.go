@@ -2,6 +2,10 @@
 // alone decides workspace and directory; filters become conditions that indexes serve, PATCHes of
 // members stay membership operations.
 //
+// Lists come in any order. What indexes give, the database filters, sorts and pages; anything else is picked
+// and sorted in memory, of 10,000 resources at the most. A cursor is the place of a page's last resource in its
+// order. A resource's version is its last change, and a condition on it is checked under the lock of the change.
+//
 // Every write, and whatever is refused, leaves an event with the redacted exchange before the
 // answer is sent; every read that is answered goes to the request log.
 //

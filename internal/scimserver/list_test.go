@@ -285,3 +285,23 @@ func TestDiscovery_OffersWhatThereIs(t *testing.T) {
 		}
 	})
 }
+
+func TestASearch_IsInTheRequestLogLikeAnyRead(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		w := h.workspace("acme", "default", nil)
+		w.do("POST", "/Users", user("ann@acme.test")).want(201)
+		w.do("POST", "/Users/.search", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"sortBy":"userName","cursor":""}`).want(200)
+		if err := h.db.FlushMarks(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.db.Read(context.Background(), w.id, func(tx *store.Tx) error {
+			reads, err := tx.Reads(w.directory, 100)
+			if len(reads) != 1 || reads[0].Method != "POST" || reads[0].Results != 1 || !strings.HasSuffix(reads[0].Path, "/Users/.search") {
+				t.Errorf("%+v", reads)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
