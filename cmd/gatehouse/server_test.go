@@ -259,6 +259,15 @@ func TestTokenVerbs_SayWhenATokenEnds(t *testing.T) {
 	if list := s.must(t, "scim-secret", "list", "acme", "okta"); !strings.Contains(list, "green") || !strings.Contains(list, "live") || strings.Contains(list, made.ClientSecret) {
 		t.Errorf("%s", list)
 	}
+	if out := s.must(t, "scim-secret", "trust", "acme", "okta", "--issuer", "https://issuer.test", "--subject", "job"); !strings.Contains(out, made.TokenURL) || !strings.Contains(out, made.ClientID) {
+		t.Errorf("trust says %s", out)
+	}
+	if list := s.must(t, "scim-secret", "list", "acme", "okta"); !strings.Contains(list, "https://issuer.test job") {
+		t.Errorf("%s", list)
+	}
+	if _, _, code := s.do(t.Context(), "scim-secret", "trust", "acme", "okta", "--issuer", "http://issuer.test", "--subject", "job"); code == 0 {
+		t.Error("an issuer over plain http is trusted")
+	}
 	s.must(t, "scim-secret", "revoke", "acme", "okta", made.ID)
 	if _, _, code := s.do(t.Context(), "scim-secret", "revoke", "acme", "okta", made.ID); code == 0 {
 		t.Error("a dead secret is revoked again")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/console"
+	"github.com/gatehouse-id/gatehouse/internal/outbound"
 	"github.com/gatehouse-id/gatehouse/internal/provider"
 	"github.com/gatehouse-id/gatehouse/internal/scimserver"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
@@ -28,7 +29,10 @@ func newSite(a *app, cfg config.Config, log *slog.Logger) (http.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
-	scim := scimDoor{scimserver.New(scimserver.Options{DB: a.db, Provision: a.provision, Origin: cfg.SCIMPublicURL, Log: log, Rate: cfg.SCIMRate})}
+	scim := scimDoor{scimserver.New(scimserver.Options{DB: a.db, Provision: a.provision, Origin: cfg.SCIMPublicURL, Log: log, Rate: cfg.SCIMRate,
+		Fetch: func(ctx context.Context, url string) ([]byte, error) {
+			return outbound.Get(ctx, a.outside, url, scimserver.MaxKeySet)
+		}})}
 	site := web.Site{Log: log, TrustedProxies: cfg.TrustedProxies}
 	health := web.Health{Checks: []web.Check{{Name: "database", Run: a.db.Ping}}}
 	return scim.around(site.Handler(scim, browser, oidc, admin, web.Assets{}, health)), nil

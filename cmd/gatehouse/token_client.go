@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,12 +9,63 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 type scimSecretCommand struct {
 	Create secretCreateCommand `cmd:"" help:"Make one more secret of a directory's OAuth client and print it, once."`
 	List   secretListCommand   `cmd:"" help:"List the secrets of a directory's OAuth client, without their values."`
-	Revoke secretRevokeCommand `cmd:"" help:"End a secret, with every access token that it gave."`
+	Trust  secretTrustCommand  `cmd:"" help:"Let an issuer vouch for the client, in the place of a secret (RFC 7523)."`
+	Revoke secretRevokeCommand `cmd:"" help:"End a secret or a trust, with every access token that it gave."`
+}
+
+type secretTrustCommand struct {
+	directoryArg
+	urlFlags
+	Issuer  string `required:"" placeholder:"URL" help:"The issuer, exactly as its JWTs name it."`
+	Subject string `required:"" help:"The subject that its JWTs must name."`
+	JWKSURI string `name:"jwks-uri" placeholder:"URL" help:"Where its keys are (default: as its discovery document says)."`
+	Name    string `help:"What to call the trust in lists (default the directory's name)."`
+	Expires span   `placeholder:"TIME" help:"End the trust by itself after this time, such as 90d (default never)."`
+}
+
+func (secretTrustCommand) Help() string {
+	return `The workload gets a JWT from its platform, with the token URL as audience, and sends it there
+as client_assertion, with the directory's id as client_id. Each JWT is good once, and for a day
+at the most.
+
+Example:
+
+  gatehouse scim-secret trust acme okta --issuer https://token.actions.githubusercontent.com \
+      --subject repo:acme/sync:ref:refs/heads/main`
+}
+
+type trustArgs struct {
+	tokenArgs
+	Trust store.Trust `json:"trust"`
+}
+
+func (c *secretTrustCommand) Run(ctx context.Context, p *program) error {
+	args := trustArgs{tokenArgs{Workspace: c.Workspace, Directory: c.Directory, Name: c.Name, Lifetime: time.Duration(c.Expires)},
+		store.Trust{Issuer: c.Issuer, Subject: c.Subject, JWKSURI: c.JWKSURI}}
+	t, err := call[trusted](ctx, p, "scim-secret.trust", args)
+	if err != nil {
+		return err
+	}
+	return p.show(t, func(w io.Writer) {
+		fmt.Fprint(w, cells("token URL and audience", t.TokenURL), cells("client ID", t.Directory), cells("issuer", t.Issuer), cells("subject", t.Subject))
+	})
+}
+
+// trusted is what an administrator of a workload needs to know.
+type trusted struct {
+	settings.SecretView
+	TokenURL string `json:"token_url"`
+}
+
+func trustIssuer(ctx context.Context, a *app, by audit.Party, args trustArgs) (trusted, error) {
+	t, err := a.settings.TrustIssuer(ctx, args.Workspace, args.Directory, args.Trust, settings.TokenOptions{Name: args.Name, Lifetime: args.Lifetime}, by)
+	return trusted{t, a.settings.SCIMTokenURL()}, a.nearestWorkspace(ctx, args.Workspace, err)
 }
 
 type secretCreateCommand struct {
@@ -63,13 +115,13 @@ func (c *secretListCommand) Run(ctx context.Context, p *program) error {
 			fmt.Fprintf(w, "No secret. Make one with gatehouse scim-secret create %s %s.\n", c.Workspace, c.Directory)
 			return
 		}
-		fmt.Fprint(w, cells("ID", "NAME", "ENDS IN", "CREATED", "BY", "EXPIRES", "LAST USED", "STATE"))
+		fmt.Fprint(w, cells("ID", "NAME", "ENDS IN, OR ISSUER", "CREATED", "BY", "EXPIRES", "LAST USED", "STATE"))
 		for _, s := range list {
 			state := "live"
 			if s.RevokedAt != nil {
 				state = s.RevokedWhy + " " + instant(*s.RevokedAt)
 			}
-			fmt.Fprint(w, cells(s.ID, s.Name, s.Hint, instant(s.CreatedAt), s.CreatedBy, orNever(s.ExpiresAt), orNever(s.LastUsedAt), state))
+			fmt.Fprint(w, cells(s.ID, s.Name, cmp.Or(s.Hint, s.Issuer+" "+s.Subject), instant(s.CreatedAt), s.CreatedBy, orNever(s.ExpiresAt), orNever(s.LastUsedAt), state))
 		}
 	})
 }

@@ -27,6 +27,7 @@ var verbs = map[string]verb{
 	"scim-token.revoke":  runs(revokeToken),
 	"scim-secret.create": runs(createSecret),
 	"scim-secret.list":   runs(listSecrets),
+	"scim-secret.trust":  runs(trustIssuer),
 	"scim-secret.revoke": runs(revokeSecret),
 	"member.page":        runs(pageMembers),
 	"member.show":        runs(showMember),

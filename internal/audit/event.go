@@ -61,7 +61,8 @@ const (
 
 	ClientSecretMade    Type = "scim_client.secret_made"
 	ClientSecretRevoked Type = "scim_client.secret_revoked"
-	ClientTokenGiven    Type = "scim_client.token_given" // an access token, for a secret
+	ClientTrustMade     Type = "scim_client.trust_made" // an issuer may vouch for the client
+	ClientTokenGiven    Type = "scim_client.token_given" // an access token, for a secret or an assertion
 	ClientRefused       Type = "scim_client.refused"     // at the token endpoint
 
 	ApplicationSignedIn     Type = "application.signed_in"     // an application redeemed a code

@@ -34,6 +34,9 @@ type Options struct {
 	// Rate is how many requests of each directory are served a second, in this process, and twice as many
 	// after a quiet time; MinRate or more. 0 serves all that come.
 	Rate int
+	// Fetch gets a document of an issuer that vouches for clients, by an address that a customer chose.
+	// nil trusts no issuer.
+	Fetch func(ctx context.Context, url string) ([]byte, error)
 }
 
 // Server answers SCIM requests for all workspaces.
@@ -45,12 +48,14 @@ type Server struct {
 	groups    *scim.ResourceType
 	handler   *scim.Handler
 	limits    *limits
+	keySets   keySets
+	tokenURL  string // of the token endpoint: what assertions are addressed to
 }
 
 // New makes the server.
 func New(o Options) *Server {
 	s := &Server{db: o.DB, provision: o.Provision, log: o.Log, users: scim.NewUserType(), groups: scim.NewGroupType(),
-		limits: newLimits(o.Rate)}
+		limits: newLimits(o.Rate), keySets: keySets{fetch: o.Fetch}, tokenURL: strings.TrimRight(o.Origin, "/") + TokenPath}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

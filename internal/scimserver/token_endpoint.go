@@ -1,6 +1,7 @@
 package scimserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -79,7 +80,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		s.db.System().RecordStranger(source, "scim_client.rate_limited", nil)
 		return tooOften(wait)
 	}
-	holder, grant, refusal, err := s.client(r, now)
+	holder, seen, refusal, err := s.client(r, now)
 	if err != nil {
 		return err
 	}
@@ -92,10 +93,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if wait := s.limits.mints.take(holder.Directory, now); wait > 0 {
 		return s.refuseClient(r, holder, tooOften(wait), now)
 	}
-	if refusal := mayHave(holder, grant); refusal != nil {
+	if refusal := mayHave(holder, r.PostForm.Get("grant_type")); refusal != nil {
 		return s.refuseClient(r, holder, refusal, now)
 	}
-	given, err := s.give(r, holder, now)
+	given, err := s.give(r, holder, seen, now)
+	if errors.Is(err, errReplayed) {
+		s.limits.strangers.take(source, now)
+		return s.refuseClient(r, holder, invalidClient("assertion_replayed"), now)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,12 +120,21 @@ func mayHave(holder *store.TokenHolder, grant string) *oauthError {
 	return nil
 }
 
-// give makes an access token and commits it before it is told.
-func (s *Server) give(r *http.Request, holder *store.TokenHolder, now time.Time) (accessToken, error) {
+// errReplayed says that an assertion was used before.
+var errReplayed = errors.New("the assertion was used before")
+
+// give makes an access token and commits it before it is told. With it an assertion is used up: of many
+// who bring one, one gets a token.
+func (s *Server) give(r *http.Request, holder *store.TokenHolder, seen *sighting, now time.Time) (accessToken, error) {
 	plain, hash := keys.NewToken(accessPrefix)
 	// A client that asks for each of its requests anew fills no log.
 	noted := s.limits.given.take(holder.Token, now) == 0
 	err := s.db.Write(r.Context(), holder.Workspace, func(tx *store.Tx) error {
+		if seen != nil {
+			if first, err := tx.FirstSight(holder.Directory, seen.id, seen.until); err != nil || !first {
+				return cmp.Or(err, errReplayed)
+			}
+		}
 		tx.InsertSCIMAccess(hash, holder.Token, tx.Now().Add(accessLife))
 		if !noted {
 			return nil
@@ -131,26 +145,29 @@ func (s *Server) give(r *http.Request, holder *store.TokenHolder, now time.Time)
 	return accessToken{Token: plain, Type: "Bearer", ExpiresIn: int(accessLife.Seconds()), Scope: "scim"}, err
 }
 
-// client finds the client that sent the form and proved who it is. With a refusal, the holder is whose
-// secret it was, or nil.
-func (s *Server) client(r *http.Request, now time.Time) (*store.TokenHolder, string, *oauthError, error) {
+// client finds the client that sent the form and proved who it is, and the assertion that it did so with,
+// if it was one. With a refusal, the holder is whose log it belongs to, or nil.
+func (s *Server) client(r *http.Request, now time.Time) (*store.TokenHolder, *sighting, *oauthError, error) {
 	if _, err := web.Form(r); errs.Is(err, errs.KindInvalid) {
-		return nil, "", invalidRequest("The form could not be read."), nil
+		return nil, nil, invalidRequest("The form could not be read."), nil
 	} else if err != nil {
-		return nil, "", nil, err
+		return nil, nil, nil, err
 	}
 	// Credentials in an address end up in logs.
 	if r.URL.RawQuery != "" {
-		return nil, "", invalidRequest("Expected parameters in the form of the body, received some in the address."), nil
+		return nil, nil, invalidRequest("Expected parameters in the form of the body, received some in the address."), nil
 	}
 	for _, values := range r.PostForm {
 		if len(values) > 1 {
-			return nil, "", invalidRequest("Expected each parameter once (RFC 6749 section 3.2)."), nil
+			return nil, nil, invalidRequest("Expected each parameter once (RFC 6749 section 3.2)."), nil
 		}
+	}
+	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
+		return s.vouched(r, now)
 	}
 	id, secret, refusal := credentials(r)
 	if refusal != nil {
-		return nil, "", refusal, nil
+		return nil, nil, refusal, nil
 	}
 	holder, err := s.db.System().HolderBySecret(r.Context(), keys.HashToken(secret), now)
 	switch {
@@ -158,13 +175,13 @@ func (s *Server) client(r *http.Request, now time.Time) (*store.TokenHolder, str
 		// Somebody else's secret under this client's id is an unknown one.
 		refusal := invalidClient("secret_unknown")
 		owner, err := s.ownerOf(r.Context(), id)
-		return owner, "", refusal, err
+		return owner, nil, refusal, err
 	case err != nil:
-		return nil, "", nil, err
+		return nil, nil, nil, err
 	case !holder.RevokedAt.IsZero():
-		return holder, "", invalidClient("secret_" + holder.Why), nil
+		return holder, nil, invalidClient("secret_" + holder.Why), nil
 	}
-	return holder, r.PostForm.Get("grant_type"), nil, nil
+	return holder, nil, nil, nil
 }
 
 // credentials reads client_secret_basic or client_secret_post (RFC 6749 section 2.3.1).

@@ -24,7 +24,7 @@ func (w *tenant) secret(expires time.Time) (id, plain string) {
 	plain, hash := keys.NewToken("gscs_")
 	id = keys.ID("sec_", w.db.Now())
 	w.write(func(tx *store.Tx) error {
-		tx.InsertClientSecret(store.ClientSecret{ID: id, Directory: w.directory, Name: "blue", ExpiresAt: expires}, hash)
+		tx.InsertClientCredential(store.ClientCredential{ID: id, Directory: w.directory, Name: "blue", ExpiresAt: expires}, hash)
 		return nil
 	})
 	return id, plain
@@ -109,7 +109,7 @@ func TestClient_ThatCannotProveItselfIsRefusedInOneWay(t *testing.T) {
 		_, secret := acme.secret(time.Time{})
 		_, theirs := beta.secret(time.Time{})
 		dead, revoked := acme.secret(time.Time{})
-		acme.write(func(tx *store.Tx) error { _, err := tx.RevokeClientSecrets(acme.directory, dead); return err })
+		acme.write(func(tx *store.Tx) error { _, err := tx.RevokeClientCredentials(acme.directory, dead); return err })
 		_, ended := acme.secret(h.db.Now().Add(time.Hour))
 		pass(time.Hour)
 		basic := func(id, secret string) func(*http.Request) {
@@ -214,11 +214,11 @@ func TestAccessToken_DiesAtOnceWithItsSecretItsClientAndItsDirectory(t *testing.
 	eachAt(t, func(t *testing.T, h *house, pass func(time.Duration)) {
 		for slug, end := range map[string]func(tx *store.Tx, w *tenant, secret string) error{
 			"secret": func(tx *store.Tx, w *tenant, secret string) error {
-				_, err := tx.RevokeClientSecrets(w.directory, secret)
+				_, err := tx.RevokeClientCredentials(w.directory, secret)
 				return err
 			},
 			"client": func(tx *store.Tx, w *tenant, _ string) error {
-				_, err := tx.RevokeClientSecrets(w.directory, "")
+				_, err := tx.RevokeClientCredentials(w.directory, "")
 				return err
 			},
 			"directory": func(tx *store.Tx, w *tenant, _ string) error { tx.DeleteDirectory(w.directory); return nil },

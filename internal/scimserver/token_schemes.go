@@ -34,7 +34,7 @@ func (s *Server) schemes(ctx context.Context, b *backend) ([]scim.Authentication
 		for _, t := range tokens {
 			token = token || t.Live()
 		}
-		secrets, err := tx.ClientSecrets(b.scope.Directory)
+		secrets, err := tx.ClientCredentials(b.scope.Directory)
 		for _, c := range secrets {
 			client = client || c.Live()
 		}

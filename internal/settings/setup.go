@@ -135,7 +135,7 @@ func (s *Service) directorySetup(tx *store.Tx, cfg *directory.Config, d director
 	for _, t := range tokens {
 		out.Tokens = append(out.Tokens, viewToken(t))
 	}
-	secrets, err := tx.ClientSecrets(d.ID)
+	secrets, err := tx.ClientCredentials(d.ID)
 	for _, c := range secrets {
 		out.Secrets = append(out.Secrets, viewSecret(c))
 	}

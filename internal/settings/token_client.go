@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -36,7 +37,10 @@ type SecretView struct {
 	ID         string     `json:"id"`
 	Directory  string     `json:"directory"` // id, which is the client's id as well
 	Name       string     `json:"name"`
-	Hint       string     `json:"hint"`                 // last four characters
+	Hint       string     `json:"hint,omitempty"`       // last four characters of a secret
+	Issuer     string     `json:"issuer,omitempty"`     // of a trust, which has no secret
+	Subject    string     `json:"subject,omitempty"`    // whom that issuer must vouch for
+	JWKSURI    string     `json:"jwks_uri,omitempty"`   // "" where its discovery document says it
 	CreatedBy  string     `json:"created_by,omitempty"` // by name
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`   // when it ends by itself
@@ -61,15 +65,28 @@ func (s *Service) AddClientSecret(ctx context.Context, slug, dir string, o Token
 		return IssuedSecret{}, errs.Invalid("overlap_invalid", "Secrets work beside each other until they are revoked: there is no overlap to choose.")
 	}
 	plain, hash := keys.NewToken(ClientSecretPrefix)
-	var issued IssuedSecret
+	c, err := s.addCredential(ctx, slug, dir, o, actor, store.ClientCredential{Hint: keys.Hint(plain)}, hash)
+	if err != nil {
+		return IssuedSecret{}, err
+	}
+	return IssuedSecret{ClientID: c.Directory, ClientSecret: plain, TokenURL: s.SCIMTokenURL(), BaseURL: s.SCIMBaseURL(), Workspace: slug, ID: c.ID, ExpiresAt: maybe(c.ExpiresAt)}, nil
+}
+
+// addCredential stores one more credential of a directory's client, with the rules that all have.
+func (s *Service) addCredential(ctx context.Context, slug, dir string, o TokenOptions, actor audit.Party, c store.ClientCredential, hash string) (store.ClientCredential, error) {
 	err := s.onDirectory(ctx, slug, dir, func(tx *store.Tx, cfg *directory.Config, d directory.Directory) error {
-		c := store.ClientSecret{ID: keys.ID("sec_", tx.Now()), Directory: d.ID, Name: cmp.Or(o.Name, d.Name), Hint: keys.Hint(plain), CreatedBy: cmp.Or(actor.Name, actor.ID)}
+		c.ID, c.Directory, c.Name, c.CreatedBy = keys.ID("sec_", tx.Now()), d.ID, cmp.Or(o.Name, d.Name), cmp.Or(actor.Name, actor.ID)
+		c.CreatedAt = tx.Now()
 		e := audit.Event{Type: audit.ClientSecretMade, Actor: actor, Directory: d.ID, Subject: secretParty(c)}
+		if c.Trust != (store.Trust{}) {
+			e.Type = audit.ClientTrustMade
+			e.Changes = []audit.Change{{Field: "issuer", To: c.Trust.Issuer}, {Field: "subject", To: c.Trust.Subject}, {Field: "jwks_uri", To: c.Trust.JWKSURI}}
+		}
 		if err := mayIssue(cfg, d); err != nil {
 			e.Outcome, e.Reason, e.Subject = audit.Refused, errs.CodeOf(err), audit.Party{Kind: "directory", ID: d.ID, Name: d.Name}
 			return store.Refuse(err, nil, e)
 		}
-		had, err := tx.ClientSecrets(d.ID)
+		had, err := tx.ClientCredentials(d.ID)
 		if err != nil {
 			return err
 		}
@@ -84,16 +101,47 @@ func (s *Service) AddClientSecret(ctx context.Context, slug, dir string, o Token
 		}
 		if o.Lifetime > 0 {
 			c.ExpiresAt = tx.Now().Add(o.Lifetime)
-			e.Changes = []audit.Change{{Field: "expires_at", To: c.ExpiresAt.Format(time.RFC3339)}}
+			e.Changes = append(e.Changes, audit.Change{Field: "expires_at", To: c.ExpiresAt.Format(time.RFC3339)})
 		}
-		tx.InsertClientSecret(c, hash)
-		issued = IssuedSecret{ClientID: d.ID, ClientSecret: plain, TokenURL: s.SCIMTokenURL(), BaseURL: s.SCIMBaseURL(), Workspace: slug, ID: c.ID, ExpiresAt: maybe(c.ExpiresAt)}
+		tx.InsertClientCredential(c, hash)
 		return tx.Record(e)
 	})
-	if err != nil {
-		return IssuedSecret{}, err
+	return c, err
+}
+
+// maxTrustText bounds issuer, subject and address of a trust, in bytes.
+const maxTrustText = 500
+
+// TrustIssuer lets an issuer vouch for the OAuth client of a directory, by JWTs of one subject that are
+// addressed to SCIMTokenURL (RFC 7523): a workload's identity in the place of a secret. It is refused as
+// AddClientSecret is, and for an issuer or an address that is not https as invalid, trust_invalid.
+func (s *Service) TrustIssuer(ctx context.Context, slug, dir string, trust store.Trust, o TokenOptions, actor audit.Party) (SecretView, error) {
+	if err := o.check(); err != nil {
+		return SecretView{}, err
 	}
-	return issued, nil
+	if o.Overlap != 0 {
+		return SecretView{}, errs.Invalid("overlap_invalid", "Trusts work beside each other until they are revoked: there is no overlap to choose.")
+	}
+	for field, text := range map[string]string{"issuer": trust.Issuer, "jwks_uri": trust.JWKSURI} {
+		if (field == "issuer" || text != "") && !s.mayFetch(text) {
+			return SecretView{}, errs.Invalid("trust_invalid", "%s: expected an https address without query of at most %d bytes, received %s", field, maxTrustText, quote(text))
+		}
+	}
+	if trust.Subject == "" || len(trust.Subject) > maxTrustText || checkText("subject", trust.Subject) != nil {
+		return SecretView{}, errs.Invalid("trust_invalid", "subject: expected 1 to %d bytes without control characters, received %s", maxTrustText, quote(trust.Subject))
+	}
+	c, err := s.addCredential(ctx, slug, dir, o, actor, store.ClientCredential{Trust: trust}, "")
+	if err != nil {
+		return SecretView{}, err
+	}
+	return viewSecret(c), nil
+}
+
+// mayFetch reports whether an address may name an issuer or its keys. http is for tests on one machine.
+func (s *Service) mayFetch(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && len(address) <= maxTrustText && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" &&
+		(u.Scheme == "https" || u.Scheme == "http" && s.AllowPrivate) && checkText("address", address) == nil
 }
 
 // ListClientSecrets lists the secrets of a directory's client, dead ones included, oldest first.
@@ -109,7 +157,7 @@ func (s *Service) ListClientSecrets(ctx context.Context, slug, dir string) ([]Se
 	var out []SecretView
 	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
 		out = []SecretView{}
-		list, err := tx.ClientSecrets(d.ID)
+		list, err := tx.ClientCredentials(d.ID)
 		for _, c := range list {
 			out = append(out, viewSecret(c))
 		}
@@ -122,7 +170,7 @@ func (s *Service) ListClientSecrets(ctx context.Context, slug, dir string) ([]Se
 // there is none the answer is not found.
 func (s *Service) RevokeClientSecret(ctx context.Context, slug, dir, id string, actor audit.Party) error {
 	return s.onDirectory(ctx, slug, dir, func(tx *store.Tx, _ *directory.Config, d directory.Directory) error {
-		list, err := tx.ClientSecrets(d.ID)
+		list, err := tx.ClientCredentials(d.ID)
 		if err != nil {
 			return err
 		}
@@ -130,7 +178,7 @@ func (s *Service) RevokeClientSecret(ctx context.Context, slug, dir, id string, 
 			if c.ID != id || !c.Live() {
 				continue
 			}
-			if _, err := tx.RevokeClientSecrets(d.ID, id); err != nil {
+			if _, err := tx.RevokeClientCredentials(d.ID, id); err != nil {
 				return err
 			}
 			return tx.Record(audit.Event{Type: audit.ClientSecretRevoked, Actor: actor, Directory: d.ID, Subject: secretParty(c)})
@@ -139,11 +187,12 @@ func (s *Service) RevokeClientSecret(ctx context.Context, slug, dir, id string, 
 	})
 }
 
-func secretParty(c store.ClientSecret) audit.Party {
+func secretParty(c store.ClientCredential) audit.Party {
 	return audit.Party{Kind: "token", ID: c.ID, Name: c.Name}
 }
 
-func viewSecret(c store.ClientSecret) SecretView {
-	return SecretView{ID: c.ID, Directory: c.Directory, Name: c.Name, Hint: c.Hint, CreatedBy: c.CreatedBy, CreatedAt: c.CreatedAt, ExpiresAt: maybe(c.ExpiresAt),
+func viewSecret(c store.ClientCredential) SecretView {
+	return SecretView{ID: c.ID, Directory: c.Directory, Name: c.Name, Hint: c.Hint, Issuer: c.Trust.Issuer, Subject: c.Trust.Subject, JWKSURI: c.Trust.JWKSURI,
+		CreatedBy: c.CreatedBy, CreatedAt: c.CreatedAt, ExpiresAt: maybe(c.ExpiresAt),
 		LastUsedAt: maybe(c.LastUsedAt), RevokedAt: maybe(c.RevokedAt), RevokedWhy: c.RevokedWhy}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 func (s *Service) mustAddSecret(t *testing.T, o TokenOptions) IssuedSecret {
@@ -103,6 +104,38 @@ func TestClientSecrets_AreBoundedAndRefusedAsTokensAre(t *testing.T) {
 		s.mustApply(t, "workspace: acme\nrole_mappings: []\ndirectories: []\n", ApplyOptions{Prune: true})
 		if s.opens(t, last.ClientSecret) {
 			t.Error("a secret outlives its directory")
+		}
+	})
+}
+
+func TestTrustIssuer_TakesHTTPSIssuersAndListsThem(t *testing.T) {
+	eachAt(t, func(t *testing.T, s *Service, _ func(time.Duration)) {
+		s.mustApply(t, acme, ApplyOptions{})
+		good := store.Trust{Issuer: "https://issuer.test/tenant", Subject: "job", JWKSURI: "https://issuer.test/keys"}
+		view, err := s.TrustIssuer(t.Context(), "acme", "okta", good, TokenOptions{Name: "pipeline"}, operator)
+		if err != nil || view.Issuer != good.Issuer || view.Subject != "job" || view.Hint != "" || view.CreatedAt.IsZero() {
+			t.Fatalf("%+v %v", view, err)
+		}
+		list, err := s.ListClientSecrets(t.Context(), "acme", "okta")
+		if err != nil || len(list) != 1 || list[0] != view {
+			t.Errorf("%+v %v", list, err)
+		}
+		events := s.events(t)
+		for _, wrong := range []store.Trust{
+			{Issuer: "http://issuer.test", Subject: "job"}, {Issuer: "", Subject: "job"}, {Issuer: "https://", Subject: "job"}, {Issuer: "issuer", Subject: "job"},
+			{Issuer: "https://u:p@issuer.test", Subject: "job"}, {Issuer: "https://issuer.test?x=y", Subject: "job"}, {Issuer: good.Issuer},
+			{Issuer: good.Issuer, Subject: "a\nb"}, {Issuer: good.Issuer, Subject: strings.Repeat("x", 501)},
+			{Issuer: good.Issuer, Subject: "job", JWKSURI: "file:///etc/passwd"}, {Issuer: "https://issuer.test/" + strings.Repeat("x", 500), Subject: "job"},
+		} {
+			if _, err := s.TrustIssuer(t.Context(), "acme", "okta", wrong, TokenOptions{}, operator); errs.CodeOf(err) != "trust_invalid" {
+				t.Errorf("%+v: %v", wrong, err)
+			}
+		}
+		if s.events(t) != events {
+			t.Error("what was refused left an event")
+		}
+		if err := s.RevokeClientSecret(t.Context(), "acme", "okta", view.ID, operator); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -198,7 +198,7 @@ func (a *apply) forgetDirectories() error {
 		if _, err := a.tx.RevokeTokens(d.ID, "", "revoked"); err != nil {
 			return err
 		}
-		if _, err := a.tx.RevokeClientSecrets(d.ID, ""); err != nil {
+		if _, err := a.tx.RevokeClientCredentials(d.ID, ""); err != nil {
 			return err
 		}
 		if err := provision.ForgetDirectory(a.tx, d.ID); err != nil {

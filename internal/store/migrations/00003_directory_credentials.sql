@@ -7,14 +7,15 @@ ALTER TABLE token_handle ADD COLUMN expires_at BIGINT;
 ALTER TABLE token_handle ADD COLUMN replaced_at BIGINT;
 ALTER TABLE token_handle ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
 
--- How clients of a directory prove who they are at its token endpoint: secrets. The client's id
--- is the directory's.
-CREATE TABLE client_secret (
+-- How clients of a directory prove who they are at its token endpoint: by a secret, or by what an issuer
+-- that is trusted asserts (trust, JSON; '' for a secret). The client's id is the directory's.
+CREATE TABLE client_credential (
 	workspace_id TEXT NOT NULL,
 	id           TEXT NOT NULL,
 	directory_id TEXT NOT NULL,
 	name         TEXT NOT NULL,
 	hint         TEXT NOT NULL,
+	trust        TEXT NOT NULL,
 	created_at   BIGINT NOT NULL,
 	created_by   TEXT NOT NULL,
 	expires_at   BIGINT,
@@ -23,9 +24,9 @@ CREATE TABLE client_secret (
 	revoked_why  TEXT NOT NULL,
 	PRIMARY KEY (workspace_id, id)
 );
-CREATE INDEX client_secret_directory ON client_secret (workspace_id, directory_id, created_at);
+CREATE INDEX client_credential_directory ON client_credential (workspace_id, directory_id, created_at);
 -- Across workspaces: whose log an attempt under a client's id belongs to.
-CREATE INDEX client_secret_client ON client_secret (directory_id);
+CREATE INDEX client_credential_client ON client_credential (directory_id);
 
 CREATE TABLE secret_handle (
 	hash         TEXT NOT NULL PRIMARY KEY,
@@ -46,7 +47,7 @@ CREATE INDEX scim_access_handle_age ON scim_access_handle (expires_at);
 -- +goose Down
 DROP TABLE scim_access_handle;
 DROP TABLE secret_handle;
-DROP TABLE client_secret;
+DROP TABLE client_credential;
 ALTER TABLE token_handle DROP COLUMN created_by;
 ALTER TABLE token_handle DROP COLUMN replaced_at;
 ALTER TABLE token_handle DROP COLUMN expires_at;

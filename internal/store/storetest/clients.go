@@ -42,7 +42,7 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 	// ends makes h's secret end in its way; every access token of it must be dead then.
 	for why, ends := range map[string]func(tx *store.Tx, h house) error{
 		store.TokenRevoked: func(tx *store.Tx, h house) error {
-			n, err := tx.RevokeClientSecrets(h.Directory, h.Secret)
+			n, err := tx.RevokeClientCredentials(h.Directory, h.Secret)
 			same(t, "secrets revoked", n, int64(1))
 			return err
 		},
@@ -65,6 +65,41 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 			}
 		})
 	}
+	t.Run("a trusted issuer is found by the client's id until the trust ends", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		db := Open(t, open(t), c.now)
+		h := furnish(t, db, "a")
+		furnish(t, db, "b")
+		trust := store.Trust{Issuer: "https://issuer.test", Subject: "job", JWKSURI: "https://issuer.test/keys"}
+		for id, ends := range map[string]time.Duration{"sec_t1": 0, "sec_t2": time.Hour} {
+			credential := store.ClientCredential{ID: id, Directory: h.Directory, Name: id, Trust: trust}
+			if ends > 0 {
+				credential.ExpiresAt = c.now().Add(ends)
+			}
+			change(t, db, h.Workspace, func(tx *store.Tx) error { tx.InsertClientCredential(credential, ""); return nil })
+		}
+		vouched := func() []store.Vouched {
+			list, err := db.System().TrustsOfClient(ctx, h.Directory, c.now())
+			must(t, err)
+			return list
+		}
+		if list := vouched(); len(list) != 2 {
+			t.Errorf("%+v", list)
+		}
+		c.pass(time.Hour)
+		same(t, "who vouches", vouched(), []store.Vouched{{TokenHolder: store.TokenHolder{Token: "sec_t1", TokenName: "sec_t1", Workspace: h.Workspace, Slug: "a",
+			Directory: h.Directory, Name: "Okta", Enabled: true, Mode: "lenient"}, Trust: trust}})
+		read(t, db, h.Workspace, func(tx *store.Tx) error {
+			list, err := tx.ClientCredentials(h.Directory)
+			same(t, "the trust in the list", list[len(list)-1].Trust, trust)
+			return err
+		})
+		change(t, db, h.Workspace, func(tx *store.Tx) error { _, err := tx.RevokeClientCredentials(h.Directory, ""); return err })
+		same(t, "who vouches after all", len(vouched()), 0)
+		_, err := db.System().HolderBySecret(ctx, "", c.now())
+		wantCode(t, err, errs.KindUnauthenticated, "secret_unknown")
+	})
 	t.Run("a secret with an end, and when it was used", func(t *testing.T) {
 		t.Parallel()
 		c := newClock()
@@ -75,9 +110,9 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 		mint := func(hash string) {
 			must(t, db.Write(ctx, h.Workspace, func(tx *store.Tx) error { tx.InsertSCIMAccess(hash, "sec_2", tx.Now().Add(time.Hour)); return nil }))
 		}
-		used := func() (out store.ClientSecret) {
+		used := func() (out store.ClientCredential) {
 			read(t, db, h.Workspace, func(tx *store.Tx) error {
-				list, err := tx.ClientSecrets(h.Directory)
+				list, err := tx.ClientCredentials(h.Directory)
 				out = list[len(list)-1]
 				return err
 			})
@@ -86,10 +121,10 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 		c.pass(time.Second)
 		made := c.now().Truncate(time.Microsecond)
 		change(t, db, h.Workspace, func(tx *store.Tx) error {
-			tx.InsertClientSecret(store.ClientSecret{ID: "sec_2", Directory: h.Directory, Name: "n", Hint: "h", CreatedBy: "by", ExpiresAt: ends}, "sch-2")
+			tx.InsertClientCredential(store.ClientCredential{ID: "sec_2", Directory: h.Directory, Name: "n", Hint: "h", CreatedBy: "by", ExpiresAt: ends}, "sch-2")
 			return nil
 		})
-		same(t, "a secret", used(), store.ClientSecret{ID: "sec_2", Directory: h.Directory, Name: "n", Hint: "h", CreatedBy: "by", CreatedAt: made, ExpiresAt: ends})
+		same(t, "a secret", used(), store.ClientCredential{ID: "sec_2", Directory: h.Directory, Name: "n", Hint: "h", CreatedBy: "by", CreatedAt: made, ExpiresAt: ends})
 		mint("one")
 		c.pass(30 * time.Second)
 		mint("two")

@@ -90,7 +90,7 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertSession(&session.Session{ID: h.Session, Member: h.Member, Method: directory.MethodSAML, Connection: h.Connection,
 		ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}, h.SessionHash)
 	tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory, Name: "first", Hint: "abcd"}, h.TokenHash)
-	tx.InsertClientSecret(store.ClientSecret{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
+	tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
 	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
 	if err := h.signsIn(tx); err != nil {

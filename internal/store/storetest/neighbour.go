@@ -184,11 +184,11 @@ var peopleProbes = map[string]probe{
 		tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory}, "own hash "+h.TokenHash)
 	}),
 	"RevokeTokens": func(tx *store.Tx, h house) (any, error) { return tx.RevokeTokens(h.Directory, "", "taken") },
-	"InsertClientSecret": does(func(tx *store.Tx, h house) {
-		tx.InsertClientSecret(store.ClientSecret{ID: h.Secret, Directory: h.Directory}, "own hash "+h.SecretHash)
+	"InsertClientCredential": does(func(tx *store.Tx, h house) {
+		tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory}, "own hash "+h.SecretHash)
 	}),
-	"ClientSecrets":       func(tx *store.Tx, h house) (any, error) { return tx.ClientSecrets(h.Directory) },
-	"RevokeClientSecrets": func(tx *store.Tx, h house) (any, error) { return tx.RevokeClientSecrets(h.Directory, "") },
+	"ClientCredentials":       func(tx *store.Tx, h house) (any, error) { return tx.ClientCredentials(h.Directory) },
+	"RevokeClientCredentials": func(tx *store.Tx, h house) (any, error) { return tx.RevokeClientCredentials(h.Directory, "") },
 	"InsertSCIMAccess": does(func(tx *store.Tx, h house) {
 		tx.InsertSCIMAccess("own hash "+h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
 	}),

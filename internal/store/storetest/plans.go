@@ -93,7 +93,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '', i, '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO session_handle SELECT $1 || 'h' || i, CAST($1 AS TEXT), 's' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO token_handle SELECT $1 || 't' || i, CAST($1 AS TEXT), 'd' || i, 'k' || i, '', '', i, NULL, NULL, '', NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
-		`INSERT INTO client_secret SELECT CAST($1 AS TEXT), 'cs' || i, 'd' || i, '', '', i, '', NULL, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO client_credential SELECT CAST($1 AS TEXT), 'cs' || i, 'd' || i, '', '', '', i, '', NULL, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO secret_handle SELECT $1 || 'cs' || i, CAST($1 AS TEXT), 'cs' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO scim_access_handle SELECT $1 || 'sa' || i, CAST($1 AS TEXT), 'cs' || i, i, 4000000000000000 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -352,6 +352,7 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 		return err
 	})
 	run("whose a client is", true, func() error { _, err := db.System().WorkspaceOfClient(ctx, a.Directory); return err })
+	run("who vouches for a client", true, func() error { _, err := db.System().TrustsOfClient(ctx, a.Directory, db.Now()); return err })
 	run("the marks", false, func() error { return db.FlushMarks(ctx) })
 	run("a slug", false, func() error { _, err := db.System().WorkspaceBySlug(ctx, "a"); return err })
 	run("a domain", false, func() error { _, err := db.System().WorkspacesOfDomain(ctx, "a.test"); return err })
@@ -422,7 +423,7 @@ var (
 	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 	// The tables of settings are small in every workspace.
-	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_secret|secret_handle|scim_access_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
+	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
 )
 
 func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {
