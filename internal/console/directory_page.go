@@ -24,6 +24,7 @@ type directoryData struct {
 	Living, Old                  []settings.TokenView // newest first
 	IssuedSecret                 string               // as Issued, for the OAuth client
 	Secrets                      []settings.SecretView
+	SignInAgain                  string // where to, before a credential can be made; "" for who just did
 }
 
 func (d *Door) directoryPage(v *visit) error {
@@ -40,6 +41,9 @@ type shown struct{ token, secret string }
 func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issued shown) error {
 	return d.show(v, "directory", dir.Name+" (SCIM)", "/sso", t, func(c common) any {
 		data := directoryData{common: c, directoryLine: lineOf(dir, c.Base), Issued: issued.token, IssuedSecret: issued.secret, Newest: dir.NewestToken()}
+		if d.stale(v) {
+			data.SignInAgain = "/signin?" + url.Values{"workspace": {v.live.Slug}, "fresh": {"1"}, "continue": {v.url("/sso/directories/" + dir.ID)}}.Encode()
+		}
 		for _, secret := range slices.Backward(dir.Secrets) {
 			if secret.RevokedAt == nil {
 				data.Secrets = append(data.Secrets, secret)
@@ -74,6 +78,14 @@ func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issu
 	})
 }
 
+// freshFor is how long ago a person may have proved who they are who makes a credential: a browser left
+// open must not be worth a directory.
+const freshFor = 10 * time.Minute
+
+func (d *Door) stale(v *visit) bool { return d.DB.Now().Sub(v.live.AuthenticatedAt) > freshFor }
+
+var errStale = errs.Forbidden("sign_in_again", "Making a credential needs a sign-in of the last 10 minutes. Sign in again; you come back here.")
+
 // generateToken makes a token and shows it in this answer only: there is no page to come back to.
 func (d *Door) generateToken(v *visit) error {
 	form, err := web.Form(v.r)
@@ -86,6 +98,9 @@ func (d *Door) generateToken(v *visit) error {
 	}
 	var issued settings.Issued
 	o, err := tokenOptions(form)
+	if d.stale(v) {
+		err = errStale
+	}
 	if err == nil {
 		issued, err = d.Settings.RotateTokenOnce(v.r.Context(), v.live.Slug, dir.ID, form.Get("newest"), o, v.actor)
 	}
@@ -147,6 +162,9 @@ func (d *Door) addSecret(v *visit) error {
 	}
 	var issued settings.IssuedSecret
 	o, err := tokenOptions(form)
+	if d.stale(v) {
+		err = errStale
+	}
 	if err == nil {
 		issued, err = d.Settings.AddClientSecret(v.r.Context(), v.live.Slug, dir.ID, o, v.actor)
 	}

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -382,6 +383,46 @@ func TestToken_IsReplacedWithAnOverlapAndRevokedByThePage(t *testing.T) {
 		}
 		if events := w.events(); events[len(events)-1].Type != audit.TokenRevoked {
 			t.Errorf("%+v", events[len(events)-1])
+		}
+	})
+}
+
+// A browser that was left open is not worth a directory.
+func TestCredential_IsMadeByWhoSignedInWithinTenMinutes(t *testing.T) {
+	each(t, "omniflow", func(t *testing.T, w *world) {
+		b := w.as("admin@acme.test")
+		b.done(b.page("/console/acme/sso"), "new-directory")
+		at := "/console/acme/sso/directories/" + w.setup().Directories[0].ID
+		w.passed.Store(int64(freshFor - time.Minute))
+		first := b.wantToken(b.page(at))
+		old := b.page(at)
+		w.passed.Store(int64(freshFor + time.Minute))
+		page := b.page(at)
+		if !page.has("sign-in-again") || page.has("generate-token") || page.has("add-secret") {
+			t.Errorf("the page offers what it would refuse: %s", page.body)
+		}
+		n := len(w.events())
+		for button, field := range map[string]string{"generate-token": "scim-token", "add-secret": "client-secret"} {
+			if a := b.press(old, button); a.StatusCode != http.StatusForbidden || a.has(field) || !a.has(button+"-error") {
+				t.Errorf("%s answered %d", button, a.StatusCode)
+			}
+		}
+		if !w.works(first) || len(w.events()) != n {
+			t.Error("the refused form did something")
+		}
+		// What ends a credential asks for nothing.
+		b.done(page, "revoke-"+w.setup().Directories[0].Tokens[0].ID)
+		link := regexp.MustCompile(`id="sign-in-again">[^<]*<a href="([^"]*)"`).FindStringSubmatch(b.page(at).body)
+		if link == nil {
+			t.Fatal("there is no way to sign in again")
+		}
+		q, err := url.ParseQuery(strings.TrimPrefix(html.UnescapeString(link[1]), "/signin?"))
+		if err != nil || q.Get("fresh") != "1" || q.Get("continue") != at || q.Get("workspace") != "acme" {
+			t.Errorf("%v %v", q, err)
+		}
+		b = w.as("admin@acme.test")
+		if second := b.wantToken(b.page(at)); !w.works(second) {
+			t.Error("whoever just signed in gets no token")
 		}
 	})
 }

@@ -47,6 +47,7 @@ type world struct {
 	server   *httptest.Server
 	fetched  map[string][]byte // what the outside answers, by address
 	fetching func()            // what happens before it does; may be nil
+	passed   atomic.Int64      // how far the clock was put forward
 }
 
 // each runs fn on both databases with a workspace acme of that preset, and beta.
@@ -65,7 +66,9 @@ func newWorld(t *testing.T, driver store.Driver, preset string) *world {
 	t.Helper()
 	w := &world{t: t, fetched: map[string][]byte{}}
 	var asked atomic.Int64
-	w.db = storetest.Open(t, driver, func() time.Time { return instant.Add(time.Duration(asked.Add(1)) * time.Millisecond) })
+	w.db = storetest.Open(t, driver, func() time.Time {
+		return instant.Add(time.Duration(asked.Add(1))*time.Millisecond + time.Duration(w.passed.Load()))
+	})
 	var door http.Handler
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { door.ServeHTTP(rw, r) }))
 	t.Cleanup(w.server.Close)
