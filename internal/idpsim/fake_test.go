@@ -254,6 +254,13 @@ func answerWith(w http.ResponseWriter, status int, d doc) {
 	_ = json.NewEncoder(w).Encode(d)
 }
 
+// silent has the application hang up on what fn names; nil ends that.
+func (f *fakeApp) silent(fn func(*http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hangUp = fn
+}
+
 // user returns a copy of the application's user of that name, or nil.
 func (f *fakeApp) user(userName string) doc { return f.find(f.users, "userName", userName) }
 

@@ -323,17 +323,17 @@ func TestWhatGotNoAnswerIsSaidAgain(t *testing.T) {
 					t.Errorf("the application has active=%v", got)
 				}
 			}
-			f.hangUp = changes
+			f.silent(changes)
 			send(p.Deactivate)
 			want(false)
-			f.hangUp = nil
+			f.silent(nil)
 			send(p.Reactivate)
 			want(true)
 			send(p.Deactivate)
-			f.hangUp = changes
+			f.silent(changes)
 			send(p.Reactivate)
 			want(true)
-			f.hangUp = nil
+			f.silent(nil)
 			send(p.Deactivate)
 			want(false)
 		})
@@ -348,11 +348,11 @@ func TestSomebodyWhoLeavesWhileTheirCreateIsInDoubtIsPutOut(t *testing.T) {
 	for _, kind := range atOnce() {
 		t.Run(string(kind), func(t *testing.T) {
 			p, f, _ := connected(t, kind, Connection{Attempts: 1})
-			f.hangUp = func(r *http.Request) bool { return r.Method == http.MethodPost }
+			f.silent(func(r *http.Request) bool { return r.Method == http.MethodPost })
 			if err := p.Assign(t.Context(), who); err == nil {
 				t.Fatal("a create that got no answer was taken for carried out")
 			}
-			f.hangUp = nil
+			f.silent(nil)
 			must(t, p.Deactivate(t.Context(), who))
 			if truthy(f.user(who)["active"]) {
 				t.Error("the application still has them")

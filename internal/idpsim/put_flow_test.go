@@ -120,11 +120,11 @@ func TestAMembershipThatGotNoAnswerIsSaidAgain(t *testing.T) {
 			}
 			silent := func(change func(context.Context, string, ...string) error) {
 				t.Helper()
-				f.hangUp = func(r *http.Request) bool { return r.Method == http.MethodPatch }
+				f.silent(func(r *http.Request) bool { return r.Method == http.MethodPatch })
 				if err := change(ctx, group, who); err == nil {
 					t.Error("a change that got no answer was taken for carried out")
 				}
-				f.hangUp = nil
+				f.silent(nil)
 			}
 			silent(p.AddMembers)
 			want(true)
@@ -157,6 +157,31 @@ func TestSomebodyWhoIsGoneInTheApplicationIsMadeAgain(t *testing.T) {
 			must(t, err)
 			if f.state(who) != "active" || kind.PushesGroups() && !slices.Contains(f.memberNames("Engineering"), who) {
 				t.Errorf("%s, members %v", f.state(who), f.memberNames("Engineering"))
+			}
+		})
+	}
+}
+
+func TestADeletionThatGotNoAnswerIsNoObstacleToTheReturn(t *testing.T) {
+	const who = "bjork@acme.test"
+	for _, kind := range []Kind{OneLogin, PingOne} {
+		t.Run(string(kind), func(t *testing.T) {
+			p, f, _ := connected(t, kind, Connection{Attempts: 1, DeleteAction: actionDelete})
+			ctx := t.Context()
+			_, err := p.AssignEverybody(ctx)
+			must(t, err)
+			f.silent(func(r *http.Request) bool { return r.Method == http.MethodDelete })
+			if err := p.Unassign(ctx, who); err == nil {
+				t.Error("a deletion that got no answer was taken for carried out")
+			}
+			f.silent(nil)
+			if kind == PingOne { // the same deletion again finds nobody, which is as good
+				_, err := p.Retry(ctx)
+				must(t, err)
+			}
+			must(t, p.Assign(ctx, who))
+			if f.state(who) != "active" {
+				t.Errorf("they are %s", f.state(who))
 			}
 		})
 	}
