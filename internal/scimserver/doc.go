@@ -2,6 +2,10 @@
 // alone decides workspace and directory; filters become conditions that indexes serve, PATCHes of
 // members stay membership operations.
 //
+// A bearer token is a static one, or an access token that TokenEndpoint gave to the directory's OAuth client for
+// a secret or for what a trusted issuer asserts; each is asked of the database for each request. Each directory
+// has so many requests a second (limit.go); past them the database is not asked.
+//
 // Lists come in any order. What indexes give, the database filters, sorts and pages; anything else is picked
 // and sorted in memory, of 10,000 resources at the most. A cursor is the place of a page's last resource in its
 // order. A resource's version is its last change, and a condition on it is checked under the lock of the change.

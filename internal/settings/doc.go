@@ -6,7 +6,7 @@
 // workspace match such a file in one transaction and says what changed; Service.Export writes the
 // file that would change nothing. Service.ConnectionSetup shows, and CreateConnection, ImportMetadata,
 // ActivateConnection, AddRoleMapping and their neighbours change, one thing at a time; RotateToken and
-// its neighbours handle SCIM tokens. ConnectionProven is for the transaction of a sign-in.
+// its neighbours handle SCIM tokens, AddClientSecret and TrustIssuer what a directory's OAuth client has. ConnectionProven is for the transaction of a sign-in.
 //
 // An apply runs in four steps, one file each: plan.go computes the configuration that the file
 // asks for, state.go compares it with the present one and with what the last apply left, write.go
