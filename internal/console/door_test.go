@@ -444,6 +444,9 @@ func TestClientSecret_StandsInOneAnswerOnlyAndIsRevokedByThePage(t *testing.T) {
 			t.Fatalf("%+v", list)
 		}
 		page := b.page(at)
+		if strings.Contains(page.body, "no token yet") {
+			t.Error("a directory with a client is said to have nothing")
+		}
 		if strings.Contains(page.body, secret) || !strings.Contains(page.body, list[0].Hint) {
 			t.Errorf("the page afterwards: %s", page.body)
 		}

@@ -36,6 +36,8 @@ type directoryLine struct {
 	URL      string
 	LastUsed *time.Time
 	HasToken bool
+	// HasCredential is whether anything can speak for it: a token, or its OAuth client.
+	HasCredential bool
 }
 
 func (d *Door) ssoPage(v *visit) error { return d.showSSO(v, told{}) }
@@ -65,10 +67,18 @@ func (d *Door) showSSO(v *visit, t told) error {
 func lineOf(dir settings.DirectorySetup, base string) directoryLine {
 	line := directoryLine{DirectorySetup: dir, URL: base + "/sso/directories/" + dir.ID}
 	_, line.HasToken = dir.LiveToken()
-	for _, token := range dir.Tokens {
-		if token.LastUsedAt != nil && (line.LastUsed == nil || token.LastUsedAt.After(*line.LastUsed)) {
-			line.LastUsed = token.LastUsedAt
+	line.HasCredential = line.HasToken
+	used := func(at *time.Time) {
+		if at != nil && (line.LastUsed == nil || at.After(*line.LastUsed)) {
+			line.LastUsed = at
 		}
+	}
+	for _, token := range dir.Tokens {
+		used(token.LastUsedAt)
+	}
+	for _, secret := range dir.Secrets {
+		used(secret.LastUsedAt)
+		line.HasCredential = line.HasCredential || secret.RevokedAt == nil
 	}
 	return line
 }
