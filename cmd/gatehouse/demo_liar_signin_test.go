@@ -210,6 +210,26 @@ func TestEachStepOfSigningInCanFail(t *testing.T) {
 	}
 }
 
+// Whoever reads the log of the demo is to know each fault by its reason.
+func TestFaults_HaveEachAReasonOfItsOwn(t *testing.T) {
+	for _, kind := range []idpsim.Kind{idpsim.Okta, idpsim.Entra} {
+		of := map[string]idpsim.Fault{}
+		for _, f := range idpsim.Faults() {
+			if f.Works() {
+				continue
+			}
+			o, known := outcomeOf(f, kind)
+			if !known || o.reason == "" {
+				t.Errorf("%s: nobody has said what the fault %s comes to", kind, f)
+			}
+			if other, taken := of[o.reason]; taken {
+				t.Errorf("%s: the faults %s and %s both come to %s", kind, f, other, o.reason)
+			}
+			of[o.reason] = f
+		}
+	}
+}
+
 // failsAtLast plays some steps and sees the last one fail, and no other.
 func failsAtLast(t *testing.T, w *world, steps []string, want string) {
 	t.Helper()
