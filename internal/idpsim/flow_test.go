@@ -340,7 +340,9 @@ func TestSomebodyWhoLeavesWhileTheirCreateIsInDoubtIsPutOut(t *testing.T) {
 			if err := p.Assign(t.Context(), who); err == nil {
 				t.Fatal("a create that got no answer was taken for carried out")
 			}
+			f.mu.Lock() // what was hung up on may be on its way out still
 			f.hangUp = nil
+			f.mu.Unlock()
 			must(t, p.Deactivate(t.Context(), who))
 			if truthy(f.user(who)["active"]) {
 				t.Error("the application still has them")
