@@ -111,6 +111,27 @@ func TestConfirmingTwice_ChangesAndRecordsOnce(t *testing.T) {
 	})
 }
 
+func TestAConfirmation_OfWhatWasChangedMeanwhileIsRefused(t *testing.T) {
+	each(t, "omniflow", func(t *testing.T, w *world) {
+		path := w.unconfirmed()
+		b := w.as(owner)
+		page := b.page(path)
+		w.as(administrator).post(path+"/attributes", "email", "somebody_elses")
+		n := len(w.events())
+		a := b.press(page, "confirm")
+		if says := a.text(t, "confirm-error"); a.StatusCode != http.StatusConflict || !strings.Contains(says, "was changed after this page was shown") {
+			t.Errorf("the word on an old page answered %d: %s", a.StatusCode, says)
+		}
+		w.wantUnconfirmed(true, "a word on what is there no more")
+		w.wantEvents(n)
+		// The answer shows it as it is now.
+		if a = b.press(a, "confirm"); a.StatusCode != http.StatusSeeOther {
+			t.Errorf("the word on the new page answered %d", a.StatusCode)
+		}
+		w.wantUnconfirmed(false, "a word on what is there")
+	})
+}
+
 func TestAChangeByAnOwner_NeedsNobodysConfirmation(t *testing.T) {
 	each(t, "omniflow", func(t *testing.T, w *world) {
 		b := w.as(owner)
