@@ -76,8 +76,9 @@ func newPerson(t *testing.T) *person {
 // violation of the content security policy, an answer of 400 and above that was not announced by
 // mayAnswer.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	t        *testing.T
+	ctx      context.Context
+	noScript bool // pages get no script
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at each change, and replaced
@@ -184,9 +185,9 @@ func (b *tab) fail(format string, args ...any) {
 	defer cancel()
 	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body ? document.body.innerText : ""`))
 	b.mu.Lock()
-	visits := strings.Join(b.visits, "\n  ")
+	visits, requests := strings.Join(b.visits, "\n  "), strings.Join(b.requests, "\n  ")
 	b.mu.Unlock()
-	b.t.Fatalf("%s; the tab was at\n  %s\nand shows:\n%s", fmt.Sprintf(format, args...), visits, text)
+	b.t.Fatalf("%s; the tab was at\n  %s\nasked for\n  %s\nand shows:\n%s", fmt.Sprintf(format, args...), visits, requests, text)
 }
 
 // do runs actions that must succeed within patience.
@@ -239,8 +240,29 @@ func (b *tab) follow(sel, where string) {
 // click clicks on the first element of a CSS selector, once it is visible.
 func (b *tab) click(sel string) {
 	b.t.Helper()
+	b.do("wait for "+sel, chromedp.WaitVisible(chromedp.CSS(sel)))
+	if !b.noScript { // where no script runs nothing moves, and nobody could look
+		valueOf(b, "wait until "+sel+" stands still", chromedp.Evaluate[bool](fmt.Sprintf(steady, sel), chromedp.EvalAwaitPromise))
+	}
 	b.do("click on "+sel, chromedp.Click(chromedp.CSS(sel)))
 }
+
+// steady waits until an element has stayed where it is for a while, with nothing over it. A page that is
+// still told what happens moves, and a click goes to a place and not to an element.
+const steady = `new Promise((done) => {
+  const e = document.querySelector(%q);
+  e.scrollIntoView({block: "center", behavior: "instant"});
+  let before = "", looks = 0;
+  const look = () => {
+    const r = e.getClientRects()[0];
+    const at = r ? [r.x, r.y, r.width, r.height].join() : "";
+    const hit = r && document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+    looks = at === before && hit && (e === hit || e.contains(hit)) ? looks + 1 : 0;
+    before = at;
+    if (looks < 3) setTimeout(look, 20); else done(true);
+  };
+  look();
+})`
 
 // see waits for an element to be visible and returns its text.
 func (b *tab) see(sel string) string {

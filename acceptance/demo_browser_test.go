@@ -156,7 +156,7 @@ func (d *demo) tile(t *testing.T) {
 // withoutScript: forms that go on by themselves have a button.
 func (d *demo) withoutScript(t *testing.T) {
 	b := newPerson(t).open(d.Gatehouse + "/signin")
-	b.do("switch script off", noScript())
+	b.withoutScript()
 	b.picture("signin")
 	b.enter("#identifier", "acme")
 	b.follow("form button", d.Gatehouse+"/signin")
@@ -276,10 +276,12 @@ func (p *person) wantCookies(b *tab, origin string) {
 	}
 }
 
-// noScript makes the tab one that runs no script.
-func noScript() chromedp.Action[chromedp.Void] {
-	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+// withoutScript makes the tab one that runs no script.
+func (b *tab) withoutScript() {
+	b.t.Helper()
+	b.do("switch script off", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return err
-	})
+	}))
+	b.noScript = true
 }

@@ -65,9 +65,9 @@ func eachFaultIsRefused(t *testing.T, w *world) {
 	usual := map[idpsim.Fault]saidAs{
 		idpsim.FaultClockAhead7m: told("clock_skew"), idpsim.FaultWrongAudience: told("audience"), idpsim.FaultWrongRecipient: told("recipient"),
 		idpsim.FaultWrongIssuer: told("issuer"), idpsim.FaultOtherRequest: told("in_response_to"), idpsim.FaultNoConditions: told("no_conditions"),
-		idpsim.FaultExpired: told("expired"), idpsim.FaultReplay: told("in_response_to"), // both answer requests
-		idpsim.FaultUnsigned: {secret, "signature_missing"}, idpsim.FaultWrongKey: {secret, "unknown_key"}, idpsim.FaultWrapped: {secret, "structure"},
-		idpsim.FaultWrappedAround: {secret, "structure"}, idpsim.FaultComment: {secret, "malformed"}, idpsim.FaultDTD: {secret, "malformed"},
+		idpsim.FaultExpired: told("expired"), idpsim.FaultReplay: told("replayed"),
+		idpsim.FaultUnsigned: {secret, "signature_missing"}, idpsim.FaultWrongKey: {secret, "unknown_key"}, idpsim.FaultWrapped: {secret, "second_assertion"},
+		idpsim.FaultWrappedAround: {secret, "nested_assertion"}, idpsim.FaultComment: {secret, "comment"}, idpsim.FaultDTD: {secret, "dtd"},
 	}
 	for kind, own := range map[idpsim.Kind]map[idpsim.Fault]saidAs{
 		idpsim.Okta:  {idpsim.FaultDenied: told("status")},

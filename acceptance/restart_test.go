@@ -69,8 +69,8 @@ func replayIsRefused(t *testing.T, c *company) {
 	request := c.begins(b, c.login())
 	solicited := c.answer(request, ann)
 	c.landed(b, b.deliver(solicited), ann)
-	c.turnedAway(b.deliver(solicited), "in_response_to", "in_response_to")
-	c.refused(stranger, stranger.deliver(solicited), "in_response_to", "in_response_to")
+	c.turnedAway(b.deliver(solicited), "replayed", "replayed")
+	c.refused(stranger, stranger.deliver(solicited), "replayed", "replayed")
 
 	doors := []string{w.base}
 	if w.database != "" {
@@ -98,9 +98,9 @@ func replayIsRefused(t *testing.T, c *company) {
 	for _, answer := range []idpsim.Posting{tile, late} {
 		c.refused(other, other.deliver(answer), "replayed", "replayed")
 	}
-	c.refused(other, other.deliver(solicited), "in_response_to", "in_response_to")
+	c.refused(other, other.deliver(solicited), "replayed", "replayed")
 	c.landed(begun, begun.deliver(open), ann)
-	c.turnedAway(begun.deliver(open), "in_response_to", "in_response_to")
+	c.turnedAway(begun.deliver(open), "replayed", "replayed")
 }
 
 // atOnce posts an answer n times at once, by turns to each of the servers, with the cookies of a browser, and

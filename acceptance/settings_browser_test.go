@@ -201,6 +201,23 @@ func TestBrowser_OmniflowIsSetUpWithOktaByHand(t *testing.T) {
 	grace.follow("form button", okta+"/saml/sso")
 	grace.follow(userButton("grace.okafor@acme.test"), s.base+"/w/acme")
 	grace.wantText("main", "Grace Okafor")
+
+	// What an administrator changes waits for an owner.
+	connection := valueOf(console, "look", chromedp.Evaluate[string](`document.querySelector('a[href*="/connections/"]').href`))
+	zoe.visit(connection)
+	zoe.click("#save-attributes-ask")
+	zoe.enter("#attribute-name", "displayName")
+	zoe.follow("#save-attributes", here+"/connections/")
+	zoe.wantText("#unconfirmed", "Ask an owner")
+	zoe.picture("console-unconfirmed-administrator")
+	zoe.visit(here)
+	zoe.wantText("#connections", "waits for an owner")
+	zoe.picture("console-waits-for-owner")
+	console.visit(connection)
+	console.see("#confirm")
+	console.picture("console-unconfirmed")
+	console.follow("#confirm", here+"/connections/")
+	console.wantText("main", "The connection is confirmed.")
 }
 
 // A password leads back to the product that asked: three redirects of a form, to another origin.

@@ -117,11 +117,13 @@ func declared(depth, each int) string {
 	return b.String() + strings.Repeat("</a>", depth-3)
 }
 
-// A25 and A26: what a message may cost is bounded before anything is known about it. Bytes are
-// counted, not time, so that a busy machine changes nothing.
-func TestFloods_AreRefusedAtSmallCost(t *testing.T) {
-	s := newScene()
-	_, doc := s.signedAs(false, true)
+// flood is a message that is to cost its reader more than its sender.
+type flood struct {
+	name, attack, reason string
+}
+
+// floods makes them from a good message.
+func floods(t testing.TB, s *scene, doc string) []flood {
 	inside := func(flood string) string {
 		return replaceOnce(t, doc, "<saml2p:Status>", "<saml2p:Extensions>"+flood+"</saml2p:Extensions><saml2p:Status>")
 	}
@@ -130,24 +132,50 @@ func TestFloods_AreRefusedAtSmallCost(t *testing.T) {
 		fmt.Fprintf(&attributes, ` a%d=""`, i)
 		fmt.Fprintf(&declarations, ` xmlns:p%d="urn:p"`, i%50_000)
 	}
-	for _, test := range []struct{ name, attack string }{
-		{"100,000 nested elements", inside(strings.Repeat("<a>", 100_000) + strings.Repeat("</a>", 100_000))},
-		{"a million siblings", inside(strings.Repeat("<a/>", 1_000_000))},
-		{"100,000 siblings", inside(strings.Repeat("<a/>", 100_000))},
-		{"100,000 attributes", inside("<a" + attributes.String() + "/>")},
-		{"50,000 namespace declarations", inside("<a" + declarations.String()[:500_000] + "/>")},
-		{"5 MiB of text", inside(strings.Repeat("x", 5<<20))},
-		{"1 MiB of start tags", strings.Repeat("<saml2p:Response>", 1<<16)},
-		{"A26, 1,200 attributes and a bogus signature", replace(t, withAttributes(s, 1200), "alice@", "mallory@")},
-	} {
-		t.Run(test.name, func(t *testing.T) {
+	return []flood{
+		{"100,000 nested elements", inside(strings.Repeat("<a>", 100_000) + strings.Repeat("</a>", 100_000)), saml.ReasonTooLarge},
+		{"a million siblings", inside(strings.Repeat("<a/>", 1_000_000)), saml.ReasonTooLarge},
+		{"100,000 siblings", inside(strings.Repeat("<a/>", 100_000)), saml.ReasonTooLarge},
+		{"100,000 attributes", inside("<a" + attributes.String() + "/>"), saml.ReasonTooLarge},
+		{"50,000 namespace declarations", inside("<a" + declarations.String()[:500_000] + "/>"), saml.ReasonTooLarge},
+		{"5 MiB of text", inside(strings.Repeat("x", 5<<20)), saml.ReasonTooLarge},
+		{"1 MiB of start tags", strings.Repeat("<saml2p:Response>", 1<<16), saml.ReasonTooLarge},
+		{"A26, 1,200 attributes and a bogus signature", replace(t, withAttributes(s, 1200), "alice@", "mallory@"), saml.ReasonSignature},
+	}
+}
+
+// A25 and A26: what a message may cost is bounded before anything is known about it. Bytes are
+// counted, not time, so that a busy machine changes nothing; how far the reader comes is counted in
+// strictxml, and BenchmarkFloods has the time.
+func TestFloods_AreRefusedAtSmallCost(t *testing.T) {
+	s := newScene()
+	_, doc := s.signedAs(false, true)
+	s.accept(t, []byte(doc))
+	s.accept(t, []byte(withAttributes(s, 1200)))
+	for _, f := range floods(t, s, doc) {
+		t.Run(f.name, func(t *testing.T) {
 			var before, after runtime.MemStats
-			raw := []byte(test.attack)
+			raw := []byte(f.attack)
 			runtime.ReadMemStats(&before)
-			s.refuse(t, raw, saml.ReasonMalformed, saml.ReasonTooLarge, saml.ReasonSignature)
+			s.refuse(t, raw, f.reason)
 			runtime.ReadMemStats(&after)
 			if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
 				t.Errorf("%d bytes were allocated for %d", used, len(raw))
+			}
+		})
+	}
+}
+
+// BenchmarkFloods says how long refusing A25 and A26 takes; 20 ms of CPU are allowed.
+func BenchmarkFloods(b *testing.B) {
+	s := newScene()
+	_, doc := s.signedAs(false, true)
+	for _, f := range floods(b, s, doc) {
+		b.Run(f.name, func(b *testing.B) {
+			raw := []byte(f.attack)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.refuse(b, raw, f.reason)
 			}
 		})
 	}

@@ -23,13 +23,8 @@ func verified(reason string) outcome { return outcome{reason, reason} }
 
 // outcomeOf is what a fault comes to with the client of a kind.
 func outcomeOf(f idpsim.Fault, kind idpsim.Kind) (o outcome, known bool) {
-	if kind.IsEntra() {
-		switch f {
-		case idpsim.FaultReplay: // the answer before was for somebody else's browser
-			return verified("in_response_to"), true
-		case idpsim.FaultDenied: // Entra signs the assertion alone, and there is none
-			return outcome{notVerified, "status"}, true
-		}
+	if kind.IsEntra() && f == idpsim.FaultDenied { // Entra signs the assertion alone, and there is none
+		return outcome{notVerified, "status"}, true
 	}
 	o, known = map[idpsim.Fault]outcome{
 		idpsim.FaultExpired:        verified("expired"),
@@ -43,10 +38,10 @@ func outcomeOf(f idpsim.Fault, kind idpsim.Kind) (o outcome, known bool) {
 		idpsim.FaultDenied:         verified("status"),
 		idpsim.FaultUnsigned:       {notVerified, "signature_missing"},
 		idpsim.FaultWrongKey:       {notVerified, "unknown_key"},
-		idpsim.FaultWrapped:        {notVerified, "structure"},
-		idpsim.FaultWrappedAround:  {notVerified, "structure"},
-		idpsim.FaultComment:        {notVerified, "malformed"},
-		idpsim.FaultDTD:            {notVerified, "malformed"},
+		idpsim.FaultWrapped:        {notVerified, "second_assertion"}, // signature wrapping, beside
+		idpsim.FaultWrappedAround:  {notVerified, "nested_assertion"}, // signature wrapping, around
+		idpsim.FaultComment:        {notVerified, "comment"},
+		idpsim.FaultDTD:            {notVerified, "dtd"},
 	}[f]
 	return o, known
 }
@@ -180,7 +175,7 @@ func (e *entrance) postedTwice(ctx context.Context) (string, error) {
 	if p, err = e.deliver(ctx, b, answer); err != nil {
 		return "", err
 	}
-	if _, err := e.turnedAway(ctx, p, "in_response_to", "in_response_to"); err != nil {
+	if _, err := e.turnedAway(ctx, p, "replayed", "replayed"); err != nil {
 		return "", err
 	}
 	other, err := e.browser()
@@ -190,7 +185,7 @@ func (e *entrance) postedTwice(ctx context.Context) (string, error) {
 	if p, err = e.deliver(ctx, other, answer); err != nil {
 		return "", err
 	}
-	return e.refused(ctx, other, p, "in_response_to", "in_response_to")
+	return e.refused(ctx, other, p, "replayed", "replayed")
 }
 
 func mailTo(address string) func(mailsink.Message) bool {

@@ -158,7 +158,7 @@ func TestEachStepOfSigningInCanFail(t *testing.T) {
 		{"one that looks the same and is not", idpsim.Okta, idp, wish(idpsim.FaultWrongKey, idpsim.FaultUnsigned), nil, []string{sync, fault(idpsim.FaultWrongKey)}, "its reason unknown_key, got signature_missing"},
 		{"a clock of four minutes that is refused", idpsim.Entra, idp, wish(idpsim.FaultClockAhead4m, idpsim.FaultClockAhead7m), nil, []string{sync, fault(idpsim.FaultClockAhead4m)}, "the product's open page, got 403 at 127.0.0.1:"},
 		{"a page that names an event that is not", idpsim.Okta, gatehouse, rewrites("/auth/saml/", regexp.MustCompile(`evt_\w+`), "evt_x"), nil, []string{sync, fault(idpsim.FaultDTD)}, `the event that the page names in the log, got "evt_x"`},
-		{"an answer that counts twice", idpsim.Okta, gatehouse, keepsGood("/acs"), nil, []string{sync, twice}, "the code in_response_to, got"},
+		{"an answer that counts twice", idpsim.Okta, gatehouse, keepsGood("/acs"), nil, []string{sync, twice}, "the code replayed, got"},
 		{"a product that shows another role", idpsim.Okta, product, rewrites("/", regexp.MustCompile(`>Admin<`), ">Owner<"), nil, []string{sync, begin}, "the role on the page Admin, got Owner"},
 		{"a product that knows another role", idpsim.Entra, product, rewrites("/me", regexp.MustCompile(`"role":"Admin"`), `"role":"Agent"`), nil, []string{sync, begin}, "the role Admin, got Agent"},
 		{"a page that does not say why", idpsim.Okta, gatehouse, rewrites("/w/", regexp.MustCompile(`Omniflow-Admins`), "magic"), nil, []string{sync, begin, page}, "Admin by Omniflow-Admins, got Admin"},
@@ -207,6 +207,26 @@ func TestEachStepOfSigningInCanFail(t *testing.T) {
 			t.Parallel()
 			play(t, oneClient(t, c.kind), c)
 		})
+	}
+}
+
+// Whoever reads the log of the demo is to know each fault by its reason.
+func TestFaults_HaveEachAReasonOfItsOwn(t *testing.T) {
+	for _, kind := range []idpsim.Kind{idpsim.Okta, idpsim.Entra} {
+		of := map[string]idpsim.Fault{}
+		for _, f := range idpsim.Faults() {
+			if f.Works() {
+				continue
+			}
+			o, known := outcomeOf(f, kind)
+			if !known || o.reason == "" {
+				t.Errorf("%s: nobody has said what the fault %s comes to", kind, f)
+			}
+			if other, taken := of[o.reason]; taken {
+				t.Errorf("%s: the faults %s and %s both come to %s", kind, f, other, o.reason)
+			}
+			of[o.reason] = f
+		}
 	}
 }
 

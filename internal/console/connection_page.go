@@ -259,8 +259,12 @@ func (d *Door) setIdPInitiated(v *visit) error {
 
 // confirm is an owner's word that what is known of the IdP is right.
 func (d *Door) confirm(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
 	return d.onConnection(v, "confirm", "confirmed", nil, func(id string) error {
-		_, err := d.Settings.ConfirmConnection(v.r.Context(), v.live.Slug, id, v.actor)
+		_, err := d.Settings.ConfirmConnection(v.r.Context(), v.live.Slug, id, form.Get("seen"), v.actor)
 		return err
 	})
 }

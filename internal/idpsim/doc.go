@@ -106,7 +106,8 @@
 //
 // The faults: none, expired, clock_ahead_7m, clock_ahead_4m (must work), replay, wrong_audience,
 // wrong_recipient, wrong_issuer, other_request, no_conditions, unsigned, wrong_key, wrapped,
-// wrapped_around, comment_in_nameid, dtd, denied. A refused sign-in does not use one up.
+// wrapped_around, comment_in_nameid, dtd, denied. A refused sign-in does not use one up. Both wrapped and
+// wrapped_around are signature wrapping: the forged assertion is beside the signed one, or around it.
 //
 // The expressions of attributes: user.id, user.login, user.email, user.firstName, user.lastName,
 // user.displayName, user.title, user.department, user.mobilePhone, user.pairwiseId, user.groups,

@@ -111,7 +111,7 @@ func TestEndOfASession_EndsAllThatItGave(t *testing.T) {
 	})
 }
 
-func TestCode_OpensOnceHoweverManyTry(t *testing.T) {
+func TestCode_OpensOnceHoweverManyTry(t *testing.T) { // A51
 	each(t, func(t *testing.T, w *world) {
 		b := w.browser().signIn(acme, ann)
 		plain, challenge := verifier()
@@ -146,6 +146,7 @@ func TestCode_OpensOnceHoweverManyTry(t *testing.T) {
 	})
 }
 
+// A48, somebody else's code or a challenge that is got around, and A51, a code for another application.
 func TestCode_IsBoundToItsRequest(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		b := w.browser().signIn(acme, ann)
@@ -155,13 +156,13 @@ func TestCode_IsBoundToItsRequest(t *testing.T) {
 			client string
 			pairs  []string
 		}{
-			"another application":           {other, []string{"redirect_uri", callback, "code_verifier", plain}},
-			"another workspace":             {their, []string{"redirect_uri", callback, "code_verifier", plain}},
+			"A51 another application":       {other, []string{"redirect_uri", callback, "code_verifier", plain}},
+			"A51 another workspace":         {their, []string{"redirect_uri", callback, "code_verifier", plain}},
 			"another redirect URI":          {app, []string{"redirect_uri", callback + "?tenant=1", "code_verifier", plain}},
 			"no redirect URI":               {app, []string{"code_verifier", plain}},
-			"another verifier":              {app, []string{"redirect_uri", callback, "code_verifier", foreign}},
-			"no verifier":                   {app, []string{"redirect_uri", callback}},
-			"the challenge as the verifier": {app, []string{"redirect_uri", callback, "code_verifier", challenge}},
+			"A48 another verifier":          {app, []string{"redirect_uri", callback, "code_verifier", foreign}},
+			"A48 no verifier":               {app, []string{"redirect_uri", callback}},
+			"A48 the challenge as verifier": {app, []string{"redirect_uri", callback, "code_verifier", challenge}},
 		} {
 			pairs := append([]string{"grant_type", "authorization_code", "code", b.code(request(challenge))}, c.pairs...)
 			status, got := w.token(c.client, pairs...)
@@ -176,7 +177,7 @@ func TestCode_IsBoundToItsRequest(t *testing.T) {
 	})
 }
 
-func TestRefreshToken_ThatComesTwiceEndsTheFamily(t *testing.T) {
+func TestRefreshToken_ThatComesTwiceEndsTheFamily(t *testing.T) { // A51
 	each(t, func(t *testing.T, w *world) {
 		b := w.browser().signIn(acme, ann)
 		plain, challenge := verifier()

@@ -13,7 +13,7 @@ import (
 // onSQLite is for what the database has no part in.
 func onSQLite(t *testing.T) *world { return newWorld(t, storetest.Open(t, storetest.SQLite(t), nil)) }
 
-func TestRedirectURI_IsOneOfTheRegisteredByteForByte(t *testing.T) {
+func TestRedirectURI_IsOneOfTheRegisteredByteForByte(t *testing.T) { // A51
 	w := onSQLite(t)
 	b := w.browser().signIn(acme, ann)
 	_, challenge := verifier()
@@ -66,10 +66,10 @@ func TestMistakesOfAnApplication_AreToldToIt(t *testing.T) {
 		"another response mode":  {"invalid_request", []string{"response_mode", "fragment"}},
 		"no scope":               {"invalid_scope", []string{"scope", ""}},
 		"a scope without openid": {"invalid_scope", []string{"scope", "email"}},
-		"no challenge":           {"invalid_request", []string{"code_challenge", ""}},
-		"a plain challenge":      {"invalid_request", []string{"code_challenge_method", "plain"}},
-		"no challenge method":    {"invalid_request", []string{"code_challenge_method", ""}},
-		"a short challenge":      {"invalid_request", []string{"code_challenge", "abc"}},
+		"A48 no challenge":       {"invalid_request", []string{"code_challenge", ""}},
+		"A48 a plain challenge":  {"invalid_request", []string{"code_challenge_method", "plain"}},
+		"A48 no method":          {"invalid_request", []string{"code_challenge_method", ""}},
+		"A48 a short challenge":  {"invalid_request", []string{"code_challenge", "abc"}},
 		"a request object":       {"request_not_supported", []string{"request", "e30."}},
 		"a request by reference": {"request_uri_not_supported", []string{"request_uri", "https://evil.test/"}},
 		"an unknown prompt":      {"invalid_request", []string{"prompt", "create"}},
@@ -85,6 +85,7 @@ func TestMistakesOfAnApplication_AreToldToIt(t *testing.T) {
 		}
 	}
 	for name, pairs := range map[string][]string{
+		"the control":          nil,
 		"unknown parameters":   {"foo", "bar", "ui_locales", "de", "acr_values", "x"},
 		"consent":              {"prompt", "consent"},
 		"a response mode":      {"response_mode", "query"},

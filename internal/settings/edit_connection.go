@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -94,15 +95,19 @@ func (s *Service) SetIdPInitiated(ctx context.Context, slug, connection string, 
 	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.IdPInitiated = on })
 }
 
-// ConfirmConnection is an owner's word that the IdP's side of a connection is right: from then on
-// owners sign in through it as well. From anybody else it is forbidden, not_an_owner.
-func (s *Service) ConfirmConnection(ctx context.Context, slug, connection string, actor audit.Party) (ConnectionView, error) {
+// ConfirmConnection is an owner's word that the IdP's side of a connection is right as they have seen it
+// (ConnectionView.Word): from then on owners sign in through it as well. It is a conflict, changed_meanwhile, where
+// somebody has changed it since. From anybody else it is forbidden, not_an_owner.
+func (s *Service) ConfirmConnection(ctx context.Context, slug, connection, seen string, actor audit.Party) (ConnectionView, error) {
 	return s.editConnection(ctx, slug, connection, actor, func(p *plan, c *directory.Connection) error {
 		if !p.byOwner {
 			return errs.Forbidden("not_an_owner", "Only an owner can confirm a connection.")
 		}
 		if c.SAML == nil || !c.SAML.Unconfirmed {
 			return nil
+		}
+		if seen != wordOf(*c.SAML) {
+			return errs.Conflict("changed_meanwhile", "The connection was changed after this page was shown. Look at it as it is now, and confirm that.")
 		}
 		side := *c.SAML
 		side.Unconfirmed = false
@@ -134,8 +139,12 @@ func (s *Service) editSAML(ctx context.Context, slug, connection string, actor a
 }
 
 // sameWord reports whether two sides believe the same keys of the same IdP in the same words.
-func sameWord(a, b directory.SAML) bool {
-	return a.EntityID == b.EntityID && reflect.DeepEqual(a.Certificates, b.Certificates) && a.Attributes == b.Attributes
+func sameWord(a, b directory.SAML) bool { return wordOf(a) == wordOf(b) }
+
+// wordOf is a digest of whom a side believes, and what: the IdP, its keys and the attribute names.
+func wordOf(side directory.SAML) string {
+	text, _ := json.Marshal([]any{side.EntityID, side.Certificates, side.Attributes}) // strings and bytes, which always encode
+	return keys.HashToken(string(text))
 }
 
 // ActivateConnection lets people sign in through a connection. While the IdP is not known the answer

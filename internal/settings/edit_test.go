@@ -406,6 +406,7 @@ func TestConnection_ThatAnAdministratorChangedWaitsForAnOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 		idp := samltest.NewIdP("https://idp.test/a", samltest.NewECKey(elliptic.P256()))
+		another := samltest.NewIdP("https://idp.test/a", samltest.NewECKey(elliptic.P256()))
 		want := func(what string, unconfirmed bool, v ConnectionView, err error) {
 			t.Helper()
 			if err != nil || v.Unconfirmed != unconfirmed {
@@ -414,12 +415,19 @@ func TestConnection_ThatAnAdministratorChangedWaitsForAnOwner(t *testing.T) {
 		}
 		v, _, err := s.ImportMetadata(ctx, "acme", con.ID, Source{XML: idp.Metadata()}, administrator)
 		want("an administrator's metadata", true, v, err)
-		if _, err := s.ConfirmConnection(ctx, "acme", con.ID, administrator); errs.CodeOf(err) != "not_an_owner" {
+		if _, err := s.ConfirmConnection(ctx, "acme", con.ID, v.Word, administrator); errs.CodeOf(err) != "not_an_owner" {
 			t.Errorf("confirmed by an administrator: %v", err)
 		}
 		v, err = s.SetAttributes(ctx, "acme", con.ID, directory.Attributes{Email: "mail"}, owner)
 		want("an owner's change beside it", true, v, err)
-		v, err = s.ConfirmConnection(ctx, "acme", con.ID, owner)
+		before := v
+		if v, _, err = s.ImportMetadata(ctx, "acme", con.ID, Source{XML: another.Metadata()}, administrator); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.ConfirmConnection(ctx, "acme", con.ID, before.Word, owner); errs.CodeOf(err) != "changed_meanwhile" {
+			t.Errorf("an owner's word on what is there no more: %v", err)
+		}
+		v, err = s.ConfirmConnection(ctx, "acme", con.ID, v.Word, owner)
 		want("an owner's word", false, v, err)
 		v, err = s.SetIdPInitiated(ctx, "acme", con.ID, false, administrator)
 		want("the tile", false, v, err)
@@ -427,7 +435,7 @@ func TestConnection_ThatAnAdministratorChangedWaitsForAnOwner(t *testing.T) {
 		want("an administrator's activation", false, v, err)
 		v, err = s.SetAttributes(ctx, "acme", con.ID, directory.Attributes{Email: "sneaky"}, administrator)
 		want("an administrator's attributes", true, v, err)
-		v, err = s.ConfirmConnection(ctx, "acme", con.ID, owner)
+		v, err = s.ConfirmConnection(ctx, "acme", con.ID, v.Word, owner)
 		want("an owner's word again", false, v, err)
 		// The same entity ID with a key of the administrator's own.
 		other := samltest.NewIdP("https://idp.test/a", samltest.NewECKey(elliptic.P256()))

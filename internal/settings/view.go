@@ -28,6 +28,8 @@ type ConnectionView struct {
 	Attributes   *directory.Attributes `json:"attributes,omitempty"`
 	// Unconfirmed says that owners do not sign in through it until one of them confirms it.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+	// Word is what ConfirmConnection asks for: the IdP, its keys and the attribute names as they are shown here.
+	Word string `json:"-"`
 }
 
 // Verified reports whether the connection is active and proven.
@@ -61,7 +63,7 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 	if c.SAML != nil {
 		side := *c.SAML
 		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c.SAML)
-		v.Unconfirmed = side.Unconfirmed
+		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(side)
 	}
 	switch {
 	case c.ID == "": // a dry run has no addresses to give

@@ -237,19 +237,54 @@ func (r *received) enter(tx *store.Tx) (token string, _ *session.Session, err er
 	return start(tx, held, r.member, o)
 }
 
+// reasonReplayed is the code of an answer that was accepted before.
+const reasonReplayed = "replayed"
+
+// sightOf names a message in the table of those that were accepted. Hashed, because the IdP chooses
+// how long its IDs are.
+func sightOf(kind, id string) string { return kind + " " + keys.HashToken(id) }
+
+func sightOfAssertion(id string) string { return sightOf("assertion", id) }
+
+// replayed tells a replay from an answer to somebody else's request: what was accepted once has used up
+// the request that it answers. It looks only once the signature is verified, so that nobody can ask which
+// IDs were seen, and goes by the assertion's ID, which is always signed. The answer is refused either way.
+func (s *Service) replayed(ctx context.Context, r *received, refusal *saml.Refusal) (*saml.Refusal, error) {
+	if !refusal.Verified || refusal.Reason != saml.ReasonInResponseTo || refusal.AssertionID == "" {
+		return refusal, nil
+	}
+	var seen bool
+	if err := s.DB.Peek(ctx, r.side.workspace, func(tx *store.Tx) (err error) {
+		seen, err = tx.Sighted(r.Connection, sightOfAssertion(refusal.AssertionID))
+		return err
+	}); err != nil {
+		return nil, fmt.Errorf("look for replay: %w", err)
+	}
+	if !seen {
+		return refusal, nil
+	}
+	again := *refusal
+	again.Reason, again.Detail = reasonReplayed, replayDetail(refusal.AssertionID)
+	return &again, nil
+}
+
+// replayDetail is the sentence for administrators.
+func replayDetail(assertion string) string {
+	return fmt.Sprintf("The assertion %q was accepted on this connection before; each counts once.", cut(assertion, maxTyped))
+}
+
 // consume makes the answer and the sign-in that it belongs to useless for everybody else. It comes
 // after the locks: who changes the connection holds the policy and then deletes these rows, and
 // each would wait for the other.
 func (r *received) consume(tx *store.Tx) error {
 	until := r.assertion.ReplayUntil.Add(saml.MaxSkew)
-	// Hashed, because the IdP chooses how long they are.
-	for _, id := range []string{"assertion " + keys.HashToken(r.assertion.ID), "response " + keys.HashToken(r.assertion.ResponseID)} {
+	for _, id := range []string{sightOfAssertion(r.assertion.ID), sightOf("response", r.assertion.ResponseID)} {
 		first, err := tx.FirstSight(r.Connection, id, until)
 		if err != nil {
 			return err
 		}
 		if !first {
-			return errs.Forbidden("replayed", "This answer of your identity provider was used already. Start again.")
+			return errs.Forbidden(reasonReplayed, "%s", sentences[reasonReplayed])
 		}
 	}
 	if r.pending.state == nil {

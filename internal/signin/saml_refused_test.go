@@ -129,6 +129,22 @@ func TestBeforeASignatureIsVerified_EveryRefusalIsTheSame(t *testing.T) {
 					return samltest.Encode([]byte(strings.Replace(signed, "bob@acme.test", "ann@acme.test", 1)))
 				},
 				"not_a_response": func(asked) string { return samltest.Encode([]byte("<x/>")) },
+				"dtd": func(q asked) string {
+					return samltest.Encode([]byte("<!DOCTYPE x>" + bare(oktaIdP().Sign(w.response(q.id)))))
+				},
+				"comment": func(q asked) string {
+					signed := string(oktaIdP().Sign(w.response(q.id)))
+					return samltest.Encode([]byte(strings.Replace(signed, ">bob@", "><!-- x -->bob@", 1)))
+				},
+				"processing_instruction": func(q asked) string {
+					return samltest.Encode([]byte("<?p x?>" + bare(oktaIdP().Sign(w.response(q.id)))))
+				},
+				"second_assertion": func(q asked) string {
+					return samltest.Encode([]byte(copied(string(oktaIdP().Sign(w.response(q.id))), "</saml2p:Response>")))
+				},
+				"nested_assertion": func(q asked) string {
+					return samltest.Encode([]byte(copied(string(oktaIdP().Sign(w.response(q.id))), "</saml2:Assertion>")))
+				},
 			} {
 				b := w.browser()
 				q := b.begin(okta)
@@ -151,6 +167,21 @@ func TestBeforeASignatureIsVerified_EveryRefusalIsTheSame(t *testing.T) {
 			}
 		}
 	})
+}
+
+// bare is a message without its XML declaration.
+func bare(message []byte) string {
+	_, rest, found := strings.Cut(string(message), "?>")
+	if !found {
+		return string(message)
+	}
+	return rest
+}
+
+// copied puts another assertion in before a tag.
+func copied(message, tag string) string {
+	at := strings.LastIndex(message, tag)
+	return message[:at] + `<saml2:Assertion xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion"/>` + message[at:]
 }
 
 func TestGarbage_IsSummedUpPastALimit(t *testing.T) {

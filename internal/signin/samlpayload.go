@@ -20,6 +20,7 @@ type told struct {
 	reason  string // of the event
 	code    string // that people are told
 	refusal *saml.Refusal
+	detail  string // where there is no refusal by the library
 }
 
 // samlPayload is the payload of a sign-in by an IdP's answer.
@@ -59,7 +60,7 @@ func (r *received) payload(session string, why *told) json.RawMessage {
 		}
 	}
 	if why != nil {
-		p.Refusal = &shownReason{Code: why.code}
+		p.Refusal = &shownReason{Code: why.code, Detail: why.detail}
 		if f := why.refusal; f != nil {
 			*p.Refusal = shownReason{Code: why.code, Detail: cut(f.Detail, maxDetail), StatusCode: cut(f.StatusCode, maxTyped), StatusMessage: cut(f.StatusMessage, maxDetail)}
 			p.ResponseID, p.AssertionID, p.Issuer = cut(f.ResponseID, maxTyped), cut(f.AssertionID, maxTyped), cut(f.Issuer, maxTyped)

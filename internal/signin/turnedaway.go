@@ -58,6 +58,7 @@ var sentences = map[string]string{
 	saml.ReasonAuthnInstant:   "Your identity provider did not ask you to sign in again, which was required.",
 	saml.ReasonContext:        "You signed in at your identity provider by other means than required.",
 	saml.ReasonSessionExpired: "Your session at the identity provider is over. Start again.",
+	reasonReplayed:            "This answer of your identity provider was used already. Start again.",
 }
 
 // ofRefusal returns what people are told of a refusal by the library.
@@ -98,6 +99,10 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 	var missing *provision.NotFound
 	switch {
 	case errors.As(cause, &refusal):
+		var err error
+		if refusal, err = s.replayed(ctx, r, refusal); err != nil {
+			return err
+		}
 		verified, message = refusal.Verified, signedID(refusal.AssertionID, refusal.ResponseID)
 		away.err, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
 		if verified {
@@ -105,6 +110,9 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 		}
 	case errors.As(cause, &missing) && missing.Cause != "":
 		why.reason = missing.Cause
+	case why.reason == reasonReplayed && r.assertion != nil:
+		why.detail = replayDetail(r.assertion.ID)
+		away.Detail = why.detail
 	}
 	if r.assertion != nil {
 		message = signedID(r.assertion.ID, r.assertion.ResponseID)

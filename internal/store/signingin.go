@@ -74,6 +74,15 @@ func (tx *Tx) FirstSight(connection, id string, until time.Time) (bool, error) {
 	return n == 1, err
 }
 
+const replaySeen = `SELECT id FROM replay WHERE workspace_id = $1 AND connection_id = $2 AND id = $3`
+
+// Sighted reports whether FirstSight has noted a message of a connection and not forgotten it yet. It
+// notes nothing: it explains a refusal and never decides about one.
+func (tx *Tx) Sighted(connection, id string) (bool, error) {
+	var seen string
+	return tx.one([]any{&seen}, replaySeen, tx.workspace, connection, id)
+}
+
 const deleteReplaysOf = `DELETE FROM replay WHERE workspace_id = $1 AND connection_id = $2`
 
 const connectionHandle = `SELECT workspace_id FROM connection_handle WHERE connection_id = $1`

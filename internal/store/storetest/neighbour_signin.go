@@ -43,6 +43,7 @@ var signInProbes = map[string]probe{
 	"FirstSight": func(tx *store.Tx, h house) (any, error) {
 		return tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))
 	},
+	"Sighted": func(tx *store.Tx, h house) (any, error) { return tx.Sighted(h.Connection, h.Replay) },
 
 	"InsertApplication": does(func(tx *store.Tx, h house) {
 		tx.InsertApplication(directory.Application{ID: "own " + h.Application, Name: "Taken"}, "")

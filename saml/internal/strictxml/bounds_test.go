@@ -81,6 +81,73 @@ func TestParse_RefusesFloodsCheaply(t *testing.T) {
 	}
 }
 
+// floods are the documents of A25, and how far each may be read. They are given a limit of bytes that does not
+// save them; with the default one, most are refused before the first byte is read.
+var floods = []struct {
+	name              string
+	doc               func() string
+	bytes, nodes      int // that may be read
+	attrs, depth, own int // attributes in all, elements that are open, allocations
+}{
+	{"100,000 nested elements", func() string { return strings.Repeat("<a>", 100_000) + strings.Repeat("</a>", 100_000) }, 64 * 3, 65, 0, 65, 40},
+	{"a million siblings", func() string { return "<a>" + strings.Repeat("<b/>", 1_000_000) + "</a>" }, 3 + 20_000*4, 20_001, 0, 2, 300},
+	{"100,000 attributes", func() string {
+		return "<a" + many(100_000, func(i int) string { return fmt.Sprintf(` a%d=""`, i) }) + "/>"
+	}, 1024, 1, 65, 1, 40},
+	{"100,000 namespace declarations", func() string {
+		return "<a" + many(100_000, func(i int) string { return fmt.Sprintf(` xmlns:n%d="urn:n"`, i) }) + "/>"
+	}, 2048, 1, 65, 1, 100},
+	{"100,000 namespace declarations, sixty at each depth", func() string {
+		return many(1_700, func(i int) string {
+			return "<a" + many(60, func(j int) string { return fmt.Sprintf(` xmlns:n%d="urn:n"`, 60*i+j) }) + ">"
+		})
+	}, 64 * 60 * 24, 65, 64 * 60, 65, 400},
+}
+
+// TestParse_StopsReadingFloodsAtItsLimits holds A25's bound of 20 ms of CPU by what there is to do in that time:
+// how far the parser comes, what it has kept by then and how often it has allocated. None of it depends on
+// the machine; BenchmarkParse_Floods has the time.
+func TestParse_StopsReadingFloodsAtItsLimits(t *testing.T) {
+	for _, f := range floods {
+		t.Run(f.name, func(t *testing.T) {
+			raw := []byte(f.doc())
+			p, err := newParser(raw, Limits{Bytes: 32 << 20}.withDefaults())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = p.document()
+			var syntax *SyntaxError
+			if !errors.As(err, &syntax) || syntax.Cause != TooLarge {
+				t.Fatalf("got %v", err)
+			}
+			if p.pos > f.bytes || p.nodes > f.nodes || p.attrs > f.attrs || p.depth > f.depth {
+				t.Errorf("read %d bytes, %d elements, %d attributes, %d deep; want at most %d, %d, %d, %d",
+					p.pos, p.nodes, p.attrs, p.depth, f.bytes, f.nodes, f.attrs, f.depth)
+			}
+			allocations := testing.AllocsPerRun(3, func() { _, err = Parse(raw, Limits{Bytes: 32 << 20}) })
+			if allocations > float64(f.own) {
+				t.Errorf("%v allocations, want at most %d", allocations, f.own)
+			}
+			t.Logf("%d bytes, %d elements, %d attributes, %d deep, %v allocations", p.pos, p.nodes, p.attrs, p.depth, allocations)
+		})
+	}
+}
+
+// BenchmarkParse_Floods says how long a refusal takes, for A25's 20 ms of CPU.
+func BenchmarkParse_Floods(b *testing.B) {
+	for _, f := range floods {
+		b.Run(f.name, func(b *testing.B) {
+			raw := []byte(f.doc())
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Parse(raw, Limits{Bytes: 32 << 20}); err == nil {
+					b.Fatal("the document was accepted")
+				}
+			}
+		})
+	}
+}
+
 // TestParse_TakesTheLargestDocumentCheaply has documents just inside the limits, made to cost most.
 func TestParse_TakesTheLargestDocumentCheaply(t *testing.T) {
 	const most = 16 << 20

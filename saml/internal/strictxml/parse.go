@@ -54,7 +54,15 @@ type identifier struct {
 // does not refuse, in UTF-8 with or without a byte order mark (ADFS writes one), and an XML
 // declaration at the very beginning. Raw is copied. The error is a *SyntaxError.
 func Parse(raw []byte, limits Limits) (*Element, error) {
-	limits = limits.withDefaults()
+	p, err := newParser(raw, limits.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return p.document()
+}
+
+// newParser refuses what needs no parsing to be refused.
+func newParser(raw []byte, limits Limits) (*parser, error) {
 	if len(raw) > limits.Bytes {
 		return nil, tooLarge(limits.Bytes, "more than %d bytes", limits.Bytes)
 	}
@@ -62,12 +70,12 @@ func Parse(raw []byte, limits Limits) (*Element, error) {
 		return nil, &SyntaxError{Offset: at, Reason: what}
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\uFEFF"))
-	p := parser{s: lineEnds(raw), limits: limits, doc: &document{}}
+	p := &parser{s: lineEnds(raw), limits: limits, doc: &document{}}
 	p.doc.text = p.s
 	p.doc.prefixes = append(make([]string, 0, 8), "", "xml")
 	p.bound = append(make([]string, 0, 8), "", XMLNamespace)
 	p.accepted = append(make([]string, 0, 8), "", "")
-	return p.document()
+	return p, nil
 }
 
 // lineEnds copies raw with CR LF and lone CR as LF (XML 1.0 section 2.11).
