@@ -19,8 +19,8 @@ type idpCommand struct {
 }
 
 func (idpCommand) Help() string {
-	return `Four that send what Okta's and Entra's send, each with a page of people and groups and buttons for
-what an administrator does. For provisioning, paste the base URL and the token of gatehouse
+	return `They send what the clients of Okta, Entra, OneLogin, JumpCloud, Google, PingOne and CyberArk
+send, each with a page of people and groups and buttons for what an administrator does. For provisioning, paste the base URL and the token of gatehouse
 scim-token rotate into one of them. For single sign-on, give its Sign-in page the connection's
 metadata URL and the connection its metadata; each person there has a tile.`
 }

@@ -61,7 +61,7 @@ const (
 
 	ClientSecretMade    Type = "scim_client.secret_made"
 	ClientSecretRevoked Type = "scim_client.secret_revoked"
-	ClientTrustMade     Type = "scim_client.trust_made" // an issuer may vouch for the client
+	ClientTrustMade     Type = "scim_client.trust_made"  // an issuer may vouch for the client
 	ClientTokenGiven    Type = "scim_client.token_given" // an access token, for a secret or an assertion
 	ClientRefused       Type = "scim_client.refused"     // at the token endpoint
 

@@ -21,6 +21,7 @@ type limiter struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
+	swept   time.Time
 }
 
 type bucket struct {
@@ -63,6 +64,22 @@ func (l *limiter) ask(key string, now time.Time, n float64) time.Duration {
 	return 0
 }
 
+// charge takes one token of key even where there is none, so that what comes next waits for it: for what is
+// part of something that was let in as a whole. The debt is a full bucket at the most.
+func (l *limiter) charge(key string, now time.Time) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[key]
+	if b == nil {
+		b = l.add(key, now)
+	}
+	l.fill(b, now)
+	b.level = max(b.level-1, -l.burst)
+}
+
 // fill adds what has come since. Requests at once come a little out of order, and that must not count
 // an instant twice; a clock that was put back by more begins anew from there.
 func (l *limiter) fill(b *bucket, now time.Time) {
@@ -76,12 +93,19 @@ func (l *limiter) fill(b *bucket, now time.Time) {
 	b.at = now
 }
 
+// sweepEvery is how often it is looked for buckets that need not be kept: strangers with ever new keys must not
+// make each of their requests cost a look at all.
+const sweepEvery = time.Second
+
 // add makes a bucket, full. Where there are too many, those that are full again need not be kept.
 func (l *limiter) add(key string, now time.Time) *bucket {
 	if len(l.buckets) >= maxBuckets {
-		for k, b := range l.buckets {
-			if l.fill(b, now); b.level >= l.burst {
-				delete(l.buckets, k)
+		if passed := now.Sub(l.swept); passed >= sweepEvery || passed < 0 {
+			l.swept = now
+			for k, b := range l.buckets {
+				if l.fill(b, now); b.level >= l.burst {
+					delete(l.buckets, k)
+				}
 			}
 		}
 		if len(l.buckets) >= maxBuckets {

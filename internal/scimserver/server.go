@@ -60,7 +60,7 @@ func New(o Options) *Server {
 		s.log = slog.Default()
 	}
 	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: []*scim.ResourceType{s.users, s.groups},
-		Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}}
+		Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}, Bulk: &scim.BulkLimits{}}
 	return s
 }
 
@@ -131,7 +131,7 @@ func coded(err error) error {
 		scim.TypeInvalidFilter: "filter_invalid", scim.TypeTooMany: "too_many", scim.TypeUniqueness: "already_exists",
 		scim.TypeMutability: "attribute_read_only", scim.TypeInvalidSyntax: "syntax_invalid", scim.TypeInvalidPath: "path_invalid",
 		scim.TypeNoTarget: "no_target", scim.TypeInvalidValue: "value_invalid", scim.TypeInvalidVers: "version_invalid", scim.TypeSensitive: "sensitive",
-		scim.TypeInvalidCursor: "cursor_invalid",
+		scim.TypeInvalidCursor: "cursor_invalid", scim.TypeExpiredCursor: "cursor_expired", scim.TypeInvalidCount: "count_invalid",
 	}[e.Type]
 	if code == "" {
 		code = map[int]string{
