@@ -343,6 +343,29 @@ func TestWhatGotNoAnswerIsSaidAgain(t *testing.T) {
 // atOnce are the clients that send without waiting for a cycle.
 func atOnce() []Kind { return slices.DeleteFunc(Kinds(), Kind.IsEntra) }
 
+// Okta's client brings somebody back in two requests. When only the first got through, they are back.
+func TestSomebodyWhoIsHalfBackCanBePutOutAgain(t *testing.T) {
+	const who = "ann.lee@acme.test"
+	p, f, _ := connected(t, Okta, Connection{Attempts: 1})
+	_, err := p.AssignEverybody(t.Context())
+	must(t, err)
+	must(t, p.Deactivate(t.Context(), who))
+	f.deny = func(r *http.Request) int {
+		if r.Method == http.MethodGet {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	if err := p.Reactivate(t.Context(), who); err == nil || !truthy(f.user(who)["active"]) {
+		t.Fatalf("the application has active=%v, and the client said %v", f.user(who)["active"], err)
+	}
+	f.deny = nil
+	must(t, p.Deactivate(t.Context(), who))
+	if truthy(f.user(who)["active"]) {
+		t.Error("they are still in the application")
+	}
+}
+
 func TestSomebodyWhoLeavesWhileTheirCreateIsInDoubtIsPutOut(t *testing.T) {
 	const who = "ann.lee@acme.test"
 	for _, kind := range atOnce() {

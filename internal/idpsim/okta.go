@@ -83,6 +83,8 @@ func (p *IdP) oktaRestore(ctx context.Context, x Person, active bool) error {
 		if err := p.oktaPatchActive(ctx, x, true); err != nil {
 			return err
 		}
+		// Whatever becomes of the profile: they are active there now.
+		p.noteApp(x.ID, func(a *AppUser) { a.Active = true })
 	}
 	what := oktaUpdate
 	if p.kind.usesPut() && !active {
