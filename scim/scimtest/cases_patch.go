@@ -12,9 +12,9 @@ const (
 	replaces = "RFC 7644 section 3.5.2.3"
 )
 
-// email is one address of a list.
+// email is one address of a list, which nobody else has.
 func (x *trial) email(kind, word string, primary bool) object {
-	o := object{"value": word + "-" + x.r.report.Prefix + "@" + x.domain(), "type": kind}
+	o := object{"value": x.name(word) + "@" + x.domain(), "type": kind}
 	if primary {
 		o["primary"] = true
 	}
@@ -83,8 +83,9 @@ func patchCases() []Case {
 		}},
 		{"patch.value-filter", "a value filter chooses what is replaced", replaces, can, func(x *trial) {
 			work, home := x.email("work", "work", true), x.email("home", "home", false)
-			a := x.patched(x.person("patch", "emails", []any{work, home}), op("replace", `emails[type eq "home"].value`, "changed@"+x.domain()))
-			want := []string{"changed@" + x.domain(), work["value"].(string)}
+			changed := x.name("changed") + "@" + x.domain()
+			a := x.patched(x.person("patch", "emails", []any{work, home}), op("replace", `emails[type eq "home"].value`, changed))
+			want := []string{changed, work["value"].(string)}
 			slices.Sort(want)
 			x.is(slices.Equal(texts(a.list("emails"), "value"), want), "the home address changed and the work address as it was", a)
 		}},

@@ -3,7 +3,6 @@ package scimtest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -138,14 +137,15 @@ func (p Probe) chosen() []Case {
 	return out
 }
 
+// ErrBaseURL is the error for a Probe whose BaseURL is none.
+var ErrBaseURL = errors.New("expected a base URL such as https://api.example.com/scim/v2, without a password and a query")
+
 // base checks the base URL and returns it without slashes at its end.
 func (p Probe) base() (string, error) {
 	u, err := url.Parse(p.BaseURL)
-	if err != nil {
-		return "", errors.New("the base URL cannot be read as one") // not err, which repeats what may hold a password
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("expected a base URL such as https://api.example.com/scim/v2, got one with scheme %q and host %q", u.Scheme, u.Host)
+	// The error of Parse repeats the URL, which may hold a password.
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", ErrBaseURL
 	}
 	return strings.TrimRight(p.BaseURL, "/"), nil
 }
