@@ -56,7 +56,7 @@ var eithers = map[string][]either{
 	"array for a single value": {posted(`"title":["x"]`), onUser(`{"op":"replace","path":"displayName","value":[{"value":"x"}]}`), onUser(`{"op":"replace","path":"name","value":[{"givenName":"x"}]}`)},
 	"single value for an array": {posted(`"emails":{"value":"a@acme.test"}`), onUser(`{"op":"add","path":"emails","value":{"value":"a@acme.test"}}`),
 		onGroup(`{"op":"add","path":"members","value":{"value":"{user}"}}`)},
-	"text for an object": {posted(`"emails":["a@acme.test"]`), onUser(`{"op":"add","path":"` + scim.URNEnterpriseUser + `:manager","value":"{other}"}`),
+	"text for an object": {posted(`"emails":["a@acme.test"]`), posted(`"emails":["",{"value":"a@acme.test"}]`), onUser(`{"op":"add","path":"` + scim.URNEnterpriseUser + `:manager","value":"{other}"}`),
 		onUser(`{"op":"replace","path":"` + scim.URNEnterpriseUser + `:manager","value":""}`), onGroup(`{"op":"add","path":"members","value":["{user}"]}`)},
 	"empty text for a number or an instant": nil, // no attribute of User and Group is one; see below
 	"forms of Entra's app roles":            {posted(`"roles":[{"value":"admin","displayName":"Admin"}]`), posted(`"roles":[{"value":"{\"value\":\"admin\"}"}]`)},
@@ -198,13 +198,13 @@ func TestStrict_RefusesUndefinedPathsAsItRefusesBodies(t *testing.T) {
 func TestStrict_OfAReplacedComplexAttributeKeepsWhatTheServerOwns(t *testing.T) {
 	t.Parallel()
 	user := scim.NewUserType()
-	stored := scim.Resource{"userName": "u", scim.URNEnterpriseUser: map[string]any{"manager": map[string]any{"value": "1", "displayName": "Boss"}}}
+	stored := scim.Resource{"userName": "u", "name": map[string]any{"givenName": "A"}, scim.URNEnterpriseUser: map[string]any{"manager": map[string]any{"value": "1", "displayName": "Boss"}}}
 	p, err := scim.ParsePatch(user, scim.Strict, "1", []byte(patchHead+`[{"op":"replace","path":"`+scim.URNEnterpriseUser+`:manager","value":{"value":"2"}},{"op":"replace","path":"name","value":{}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, _, err := p.Apply(stored)
-	if err != nil || got.String(scim.URNEnterpriseUser+":manager.value") != "2" || got.String(scim.URNEnterpriseUser+":manager.displayName") != "Boss" {
+	if err != nil || got["name"] != nil || got.String(scim.URNEnterpriseUser+":manager.value") != "2" || got.String(scim.URNEnterpriseUser+":manager.displayName") != "Boss" {
 		t.Errorf("%s, %v", got.AppendJSON(nil), err)
 	}
 }

@@ -73,7 +73,7 @@ func (b *backend) Get(ctx context.Context, t *scim.ResourceType, id string, want
 		if err != nil {
 			return nil, wire(err)
 		}
-		return fromGroup(&g)
+		return shownGroup(&g)
 	}
 	withGroups := showsGroups(want)
 	u, err := b.s.provision.GetUser(ctx, b.scope, id, withGroups)
