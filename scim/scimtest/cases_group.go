@@ -112,11 +112,5 @@ func memberCases() []Case {
 			x.refused(x.patch(g, op("add", "members", values(q)), op("replace", "id", "other")), http.StatusBadRequest)
 			x.members(g, p)
 		}},
-		{"member.deactivated", "deactivation leaves somebody in the group", theUser, can, func(x *trial) {
-			p := x.person("one")
-			g := x.group("kept", p)
-			x.done(x.patch(p, op("replace", "active", false)))
-			x.members(g, p)
-		}},
 	}
 }

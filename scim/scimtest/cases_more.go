@@ -13,10 +13,12 @@ func versionCases() []Case {
 	stale := func(id, title string, needs []feature, send func(x *trial, p person, old string) answer) Case {
 		return Case{id, title, section, needs, func(x *trial) {
 			p := x.person("version")
-			old := x.read(p).header.Get("ETag")
+			a := x.read(p)
+			old := a.str("meta", "version")
+			x.is(old != "", "a meta.version", a)
 			x.done(x.do(http.MethodPut, p.path, with(p.body, "displayName", "Newer")))
 			x.refused(send(x, p, old), http.StatusPreconditionFailed)
-			a := x.read(p)
+			a = x.read(p)
 			x.same(a, "displayName", a.str("displayName"), "Newer")
 		}}
 	}

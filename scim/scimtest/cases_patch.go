@@ -126,10 +126,10 @@ func patchCases() []Case {
 			a := x.patched(p, op("replace", "userName", next))
 			x.same(a, "userName", a.str("userName"), next)
 		}},
-		{"patch.no-op", "a change of nothing succeeds and leaves lastModified", patches, can, func(x *trial) {
+		{"patch.no-op", "add of what is there succeeds and leaves lastModified", adds, can, func(x *trial) {
 			p := x.person("patch")
 			before := x.read(p).str("meta", "lastModified")
-			a := x.patched(p, op("replace", "displayName", p.body["displayName"]))
+			a := x.patched(p, op("add", "displayName", p.body["displayName"]))
 			x.same(a, "meta.lastModified", a.str("meta", "lastModified"), before)
 		}},
 	}

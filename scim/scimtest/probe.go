@@ -50,10 +50,10 @@ const (
 
 // Result is one case and how it ended.
 type Result struct {
-	ID       string  `json:"id"`       // such as "create.location"
-	Title    string  `json:"title"`    // what a server does that passes
-	Section  string  `json:"section"`  // of the standard, such as "RFC 7644 section 3.3"
-	Outcome  Outcome `json:"outcome"`  //
+	ID       string  `json:"id"`      // such as "create.location"
+	Title    string  `json:"title"`   // what a server does that passes
+	Section  string  `json:"section"` // of the standard, such as "RFC 7644 section 3.3"
+	Outcome  Outcome `json:"outcome"`
 	Expected string  `json:"expected"` // of a failed case; of one that is not offered, what would offer it
 	Got      string  `json:"got"`      // of a failed case: the request and what came
 }

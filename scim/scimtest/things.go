@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// person is somebody the probe made.
+// person is somebody the probe made, or a group with its displayName as userName.
 type person struct {
 	id, path, userName string
 	body               object // as sent
