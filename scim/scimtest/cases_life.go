@@ -2,6 +2,7 @@ package scimtest
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -46,7 +47,13 @@ func createCases() []Case {
 			x.is(a.str("id") != "mine" && a.str("meta", "created") != "2001-01-01T00:00:00Z", "an id and times of the server's own", a)
 		}},
 		{"create.password", "a password is never returned", theUser, nil, func(x *trial) {
-			p, a := x.post(x.user("new", "password", "t1meMa$heen-"+x.r.report.Prefix))
+			u := x.user("new", "password", "t1meMa$heen-"+x.r.report.Prefix)
+			a := x.do(http.MethodPost, "/Users", u)
+			if a.status == http.StatusBadRequest { // one that it does not keep cannot come back
+				x.skip("a server that takes a password")
+			}
+			x.done(a)
+			p := person{path: "/Users/" + url.PathEscape(a.str("id"))}
 			x.is(a.at("password") == nil, "no password", a)
 			a = x.get(p.path, "attributes", "userName,password")
 			x.is(a.at("password") == nil, "no password, even where asked for", a)
