@@ -195,6 +195,15 @@ func TestStrict_RefusesUndefinedPathsAsItRefusesBodies(t *testing.T) {
 	}
 }
 
+func TestStrict_ReadsTheFilterOfAPathAsStrictlyAsAQuery(t *testing.T) {
+	t.Parallel()
+	e := onUser(`{"op":"replace","path":"emails[type eq work].value","value":"new@acme.test"}`)
+	s, ids := furnished(t, scim.Lenient)
+	s.do(t, e.method, ids.Replace(e.path), ids.Replace(e.body)).want(t, 200)
+	s, ids = furnished(t, scim.Strict)
+	s.do(t, e.method, ids.Replace(e.path), ids.Replace(e.body)).want(t, 400, scim.TypeInvalidPath)
+}
+
 func TestStrict_OfAReplacedComplexAttributeKeepsWhatTheServerOwns(t *testing.T) {
 	t.Parallel()
 	user := scim.NewUserType()
