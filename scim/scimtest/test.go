@@ -1,9 +1,22 @@
 package scimtest
 
-import "testing"
+import "context"
 
-// Test runs every case as a subtest. What the server does not offer is skipped, with what would offer it.
-func Test(t *testing.T, p Probe) {
+// T is what Test needs of a *testing.T. It is named here so that a program which uses Probe alone does not carry
+// the testing package.
+type T[Self any] interface {
+	Helper()
+	Context() context.Context
+	Cleanup(func())
+	Run(name string, fn func(Self)) bool
+	Skip(args ...any)
+	Fatal(args ...any)
+	Errorf(format string, args ...any)
+}
+
+// Test runs every case as a subtest of t, a *testing.T. What the server does not offer is skipped, with what would
+// offer it.
+func Test[Self T[Self]](t Self, p Probe) {
 	t.Helper()
 	r, err := p.start(t.Context())
 	if err != nil {
@@ -15,7 +28,7 @@ func Test(t *testing.T, p Probe) {
 		}
 	})
 	for _, c := range p.chosen() {
-		t.Run(c.ID, func(t *testing.T) {
+		t.Run(c.ID, func(t Self) {
 			result := r.perform(c)
 			if p.Each != nil {
 				p.Each(result)
