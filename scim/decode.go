@@ -5,7 +5,7 @@ import "strings"
 // Decode reads the body of a POST or PUT: canonical names, declared types, password and
 // read-only attributes dropped. What was dropped is told in warnings.
 //
-// In lenient mode data under an unknown URN is kept as it is: at most 10 such extensions of at most
+// What the modes make of the same body is in Tolerances. In lenient mode data under an unknown URN is kept as it is: at most 10 such extensions of at most
 // 100 simple values of at most 8 KiB. What is beyond that is dropped.
 //
 // null, "", [] and {} mean that there is no value. An explicit empty list of a row-level attribute
@@ -35,11 +35,29 @@ func (rd *reader) resource(o object) (Resource, error) {
 	}
 	r := make(Resource, len(o)+1)
 	for _, f := range o {
+		if rd.mode.strict() && isURN(f.name) {
+			if err := rd.checkURN(o, f.name); err != nil {
+				return nil, err
+			}
+		}
 		if err := rd.attribute(r, f); err != nil {
 			return nil, err
 		}
 	}
 	return r, rd.checkRequired(r)
+}
+
+// checkURN says in strict mode whether data may stand under a URN.
+func (rd *reader) checkURN(o object, urn string) error {
+	switch s := rd.t.space(urn); {
+	case s == nil:
+		return unknownSchema.refused("%s is not a schema of %s.", quote(urn), rd.t.Name)
+	case s.ext == "":
+		return coreUnderURN.refused("The attributes of %s must not stand under its URN.", rd.t.Name)
+	case !namesSchema(o, urn):
+		return unlistedSchema.refused("\"schemas\" must contain %s, whose data is in the body.", quote(urn))
+	}
+	return nil
 }
 
 // checkSchemas wants the core URN (RFC 7643 section 3). URNs that are unknown are told and no
@@ -57,6 +75,8 @@ func (rd *reader) checkSchemas(o object) error {
 			return bad(TypeInvalidSyntax, "\"schemas\" must be an array of strings; received %s in it.", describe(e))
 		}
 		switch s := rd.t.space(urn); {
+		case s == nil && rd.mode.strict():
+			return unknownSchema.refused("%s is not a schema of %s.", quote(urn), rd.t.Name)
 		case s == nil:
 			if _, used := o.get(urn); used {
 				continue // what becomes of its data is told where that is read
@@ -120,10 +140,15 @@ func (rd *reader) extension(r Resource, f field) error {
 // topLevel reads one attribute of a schema into its map.
 func (rd *reader) topLevel(into map[string]any, a *Attribute, f field, urn string) error {
 	switch {
+	case a == nil && rd.mode.strict():
+		return undefinedAttribute.refused("%s has no attribute %s.", rd.t.Name, quote(AttrPath{URN: urn, Name: f.name}.String()))
 	case a == nil:
 		rd.warn("%s was dropped: %s has no such attribute.", quote(AttrPath{URN: urn, Name: f.name}.String()), rd.t.Name)
 		return nil
 	case a.sealed():
+		if assignedJSON(f.value) && rd.mode.strict() {
+			return unstoredAttribute.refused("%s cannot be set: it is not stored.", quote(a.Name))
+		}
 		if assignedJSON(f.value) {
 			rd.warn("%s was dropped: it is not stored.", quote(a.Name))
 		}

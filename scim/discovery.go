@@ -50,6 +50,7 @@ type configJSON struct {
 	Sort                  supported              `json:"sort"`
 	ETag                  supported              `json:"etag"`
 	Pagination            *paginationJSON        `json:"pagination,omitempty"`
+	Conformant            bool                   `json:"interopProfileConformant,omitempty"`
 	AuthenticationSchemes []AuthenticationScheme `json:"authenticationSchemes"`
 	Meta                  metaJSON               `json:"meta"`
 }
@@ -95,7 +96,7 @@ type attributeJSON struct {
 	MultiValued     bool            `json:"multiValued"`
 	Description     string          `json:"description,omitempty"`
 	Required        bool            `json:"required"`
-	CanonicalValues []string        `json:"canonicalValues,omitempty"`
+	CanonicalValues *[]string       `json:"canonicalValues,omitempty"`
 	CaseExact       bool            `json:"caseExact"`
 	Mutability      Mutability      `json:"mutability"`
 	Returned        Returned        `json:"returned"`
@@ -113,16 +114,16 @@ type listJSON struct {
 }
 
 // discovery answers the three endpoints of RFC 7644 section 4. rest is the path below them.
-func (h *Handler) discovery(endpoint string, rest []string) (any, error) {
+func (h *Handler) discovery(endpoint string, rest []string, mode Mode) (any, error) {
 	switch endpoint {
 	case "serviceproviderconfig":
 		if len(rest) == 0 {
-			return h.serviceProviderConfig(), nil
+			return h.serviceProviderConfig(mode), nil
 		}
 	case "resourcetypes":
 		return pick(h.resourceTypes(), rest)
 	case "schemas":
-		return pick(h.schemas(), rest)
+		return pick(h.schemas(mode), rest)
 	}
 	return nil, Errorf(http.StatusNotFound, "", "There is nothing at this path.")
 }
@@ -150,7 +151,7 @@ func pick(all []identified, rest []string) (any, error) {
 	return nil, Errorf(http.StatusNotFound, "", "There is no %s here.", quote(rest[0]))
 }
 
-func (h *Handler) serviceProviderConfig() configJSON {
+func (h *Handler) serviceProviderConfig(mode Mode) configJSON {
 	c := configJSON{
 		Schemas:               []string{URNServiceProviderConfig},
 		DocumentationURI:      h.DocumentationURI,
@@ -164,7 +165,7 @@ func (h *Handler) serviceProviderConfig() configJSON {
 		c.Bulk.Supported, c.Bulk.MaxOperations, c.Bulk.MaxPayloadSize = true, h.Bulk.operations(), h.Bulk.payload()
 	}
 	if !h.HideNewerKeys {
-		c.Pagination = h.pagination()
+		c.Pagination, c.Conformant = h.pagination(), mode.strict()
 	}
 	if c.AuthenticationSchemes == nil {
 		c.AuthenticationSchemes = bearerScheme()
@@ -199,7 +200,7 @@ func (h *Handler) resourceTypes() []identified {
 
 // schemas lists the schemas of all types, each once, and the three that describe discovery
 // itself: scim2-tester looks for them by name.
-func (h *Handler) schemas() []identified {
+func (h *Handler) schemas(mode Mode) []identified {
 	var list []*Schema
 	for _, t := range h.Types {
 		list = append(list, t.Schema)
@@ -209,14 +210,14 @@ func (h *Handler) schemas() []identified {
 	}
 	seen := map[string]bool{}
 	var all []identified
-	for _, s := range append(list, metaSchemas(!h.HideNewerKeys)...) {
+	for _, s := range append(list, metaSchemas(!h.HideNewerKeys, mode)...) {
 		if seen[s.ID] {
 			continue
 		}
 		seen[s.ID] = true
 		all = append(all, identified{s.ID, schemaJSON{
 			Schemas: []string{URNSchema}, ID: s.ID, Name: s.Name, Description: s.Description,
-			Attributes: publish(s.Attributes),
+			Attributes: publish(s.Attributes, mode),
 			Meta:       metaJSON{"Schema", h.renderer().base + "/Schemas/" + s.ID},
 		}})
 	}
@@ -224,8 +225,9 @@ func (h *Handler) schemas() []identified {
 }
 
 // publish spells the standard's defaults out. Attributes that are never stored are left out:
-// Google builds its mapping page from what it reads here.
-func publish(list []*Attribute) []attributeJSON {
+// Google builds its mapping page from what it reads here. The profile of strict mode wants canonicalValues of
+// each "type" of a list's values: where there are none, the empty list that RFC 7643 section 8.7.1 prints.
+func publish(list []*Attribute, mode Mode) []attributeJSON {
 	out := make([]attributeJSON, 0, len(list))
 	for _, a := range list {
 		if a.sealed() {
@@ -233,11 +235,20 @@ func publish(list []*Attribute) []attributeJSON {
 		}
 		out = append(out, attributeJSON{
 			Name: a.Name, Type: or(a.Type, String), MultiValued: a.MultiValued, Description: a.Description,
-			Required: a.Required, CanonicalValues: a.CanonicalValues, CaseExact: a.Exact(),
+			Required: a.Required, CaseExact: a.Exact(),
 			Mutability: or(a.Mutability, ReadWrite), Returned: or(a.Returned, ReturnedDefault),
 			Uniqueness: or(a.Uniqueness, UniqueNone), ReferenceTypes: a.ReferenceTypes,
-			SubAttributes: publish(a.SubAttributes),
+			SubAttributes: publish(a.SubAttributes, mode),
 		})
+		last := &out[len(out)-1]
+		if len(a.CanonicalValues) > 0 {
+			last.CanonicalValues = &a.CanonicalValues
+		}
+		for i := range last.SubAttributes {
+			if sub := &last.SubAttributes[i]; sub.Name == "type" && a.MultiValued && sub.CanonicalValues == nil && mode.strict() {
+				sub.CanonicalValues = &[]string{}
+			}
+		}
 	}
 	return out
 }

@@ -18,7 +18,7 @@
 // Backend knows. The engine never puts a request's Host or X-Forwarded-* into an answer, never
 // passes a password on, and never treats what it did not understand as done: an operation that
 // makes no sense is an Error that names it. The exceptions are the drops that lenient mode allows,
-// and each of them is a warning (see Warnings).
+// and each of them is a warning (see Warnings). Strict mode knows none; Tolerances lists what differs.
 //
 // Data of an extension that a type does not know is not among the drops: lenient mode keeps simple
 // values under their URN, within limits, for Entra sends a customer's own attributes so and a PATCH

@@ -211,6 +211,9 @@ func (p *filterParser) valuePath(s scanned) (Filter, error) {
 	if p.peek() != '.' {
 		return ValuePath{path, f}, nil
 	}
+	if p.scope.mode.strict() {
+		return nil, filterSub.refused("The filter is not valid: nothing was expected behind the bracket of %s.", quote(path.String()))
+	}
 	p.at++
 	inner := filterParser{text: p.text, at: p.at, scope: scope{t: p.scope.t, parent: s.attr}, depth: p.depth, terms: p.terms}
 	last, err := inner.term()
@@ -282,11 +285,28 @@ func (p *filterParser) compare(s scanned, op CompareOp) (Filter, error) {
 		}
 		path.Sub = leaf.Name
 	}
+	if p.scope.mode.strict() {
+		if err := strictOperand(leaf, path, raw, bare); err != nil {
+			return nil, err
+		}
+	}
 	v, why := operand(leaf, op, raw, bare)
 	if why != "" {
 		return nil, bad(TypeInvalidFilter, "The filter is not valid: %s %s.", quote(path.String()+" "+string(op)), why)
 	}
 	return Compare{path, op, v}, nil
+}
+
+// strictOperand wants a value in the notation of JSON.
+func strictOperand(a *Attribute, path AttrPath, raw any, bare string) error {
+	text, isText := raw.(string)
+	switch {
+	case a.Type == Boolean && (isText || bare != lowerASCII(bare)):
+		return filterBoolean.refused("The filter is not valid: %s needs true or false and got %s.", quote(path.String()), quote(text+bare))
+	case bare != "" && a.Type != Boolean && a.Type != Integer && a.Type != Decimal && a.Type != DateTime:
+		return unquotedText.refused("The filter is not valid: %s needs a value in double quotes and got %s.", quote(path.String()), quote(bare))
+	}
+	return nil
 }
 
 // value reads a comparison value. bare is its text when it was not in quotes.

@@ -26,7 +26,7 @@ type Handler struct {
 	Prefix string
 	// Types are served in this order; put User first, Microsoft's collection expects it.
 	Types []*ResourceType
-	// Mode is how much deviation from the standard is accepted.
+	// Mode is how much deviation from the standard is accepted, where the Backend is no ModeBackend.
 	Mode Mode
 	// MaxBody limits a request's body in bytes; 0 means DefaultMaxBody.
 	MaxBody int64
@@ -122,14 +122,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt route, x *Exc
 		if _, given, _ := parameter(query, "filter", ""); given {
 			return answer{}, Errorf(http.StatusForbidden, "", "The discovery endpoints take no filter.")
 		}
-		v, err := h.discovery(rt.endpoint, rt.rest)
+		v, err := h.discovery(rt.endpoint, rt.rest, h.modeFor(x.Backend))
 		if err != nil {
 			return answer{}, err
 		}
 		body, err := marshal(v)
 		return answer{status: http.StatusOK, body: body}, err
 	}
-	e := exchange{h: h, w: w, r: r, x: x, t: rt.t, id: rt.id, query: query}
+	e := exchange{h: h, w: w, r: r, x: x, t: rt.t, id: rt.id, query: query, mode: h.modeFor(x.Backend)}
 	switch rt.kind {
 	case routeCollection:
 		return e.collection()

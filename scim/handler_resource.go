@@ -15,6 +15,7 @@ type exchange struct {
 	t     *ResourceType
 	id    string
 	query url.Values
+	mode  Mode
 }
 
 func (e *exchange) collection() (answer, error) {
@@ -60,11 +61,23 @@ func (e *exchange) replace() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if e.mode.strict() {
+		noRows(e.t, r)
+	}
 	stored, err := e.x.Backend.Replace(e.context(p), e.t, e.id, r)
 	if err != nil {
 		return answer{}, err
 	}
 	return e.show(http.StatusOK, stored, p), nil
+}
+
+// noRows gives row-level attributes that r does not name an explicit empty list, which clears them.
+func noRows(t *ResourceType, r Resource) {
+	for _, a := range t.Schema.Attributes {
+		if _, given := r[a.Name]; a.RowLevel && !given {
+			r[a.Name] = []any{}
+		}
+	}
 }
 
 // document reads the body of a POST or PUT and what the answer is to show.
@@ -77,7 +90,7 @@ func (e *exchange) document() (Resource, Projection, error) {
 	if err != nil {
 		return nil, p, err
 	}
-	r, warnings, err := Decode(e.t, e.h.Mode, body)
+	r, warnings, err := Decode(e.t, e.mode, body)
 	e.x.Warnings = warnings
 	return r, p, err
 }
@@ -92,7 +105,7 @@ func (e *exchange) patch() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	p, err := ParsePatch(e.t, e.h.Mode, e.id, body)
+	p, err := ParsePatch(e.t, e.mode, e.id, body)
 	if err != nil {
 		return answer{}, err
 	}
@@ -152,7 +165,7 @@ func (e *exchange) list() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	q, matches, err := l.queryFor(e.t, e.h.Mode)
+	q, matches, err := l.queryFor(e.t, e.mode)
 	if err != nil {
 		return answer{}, err
 	}

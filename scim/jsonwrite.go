@@ -72,6 +72,8 @@ func appendPlain(b []byte, v any) []byte {
 			b = appendPlain(b, e)
 		}
 		return append(b, ']')
+	case Rows:
+		return appendPlain(b, v.list())
 	case object:
 		b = append(b, '{')
 		for i, f := range v {

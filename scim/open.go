@@ -94,7 +94,8 @@ func (t *ResourceType) splitOpen(path string) (p AttrPath, ok bool) {
 func (c scope) scanOpen(text string) (s scanned, why string) {
 	path := untilDelimiter(text)
 	p, ok := c.t.splitOpen(path)
-	if !ok || c.mode != Lenient {
+	if !ok || c.mode.strict() {
+		s.unknown = true
 		return s, quote(path) + " names no schema of " + c.t.Name
 	}
 	s.path, s.n, s.open = p, len(path), true
@@ -156,7 +157,7 @@ func (t *ResourceType) openURNs(r Resource) []string {
 func (rd *reader) openExtension(r Resource, f field) {
 	o, isObject := f.value.(object)
 	switch {
-	case !rd.t.opens(f.name) || rd.mode != Lenient:
+	case !rd.t.opens(f.name):
 		rd.warn("%s was dropped: it is not a schema of %s.", quote(f.name), rd.t.Name)
 		return
 	case !assignedJSON(f.value):

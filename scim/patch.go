@@ -73,7 +73,8 @@ type Patch struct {
 	// Projection says what the body will show.
 	Projection Projection
 
-	t *ResourceType
+	t    *ResourceType
+	mode Mode
 }
 
 // Touches reports whether an attribute operation changes the attribute or something inside.
@@ -129,13 +130,16 @@ func parsePath(t *ResourceType, mode Mode, text string) (Path, scanned, error) {
 		return invalid("it is not UTF-8")
 	}
 	s, why := scope{t: t, mode: mode}.scan(text)
+	if why != "" && s.unknown && mode.strict() {
+		return Path{}, scanned{}, undefinedInPatch.refused("The path %s is not valid: %s.", quote(text), why)
+	}
 	if why != "" {
 		return invalid(why)
 	}
 	path := Path{AttrPath: s.path}
 	rest := text[s.n:]
 	if strings.HasPrefix(rest, "[") && s.attr != nil {
-		p := filterParser{text: text, at: s.n, scope: scope{t: t}, depth: maxFilterDepth, terms: maxPathTerms}
+		p := filterParser{text: text, at: s.n, scope: scope{t: t, mode: mode}, depth: maxFilterDepth, terms: maxPathTerms}
 		f, err := p.brackets(s)
 		if err != nil {
 			return invalid(err.(*Error).Detail)
@@ -143,7 +147,10 @@ func parsePath(t *ResourceType, mode Mode, text string) (Path, scanned, error) {
 		path.Filter, rest = f, text[p.at:]
 		if strings.HasPrefix(rest, ".") {
 			name := attrName(rest[1:])
-			if s.sub = s.attr.Sub(name); s.sub == nil {
+			if s.sub = s.attr.Sub(name); s.sub == nil && name != "" && mode.strict() {
+				return Path{}, scanned{}, undefinedInPatch.refused("The path %s is not valid: %s is not an attribute of %s.", quote(text), quote(name), s.attr.Name)
+			}
+			if s.sub == nil {
 				return invalid(quote(name) + " is not an attribute of " + s.attr.Name)
 			}
 			path.Sub, rest = s.sub.Name, rest[1+len(name):]

@@ -29,13 +29,14 @@ func weigh(list []any) int {
 //
 // A replace whose value filter selects nothing is 400 noTarget, except that with a
 // sub-attribute, as in emails[type eq "work"].value, the element is created from the filter's
-// equality terms: Entra relies on it. Source: RFC 7644 section 3.5.2.
+// equality terms: Entra relies on it. A Patch that was parsed in strict mode differs as Tolerances
+// says. Source: RFC 7644 section 3.5.2.
 func (p Patch) Apply(r Resource) (next Resource, changed bool, err error) {
 	next = r.Clone()
 	if next == nil {
 		next = Resource{}
 	}
-	ap := applier{t: p.t, visits: maxPatchVisits}
+	ap := applier{t: p.t, mode: p.mode, visits: maxPatchVisits}
 	for _, op := range p.Ops {
 		if err := ap.apply(next, op); err != nil {
 			return nil, false, err
@@ -46,6 +47,7 @@ func (p Patch) Apply(r Resource) (next Resource, changed bool, err error) {
 
 type applier struct {
 	t      *ResourceType
+	mode   Mode
 	visits int
 }
 
@@ -72,7 +74,7 @@ func (ap *applier) apply(r Resource, op Op) error {
 	if a.MultiValued {
 		err = ap.multi(container, a, op)
 	} else {
-		err = applySingle(container, a, op)
+		err = ap.single(container, a, op)
 	}
 	if urn != "" {
 		put(r, urn, container)
@@ -101,7 +103,7 @@ func empty(v any) bool {
 	return false
 }
 
-func applySingle(m map[string]any, a *Attribute, op Op) error {
+func (ap *applier) single(m map[string]any, a *Attribute, op Op) error {
 	if op.Path.Sub == "" && !a.isComplex() {
 		return assign(m, a, op.Value)
 	}
@@ -113,12 +115,25 @@ func applySingle(m map[string]any, a *Attribute, op Op) error {
 		parent = map[string]any{}
 	} else if a.Mutability == Immutable {
 		return immutable(op.Path)
+	} else if ap.mode.strict() && op.Kind == Replace && op.Path.Sub == "" {
+		parent = serverOwned(a, parent)
 	}
 	if err := mergeInto(parent, a, op); err != nil {
 		return err
 	}
 	put(m, a.Name, parent)
 	return nil
+}
+
+// serverOwned is what stays of a complex value that is replaced as a whole.
+func serverOwned(a *Attribute, m map[string]any) map[string]any {
+	kept := map[string]any{}
+	for _, sub := range a.SubAttributes {
+		if v := m[sub.Name]; v != nil && sub.Mutability == ReadOnly {
+			kept[sub.Name] = v
+		}
+	}
+	return kept
 }
 
 // assign sets a simple attribute, nil to unassign it.
@@ -161,7 +176,7 @@ func (ap *applier) multi(m map[string]any, a *Attribute, op Op) error {
 		list, err = ap.filtered(list, a, op)
 	case op.Path.Sub != "":
 		ap.visits -= len(list)
-		list, err = everyElement(list, a, op)
+		list, err = ap.everyElement(list, a, op)
 	case op.Kind == Remove && op.Value == nil:
 		list = nil
 	case op.Kind == Remove:
@@ -189,7 +204,10 @@ func (ap *applier) multi(m map[string]any, a *Attribute, op Op) error {
 
 // everyElement applies attr.sub on a list: a removal to all elements, a value only where there is
 // exactly one, since the standard does not say which it would mean.
-func everyElement(list []any, a *Attribute, op Op) ([]any, error) {
+func (ap *applier) everyElement(list []any, a *Attribute, op Op) ([]any, error) {
+	if op.Kind != Remove && ap.mode.strict() {
+		return nil, subOfList.refused("%s selects no single value. Use %s[type eq \"...\"].%s.", quote(op.Path.String()), a.Name, op.Path.Sub)
+	}
 	if op.Kind != Remove && len(list) != 1 {
 		return nil, bad(TypeInvalidPath, "%s selects no single value: there are %d. Use %s[type eq \"...\"].%s.", quote(op.Path.String()), len(list), a.Name, op.Path.Sub)
 	}
@@ -219,6 +237,9 @@ func (ap *applier) filtered(list []any, a *Attribute, op Op) ([]any, error) {
 	if ap.visits < 0 {
 		return list, nil
 	}
+	if ap.mode.strict() && matches(list, a, op.Path.Filter) > 1 {
+		return nil, severalMatches.refused("%s selects several values; one operation changes one.", quote(op.Path.String()))
+	}
 	if op.Kind == Remove && op.Path.Sub == "" {
 		kept := list[:0]
 		for _, e := range list {
@@ -247,10 +268,24 @@ func (ap *applier) filtered(list []any, a *Attribute, op Op) ([]any, error) {
 	case op.Kind == Remove:
 		return dropVoid(list, a), nil
 	case first < 0:
+		if op.Kind == Replace && ap.mode.strict() {
+			return nil, replaceCreates.refused("%s selects no value.", quote(op.Path.String()))
+		}
 		return create(list, a, op)
 	}
 	leadPrimary(list, first, op)
 	return dropVoid(list, a), nil
+}
+
+// matches counts the elements that f selects.
+func matches(list []any, a *Attribute, f Filter) int {
+	n := 0
+	for _, e := range list {
+		if matchElement(a, f, e) {
+			n++
+		}
+	}
+	return n
 }
 
 func countTerms(f Filter) int {

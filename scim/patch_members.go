@@ -21,7 +21,10 @@ func (pr *patchReader) member(q request) error {
 	case q.value == nil:
 		return bad(TypeInvalidValue, "%s of %s needs a list; received null. An empty list empties it.", q.kind, at)
 	}
-	ids, err := rowIDs(q.value, at)
+	if q.kind == Remove && pr.mode.strict() {
+		return removeValues.refused("A remove takes no value; select what is to go by a path such as %s[value eq \"...\"].", at)
+	}
+	ids, err := pr.rowIDs(q.at.attr, q.value, at)
 	if err != nil {
 		return err
 	}
@@ -38,8 +41,14 @@ func (pr *patchReader) selectedMember(q request) error {
 	if !ok {
 		return bad(TypeInvalidPath, "%s can only be selected by value, as in %s[value eq \"...\"].", q.path.Name, q.path.Name)
 	}
+	if len(ids) > 1 && pr.mode.strict() {
+		return severalMatches.refused("%s selects several values; one operation changes one.", quote(q.path.String()))
+	}
 	if q.at.sub != nil {
 		if name := q.at.sub.Name; name == "display" {
+			if pr.mode.strict() {
+				return memberDisplay.refused("%s is read-only.", quote(q.path.Name+"."+name))
+			}
 			pr.warn("%s was ignored: it belongs to the server.", quote(q.path.String()))
 			return nil
 		}
@@ -48,7 +57,7 @@ func (pr *patchReader) selectedMember(q request) error {
 	kind := MemberRemove
 	if q.kind != Remove {
 		kind = MemberAdd
-		if err := sameMember(q, ids); err != nil {
+		if err := pr.sameMember(q, ids); err != nil {
 			return err
 		}
 	}
@@ -57,7 +66,7 @@ func (pr *patchReader) selectedMember(q request) error {
 }
 
 // sameMember refuses a value that says another id than the filter that selects it.
-func sameMember(q request, ids []string) error {
+func (pr *patchReader) sameMember(q request, ids []string) error {
 	if !assignedJSON(q.value) {
 		return nil
 	}
@@ -66,7 +75,7 @@ func sameMember(q request, ids []string) error {
 			return nil
 		}
 	}
-	got, err := rowIDs(q.value, q.path.Name)
+	got, err := pr.rowIDs(q.at.attr, q.value, q.path.Name)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ const maxPatchOps = 1000
 // result is validated completely: every path exists, every value has its type, nothing
 // read-only is touched.
 //
-// In lenient mode it accepts capitalised operations, values without a path whose keys are paths
+// What the modes make of the same body is in Tolerances. In lenient mode it accepts capitalised operations, values without a path whose keys are paths
 // (Entra with aadOptscim062020), booleans as words, values wrapped in arrays, a remove with a list
 // of values, and no operations at all. A password is dropped with a warning. A path under the URN of
 // an unknown extension sets or unsets a simple value there, with the limits of Decode.
@@ -21,7 +21,7 @@ func ParsePatch(t *ResourceType, mode Mode, id string, body []byte) (Patch, erro
 	if err != nil {
 		return Patch{}, err
 	}
-	operations, err := patchOperations(o)
+	operations, err := patchOperations(o, mode)
 	if err != nil {
 		return Patch{}, err
 	}
@@ -31,11 +31,12 @@ func ParsePatch(t *ResourceType, mode Mode, id string, body []byte) (Patch, erro
 			return Patch{}, err
 		}
 	}
+	pr.out.mode = mode
 	pr.out.t, pr.out.Warnings, pr.out.Return = t, pr.warnings, !t.PatchNoContent
 	return pr.out, nil
 }
 
-func patchOperations(o object) ([]any, error) {
+func patchOperations(o object, mode Mode) ([]any, error) {
 	if !namesSchema(o, URNPatchOp) {
 		return nil, bad(TypeInvalidSyntax, "\"schemas\" must contain %s.", quote(URNPatchOp))
 	}
@@ -43,6 +44,9 @@ func patchOperations(o object) ([]any, error) {
 	operations, isList := v.([]any)
 	if !ok || !isList {
 		return nil, bad(TypeInvalidSyntax, "\"Operations\" must be an array.")
+	}
+	if len(operations) == 0 && mode.strict() {
+		return nil, noOperations.refused("\"Operations\" must have one operation at least.")
 	}
 	if len(operations) > maxPatchOps {
 		return nil, Errorf(http.StatusRequestEntityTooLarge, "", "The request has %d operations; at most %d are accepted.", len(operations), maxPatchOps)
@@ -84,6 +88,9 @@ func (pr *patchReader) operation(v any, number int) error {
 	}
 	if path != "" {
 		return pr.target(kind, path, value, given, false)
+	}
+	if pr.mode.strict() {
+		return noPath.refused("Operation %d needs a path.", number)
 	}
 	if kind == Remove {
 		return bad(TypeNoTarget, "Operation %d: remove needs a path.", number)
@@ -161,8 +168,14 @@ func (pr *patchReader) perform(q request) error {
 		return pr.wholeExtension(q)
 	}
 	if a.sealed() || sub != nil && sub.sealed() {
+		if pr.mode.strict() {
+			return unstoredAttribute.refused("%s cannot be set: it is not stored.", quote(q.path.AttrPath.String()))
+		}
 		pr.warn("%s was dropped: it is not stored.", quote(q.path.AttrPath.String()))
 		return nil
+	}
+	if pr.mode.strict() && q.kind != Remove && q.path.Filter != nil && sub == nil && a.isComplex() {
+		return elementPath.refused("The path %s must end in a sub-attribute.", quote(q.path.String()))
 	}
 	if a.RowLevel {
 		return pr.member(q)
@@ -185,6 +198,9 @@ func (pr *patchReader) perform(q request) error {
 
 // wholeExtension expands the bare URN of an extension into its attributes.
 func (pr *patchReader) wholeExtension(q request) error {
+	if pr.mode.strict() {
+		return extensionPath.refused("%s names a schema; an attribute was expected after it.", quote(q.path.URN))
+	}
 	if q.kind == Remove {
 		for _, a := range pr.t.space(q.path.URN).attrs {
 			if a.Required || a.Permanent {
@@ -199,7 +215,7 @@ func (pr *patchReader) wholeExtension(q request) error {
 		return bad(TypeInvalidValue, "%s must be an object; received %s.", quote(q.path.URN), describe(q.value))
 	}
 	for _, f := range o {
-		if pr.mode == Lenient && equalFoldASCII(f.name, "schemas") {
+		if equalFoldASCII(f.name, "schemas") {
 			continue // scim2-models repeats the URN inside the extension
 		}
 		if err := pr.target(q.kind, q.path.URN+":"+f.name, f.value, true, true); err != nil {
@@ -211,6 +227,9 @@ func (pr *patchReader) wholeExtension(q request) error {
 
 func (pr *patchReader) remove(q request) error {
 	a := q.at.attr
+	if !q.element && q.value != nil && pr.mode.strict() {
+		return removeValues.refused("A remove takes no value; select what is to go from %s by a filter in the path.", quote(q.path.String()))
+	}
 	if q.element || q.value == nil || q.value == "" {
 		return pr.unassign(q)
 	}
@@ -262,7 +281,8 @@ func (pr *patchReader) set(q request) error {
 		return bad(TypeInvalidValue, "%s must have a value; received %s.", quote(q.path.AttrPath.String()), describe(q.value))
 	}
 	if q.element && q.at.sub == nil && q.at.attr.isComplex() {
-		if o, ok := q.value.(object); ok && len(o) == 0 {
+		replaces := pr.mode.strict() && q.kind == Replace && q.path.Filter == nil
+		if o, ok := q.value.(object); ok && len(o) == 0 && !replaces {
 			return nil // merging nothing changes nothing
 		}
 	}
@@ -287,6 +307,9 @@ func (pr *patchReader) operand(q request) (any, error) {
 	if list, ok := v.([]any); ok {
 		if len(list) > 1 {
 			return nil, bad(TypeInvalidValue, "%s takes one value; received %s.", quote(at), describe(v))
+		}
+		if len(list) == 1 && pr.mode.strict() {
+			return nil, arrayForOne.refused("%s takes one value without an array; received %s.", quote(at), describe(v))
 		}
 		if v = nil; len(list) == 1 {
 			v = unwrap(a, list[0])

@@ -39,7 +39,9 @@ type scanned struct {
 	attr *Attribute // the top-level attribute, nil for a bare extension URN
 	sub  *Attribute // the sub-attribute, or nil
 	n    int        // bytes taken
-	open bool       // of an extension that the type does not know; attr is nil for its bare URN
+	// unknown says of what could not be read that it is well-formed and names nothing that there is.
+	unknown bool
+	open    bool // of an extension that the type does not know; attr is nil for its bare URN
 }
 
 // leaf is the attribute that holds the value.
@@ -83,6 +85,7 @@ func (c scope) scan(text string) (s scanned, why string) {
 		s.attr = attrs[lowerASCII(name)]
 	}
 	if s.attr == nil {
+		s.unknown = true
 		return s, quote(text[:s.n]) + " is not an attribute of " + c.owner()
 	}
 	s.path.Name = s.attr.Name
@@ -105,6 +108,7 @@ func (s scanned) scanSub(text string, c scope) (scanned, string) {
 		s.sub = s.attr.Sub(name)
 	}
 	if s.sub == nil {
+		s.unknown = name != ""
 		return s, quote(text[:s.n+1+len(name)]) + " is not an attribute of " + c.owner()
 	}
 	s.path.Sub = s.sub.Name

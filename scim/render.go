@@ -150,6 +150,8 @@ func (w renderer) value(b []byte, p Projection, subs subset, a *Attribute, v any
 		return append(b, v...), true
 	case []any:
 		return w.list(b, p, subs, a, v), true
+	case Rows:
+		return w.rows(b, p, subs, a, v), true
 	case map[string]any:
 		return w.complex(b, p, subs, a, v)
 	}

@@ -112,6 +112,12 @@ func (r Resource) Values(name string) []Value {
 // Members returns the ids in "members" and whether the resource names members at all: a PUT
 // without them leaves a group's members alone, a PUT with an empty list empties it.
 func (r Resource) Members() (ids []string, present bool) {
+	if rows, ok := r["members"].(Rows); ok {
+		for i := range rows {
+			ids = append(ids, rows[i].Value)
+		}
+		return ids, true
+	}
 	list, present := r["members"].([]any)
 	for _, v := range list {
 		if m, ok := v.(map[string]any); ok {

@@ -32,7 +32,7 @@ func (e *exchange) listAll() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	parts, err := e.h.partsOf(l)
+	parts, err := e.h.partsOf(l, e.mode)
 	if err != nil {
 		return answer{}, err
 	}
@@ -62,7 +62,7 @@ func (e *exchange) listAll() (answer, error) {
 }
 
 // partsOf reads the parameters for every type. An attribute that no type has is an error.
-func (h *Handler) partsOf(l listing) ([]*rootPart, error) {
+func (h *Handler) partsOf(l listing, mode Mode) ([]*rootPart, error) {
 	var parts []*rootPart
 	var refused error // of sortBy
 	sorted := l.sortBy == ""
@@ -70,7 +70,7 @@ func (h *Handler) partsOf(l listing) ([]*rootPart, error) {
 		p := &rootPart{t: t, q: l.Query, matches: true}
 		var err error
 		if l.filters {
-			if p.q.Filter, p.matches, err = parseFilterAcross(t, h.Types, h.Mode, l.filter); err != nil {
+			if p.q.Filter, p.matches, err = parseFilterAcross(t, h.Types, mode, l.filter); err != nil {
 				return nil, err
 			}
 		}

@@ -1,8 +1,8 @@
 package scim
 
 // metaSchemas describe the discovery objects themselves (RFC 7643 section 8.7.2), with newer what later documents
-// have added to them.
-func metaSchemas(newer bool) []*Schema {
+// have added to them, which depends on the mode.
+func metaSchemas(newer bool, mode Mode) []*Schema {
 	list := []*Schema{
 		{ID: URNServiceProviderConfig, Name: "ServiceProviderConfig", Description: "What the service provider supports", Attributes: serverSide([]*Attribute{
 			{Name: "documentationUri", Type: Reference, ReferenceTypes: []string{"external"}},
@@ -41,6 +41,9 @@ func metaSchemas(newer bool) []*Schema {
 	}
 	if newer {
 		list[0].Attributes = append(list[0].Attributes, pagination())
+		if mode.strict() {
+			list[0].Attributes = append(list[0].Attributes, serverSide([]*Attribute{{Name: "interopProfileConformant", Type: Boolean}})...)
+		}
 	}
 	return list
 }

@@ -23,7 +23,7 @@ func (e *exchange) search() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if e.query, err = searchParameters(o); err != nil {
+	if e.query, err = searchParameters(o, e.mode); err != nil {
 		return answer{}, err
 	}
 	if e.t == nil {
@@ -34,7 +34,7 @@ func (e *exchange) search() (answer, error) {
 
 // searchParameters turns a search's body into the parameters of a list, so that both are read by the same
 // code. Unknown members are ignored, as unknown parameters are.
-func searchParameters(o object) (url.Values, error) {
+func searchParameters(o object, mode Mode) (url.Values, error) {
 	if !namesSchema(o, URNSearchRequest) {
 		return nil, bad(TypeInvalidSyntax, "\"schemas\" must contain %s.", quote(URNSearchRequest))
 	}
@@ -49,9 +49,9 @@ func searchParameters(o object) (url.Values, error) {
 		case "count":
 			err = searchNumber(v, "count", f.value)
 		case "attributes":
-			err = searchNames(v, "attributes", f.value)
+			err = searchNames(v, "attributes", f.value, mode)
 		case "excludedattributes":
-			err = searchNames(v, "excludedAttributes", f.value)
+			err = searchNames(v, "excludedAttributes", f.value, mode)
 		}
 		if err != nil {
 			return nil, err
@@ -101,11 +101,14 @@ func searchNumber(v url.Values, name string, value any) error {
 	return nil
 }
 
-// searchNames sets attribute names: an array, or the comma list of a URL.
-func searchNames(v url.Values, name string, value any) error {
+// searchNames sets attribute names: an array, or in lenient mode the comma list of a URL.
+func searchNames(v url.Values, name string, value any, mode Mode) error {
 	switch names := value.(type) {
 	case nil:
 	case string:
+		if mode.strict() {
+			return searchNameList.refused("%q must be an array of attribute names; received %s.", name, describe(value))
+		}
 		v.Set(name, names)
 	case []any:
 		for _, n := range names {

@@ -8,13 +8,6 @@ import (
 	"time"
 )
 
-// Mode says how much deviation from the standard is accepted.
-type Mode int
-
-// Lenient accepts what Okta, Entra, OneLogin and others really send, and reports what it dropped
-// as warnings. It is the zero value. A strict mode will stand beside it.
-const Lenient Mode = 0
-
 // maxValues is how many elements a multi-valued attribute may have, row-level ones aside. PATCH
 // filters visit all of them, so a list without a limit would make requests cost more than
 // their size.
@@ -52,7 +45,7 @@ func (rd *reader) value(a *Attribute, v any, at string) (any, error) {
 		return nil, nil
 	}
 	if a.RowLevel {
-		return rd.rows(v, at)
+		return rd.rows(a, v, at)
 	}
 	if a.MultiValued {
 		return rd.list(a, v, at)
@@ -64,9 +57,16 @@ func (rd *reader) value(a *Attribute, v any, at string) (any, error) {
 		if len(list) == 0 {
 			return nil, nil
 		}
+		if rd.mode.strict() {
+			return nil, notOne(at, a, v)
+		}
 		v = unwrap(a, list[0])
 	}
 	return rd.single(a, v, at)
+}
+
+func notOne(at string, a *Attribute, got any) error {
+	return arrayForOne.refused("%s must be %s; received %s.", at, a.kind(), describe(got))
 }
 
 // unwrap opens the element of a one-element array. Entra wraps a group's displayName so, older
@@ -92,7 +92,13 @@ func (rd *reader) single(a *Attribute, v any, at string) (any, error) {
 		return m, err
 	}
 	if v == "" && a.Type != Boolean {
+		if rd.mode.strict() && (a.Type == Integer || a.Type == Decimal || a.Type == DateTime) {
+			return nil, emptyText.refused("%s must be %s; received empty text. null means that there is no value.", at, a.kind())
+		}
 		return nil, nil
+	}
+	if _, text := v.(string); text && a.Type == Boolean && rd.mode.strict() {
+		return nil, booleanText.refused("%s must be true or false; received %s.", at, describe(v))
 	}
 	return scalar(a, v, at)
 }
@@ -172,6 +178,9 @@ func (rd *reader) complex(a *Attribute, v any, at string, merge bool) (map[strin
 	if !ok {
 		// Entra sends manager as a bare id, other clients e-mail addresses as bare strings.
 		s, isString := v.(string)
+		if isString && rd.mode.strict() {
+			return nil, textForObject.refused("%s must be an object; received %s.", at, describe(v))
+		}
 		if sub := a.Sub("value"); isString && sub != nil {
 			if s == "" {
 				return nil, nil
@@ -182,6 +191,9 @@ func (rd *reader) complex(a *Attribute, v any, at string, merge bool) (map[strin
 		}
 	}
 	if a.Name == "roles" || a.Name == "entitlements" {
+		if err := rd.refuseAppRole(o, at); err != nil {
+			return nil, err
+		}
 		o = appRole(o)
 	}
 	m := make(map[string]any, len(o))
@@ -196,6 +208,8 @@ func (rd *reader) complex(a *Attribute, v any, at string, merge bool) (map[strin
 func (rd *reader) subAttribute(a *Attribute, f field, at string, into map[string]any, merge bool) error {
 	sub := a.Sub(f.name)
 	switch {
+	case sub == nil && rd.mode.strict():
+		return undefinedAttribute.refused("%s is not an attribute of %s.", quote(f.name), at)
 	case sub == nil && rd.patch:
 		return bad(TypeInvalidPath, "%s is not an attribute of %s.", quote(f.name), at)
 	case sub == nil:
@@ -208,6 +222,8 @@ func (rd *reader) subAttribute(a *Attribute, f field, at string, into map[string
 			rd.warn("%s was dropped: it is read-only.", quote(at+"."+sub.Name))
 		}
 		return nil
+	case sub.sealed() && rd.mode.strict():
+		return unstoredAttribute.refused("%s cannot be set: it is not stored.", quote(at+"."+sub.Name))
 	case sub.sealed():
 		rd.warn("%s was dropped: it is not stored.", quote(at+"."+sub.Name))
 		return nil
@@ -244,6 +260,26 @@ func appRole(o object) object {
 	return out
 }
 
+// refuseAppRole refuses in strict mode what appRole would read.
+func (rd *reader) refuseAppRole(o object, at string) error {
+	if !rd.mode.strict() {
+		return nil
+	}
+	for _, f := range o {
+		text, isText := f.value.(string)
+		if equalFoldASCII(f.name, "displayName") {
+			return appRoles.refused("%s is not an attribute of %s; \"display\" is.", quote(f.name), at)
+		}
+		if !isText || !equalFoldASCII(f.name, "value") || !strings.HasPrefix(text, "{") {
+			continue
+		}
+		if _, err := decodeObject([]byte(text)); err == nil {
+			return appRoles.refused("The value of %s must not be an object as JSON text.", at)
+		}
+	}
+	return nil
+}
+
 // nestedRole takes value and display out of the nested object, where o does not say them itself.
 func nestedRole(inner, o object) object {
 	var out object
@@ -262,6 +298,9 @@ func nestedRole(inner, o object) object {
 func (rd *reader) list(a *Attribute, v any, at string) (any, error) {
 	elems, ok := v.([]any)
 	if !ok {
+		if rd.mode.strict() {
+			return nil, notArray(at, v)
+		}
 		elems = []any{v}
 	}
 	if len(elems) > maxValues {
@@ -269,7 +308,7 @@ func (rd *reader) list(a *Attribute, v any, at string) (any, error) {
 	}
 	out := make([]any, 0, len(elems))
 	for _, e := range elems {
-		if e == nil || e == "" {
+		if e == nil || e == "" && !(rd.mode.strict() && a.isComplex()) {
 			continue
 		}
 		v, err := rd.single(a, e, at)
@@ -277,6 +316,9 @@ func (rd *reader) list(a *Attribute, v any, at string) (any, error) {
 			return nil, err
 		}
 		if !rd.selecting && a.isComplex() && void(a, v) {
+			if rd.mode.strict() {
+				return nil, typeAlone.refused("A value of %s says nothing but its type; received %s.", at, describe(e))
+			}
 			if rd.patch {
 				return nil, bad(TypeInvalidValue, "A value of %s says nothing but its type; received %s.", at, describe(e))
 			}
@@ -288,8 +330,14 @@ func (rd *reader) list(a *Attribute, v any, at string) (any, error) {
 	if len(out) == 0 {
 		return nil, nil
 	}
-	rd.onePrimary(out, at)
+	if err := rd.onePrimary(out, at); err != nil {
+		return nil, err
+	}
 	return out, nil
+}
+
+func notArray(at string, got any) error {
+	return oneForArray.refused("%s must be an array; received %s.", at, describe(got))
 }
 
 // void reports an element in which nothing but type and primary is assigned, although a could
@@ -316,12 +364,15 @@ func void(a *Attribute, elem any) bool {
 }
 
 // onePrimary keeps the first primary element of a list (RFC 7643 section 2.4 allows one).
-func (rd *reader) onePrimary(list []any, at string) {
+func (rd *reader) onePrimary(list []any, at string) error {
 	found := false
 	for _, e := range list {
 		m, ok := e.(map[string]any)
 		if !ok || m["primary"] != true {
 			continue
+		}
+		if found && rd.mode.strict() {
+			return twoPrimaries.refused("%s has two primary values; at most one is possible.", at)
 		}
 		if found {
 			m["primary"] = false
@@ -329,12 +380,13 @@ func (rd *reader) onePrimary(list []any, at string) {
 		}
 		found = true
 	}
+	return nil
 }
 
 // rows reads the elements of a row-level attribute: the ids alone, each once. Everything else
 // in them belongs to the server. An empty list stays an empty list, null is no list.
-func (rd *reader) rows(v any, at string) (any, error) {
-	ids, err := rowIDs(v, at)
+func (rd *reader) rows(a *Attribute, v any, at string) (any, error) {
+	ids, err := rd.rowIDs(a, v, at)
 	if err != nil {
 		return nil, err
 	}
@@ -345,14 +397,22 @@ func (rd *reader) rows(v any, at string) (any, error) {
 	return out, nil
 }
 
-func rowIDs(v any, at string) ([]string, error) {
+func (rd *reader) rowIDs(a *Attribute, v any, at string) ([]string, error) {
 	elems, ok := v.([]any)
 	if !ok {
+		if rd.mode.strict() {
+			return nil, notArray(at, v)
+		}
 		elems = []any{v}
 	}
 	ids := make([]string, 0, len(elems))
 	seen := make(map[string]bool, len(elems))
 	for _, e := range elems {
+		if rd.mode.strict() {
+			if err := strictRow(a, e, at); err != nil {
+				return nil, err
+			}
+		}
 		id, ok := e.(string)
 		if o, isObject := e.(object); isObject {
 			v, _ := o.get("value")
@@ -367,6 +427,20 @@ func rowIDs(v any, at string) ([]string, error) {
 		}
 	}
 	return ids, nil
+}
+
+// strictRow wants an object that has no attributes but those of a.
+func strictRow(a *Attribute, e any, at string) error {
+	o, ok := e.(object)
+	if !ok {
+		return textForObject.refused("Each of %s must be an object; received %s.", at, describe(e))
+	}
+	for _, f := range o {
+		if a.Sub(f.name) == nil {
+			return undefinedAttribute.refused("%s is not an attribute of %s.", quote(f.name), at)
+		}
+	}
+	return nil
 }
 
 // assignedJSON reports a decoded value with content.

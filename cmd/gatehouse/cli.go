@@ -28,6 +28,7 @@ type commandLine struct {
 	Connection connectionCommand `cmd:"" help:"SSO connections of a workspace."`
 	SCIMToken  scimTokenCommand  `cmd:"" name:"scim-token" help:"Credentials of an IdP's provisioning client."`
 	SCIMSecret scimSecretCommand `cmd:"" name:"scim-secret" help:"Secrets of an IdP's OAuth client for provisioning."`
+	SCIM       scimCommand       `cmd:"" name:"scim" help:"Check a SCIM server, this one or any other."`
 	Member     memberCommand     `cmd:"" help:"People of a workspace."`
 	Session    sessionCommand    `cmd:"" help:"Signed-in browsers, and one-time sign-in links."`
 	Owner      ownerCommand      `cmd:"" help:"Ways in for an owner."`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
@@ -65,7 +66,7 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		r.Body = sent
 	}
 	b := &backend{s: s, r: r, sent: sent, began: now, scope: provision.Scope{Workspace: holder.Workspace, Directory: holder.Directory,
-		Actor: directoryParty(holder)}}
+		Actor: directoryParty(holder)}, mode: modeOf(holder)}
 	web.Add(r.Context(), "workspace", holder.Slug)
 	web.Add(r.Context(), "directory", holder.Directory)
 	if !holder.RevokedAt.IsZero() {
@@ -100,6 +101,13 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 
 func directoryParty(h *store.TokenHolder) audit.Party {
 	return audit.Party{Kind: "directory", ID: h.Directory, Name: h.Name}
+}
+
+func modeOf(h *store.TokenHolder) scim.Mode {
+	if directory.Mode(h.Mode) == directory.ModeStrict {
+		return scim.Strict
+	}
+	return scim.Lenient
 }
 
 // patience asks after the token anew while a body is still coming in: one that was replaced meanwhile is dead

@@ -21,9 +21,13 @@ type backend struct {
 	scope   provision.Scope
 	results int  // resources returned, for the request log
 	listed  bool // it is a read, whatever its method
+	mode    scim.Mode
 }
 
-var _ scim.Backend = (*backend)(nil)
+var _ scim.ModeBackend = (*backend)(nil)
+
+// Mode is what the directory's administrator chose.
+func (b *backend) Mode() scim.Mode { return b.mode }
 
 // acting is the scope with what was sent, for the event of a change, and with the condition that it is made under.
 func (b *backend) acting(ctx context.Context) provision.Scope {
@@ -69,7 +73,7 @@ func (b *backend) Get(ctx context.Context, t *scim.ResourceType, id string, want
 		if err != nil {
 			return nil, wire(err)
 		}
-		return fromGroup(&g)
+		return shownGroup(&g)
 	}
 	withGroups := showsGroups(want)
 	u, err := b.s.provision.GetUser(ctx, b.scope, id, withGroups)

@@ -162,6 +162,20 @@ func toGroup(r scim.Resource) provision.GroupForm {
 	return provision.GroupForm{DisplayName: r.String("displayName"), ExternalID: r.String("externalId"), Document: document(r, columns)}
 }
 
+// shownGroup is fromGroup for an answer alone, in which a member is a row and no map.
+func shownGroup(g *provision.Group) (scim.Resource, error) {
+	r, err := fromGroup(&provision.Group{Group: g.Group})
+	if err != nil || len(g.Members) == 0 {
+		return r, err
+	}
+	rows := make(scim.Rows, len(g.Members))
+	for i, m := range g.Members {
+		rows[i] = scim.Row{Value: m.User, Display: m.Name, Type: "User"}
+	}
+	r["members"] = rows
+	return r, nil
+}
+
 // fromGroup is the group that a directory is shown.
 func fromGroup(g *provision.Group) (scim.Resource, error) {
 	r, err := scim.Parse([]byte(g.Document))

@@ -56,8 +56,8 @@ func drawFile(t *rapid.T, slug string) string {
 	if some("directories?") {
 		b.WriteString("directories:\n")
 		for i := range rapid.IntRange(1, 3).Draw(t, "directories") {
-			fmt.Fprintf(&b, "  - {name: 'dir %d', connection: %s, enabled: %v, policy: {group_loss: %s, invite_on_create: %s}}\n", i,
-				rapid.SampledFrom([]string{"con0", "''"}).Draw(t, "connection"), some("enabled"),
+			fmt.Fprintf(&b, "  - {name: 'dir %d', connection: %s, enabled: %v, mode: %s, policy: {group_loss: %s, invite_on_create: %s}}\n", i,
+				rapid.SampledFrom([]string{"con0", "''"}).Draw(t, "connection"), some("enabled"), rapid.SampledFrom([]string{"lenient", "strict"}).Draw(t, "mode"),
 				rapid.SampledFrom([]string{"keep", "deactivate", "inherit"}).Draw(t, "loss"), rapid.SampledFrom([]string{"yes", "no", "inherit"}).Draw(t, "invite"))
 		}
 	}

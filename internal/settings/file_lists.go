@@ -173,11 +173,7 @@ func (r *reader) directories(n *yaml.Node) *[]directoryPart {
 		d.name, _ = r.named(parts, path, n.Line, first)
 		d.connection = r.textOrNone(parts["connection"], path+".connection")
 		d.enabled = r.optionalBool(parts["enabled"], path+".enabled")
-		if n := parts["mode"]; n != nil && n.Value == string(directory.ModeStrict) {
-			r.add(n.Line, "not available in this version: %s.mode: strict", path)
-		} else {
-			d.mode = oneOf(r, n, path+".mode", directory.ModeLenient)
-		}
+		d.mode = oneOf(r, parts["mode"], path+".mode", directory.ModeLenient, directory.ModeStrict)
 		if n := parts["policy"]; n != nil {
 			d.override = r.override(n, path+".policy")
 		}

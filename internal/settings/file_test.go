@@ -63,7 +63,6 @@ func TestParseFile_RefusesByNameWhatHasNoBehaviourYet(t *testing.T) {
 	for _, key := range []string{"issuer", "client_id", "client_secret_env"} {
 		wantMistake(t, "workspace: a\nconnections:\n  - {name: c, provider: okta, protocol: saml, "+key+": x}\n", "line 3: not available in this version: connections[0]."+key)
 	}
-	wantMistake(t, "workspace: a\ndirectories: [{name: d, mode: strict}]\n", "line 2: not available in this version: directories[0].mode: strict")
 }
 
 func TestParseFile_RefusesWhatIsNotAPlainFile(t *testing.T) {
