@@ -343,6 +343,33 @@ func TestWhatGotNoAnswerIsSaidAgain(t *testing.T) {
 // atOnce are the clients that send without waiting for a cycle.
 func atOnce() []Kind { return slices.DeleteFunc(Kinds(), Kind.IsEntra) }
 
+// A change that goes without an answer again and again is one change.
+func TestMembersInDoubtSeveralTimesAreToldOnce(t *testing.T) {
+	p, f, _ := connected(t, JumpCloud, Connection{Attempts: 1})
+	_, err := p.AssignEverybody(t.Context())
+	must(t, err)
+	const who, group = "ann.lee@acme.test", "Omniflow-Supervisors"
+	must(t, p.AddMembers(t.Context(), group, who))
+	f.silent(func(r *http.Request) bool { return r.Method == http.MethodPatch })
+	for range 3 {
+		if p.RemoveMembers(t.Context(), group, who) == nil || p.AddMembers(t.Context(), group, who) == nil {
+			t.Fatal("a change that got no answer was taken for carried out")
+		}
+	}
+	f.silent(nil)
+	must(t, p.AddMembers(t.Context(), group, who))
+	for _, g := range p.State().Groups {
+		if unique := len(setOf(g.App.Members)); g.Name == group && unique != len(g.App.Members) {
+			t.Errorf("%d members are noted, %d of them different", len(g.App.Members), unique)
+		}
+	}
+	for _, e := range p.Trace().Last(1) {
+		if n := strings.Count(e.RequestBody, `"value":"`); n != 1 {
+			t.Errorf("%d values were sent for one person: %s", n, e.RequestBody)
+		}
+	}
+}
+
 // Okta's client brings somebody back in two requests. When only the first got through, they are back.
 func TestSomebodyWhoIsHalfBackCanBePutOutAgain(t *testing.T) {
 	const who = "ann.lee@acme.test"

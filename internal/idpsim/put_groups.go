@@ -106,8 +106,10 @@ func (p *IdP) putMemberChanges(g Group) (add, remove []member) {
 	for _, m := range p.known(g.App.doubtful, false) {
 		switch {
 		case has[m.id] && !adding[m.id]:
+			adding[m.id] = true
 			add = append(add, p.known([]string{m.id}, true)...)
 		case !has[m.id] && !removing[m.id]:
+			removing[m.id] = true
 			remove = append(remove, m)
 		}
 	}
