@@ -54,7 +54,7 @@ func (b *tab) picture(name string) {
 	guides := os.Getenv("GATEHOUSE_PICTURES")
 	kept := flag.Lookup("test.artifacts").Value.String() == "true"
 	for _, width := range []int64{wide, narrow} {
-		b.do("look at "+name, chromedp.EmulateViewport(width, tall))
+		b.do("look at "+name, chromedp.EmulateViewport(width, tall), chromedp.Evaluate[chromedp.Void](`window.scrollTo(0, 0)`))
 		for _, wrong := range valueOf(b, "examine "+name, chromedp.Evaluate[[]string](sound)) {
 			b.t.Errorf("%s, %d px wide: %s", name, width, wrong)
 		}
