@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store/pgtest"
 )
 
@@ -82,6 +84,7 @@ func runStories(t *testing.T, dir string, setup func(*testscript.Env)) {
 			"maybe":     maybeServe,
 			"field":     fieldOfStdout,
 			"http":      doHTTP,
+			"session":   sessionCookie,
 			"noneofit":  noneOfIt,
 			"exitcode":  exitCode,
 			"listening": listening,
@@ -280,6 +283,21 @@ func doHTTP(ts *testscript.TestScript, _ bool, args []string) {
 	text, err := io.ReadAll(resp.Body)
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d\n%s\n", resp.StatusCode, text)
+}
+
+// session VAR URL: set VAR to the session token that the story's browser now holds for URL.
+func sessionCookie(ts *testscript.TestScript, _ bool, args []string) {
+	u, err := url.Parse(args[1])
+	ts.Check(err)
+	if jar := processesOf(ts).jar; jar != nil {
+		for _, c := range jar.Cookies(u) {
+			if strings.HasPrefix(c.Value, session.TokenPrefix) {
+				ts.Setenv(args[0], c.Value)
+				return
+			}
+		}
+	}
+	ts.Fatalf("no session for %s", args[1])
 }
 
 // noneofit DIR TEXT..: no file below DIR holds any of the texts.
