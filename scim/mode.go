@@ -55,7 +55,8 @@ func Tolerances() []Tolerance { return append([]Tolerance(nil), tolerances[:]...
 type tolerance int
 
 const (
-	undefinedAttribute tolerance = iota
+	absentSchemas tolerance = iota
+	undefinedAttribute
 	unknownSchema
 	unlistedSchema
 	coreUnderURN
@@ -100,6 +101,10 @@ const (
 
 // tolerances is never written to.
 var tolerances = [countTolerances]Tolerance{
+	absentSchemas: {"body that does not name its schema",
+		"Without \"schemas\", or with those of SCIM 1, it is read as what its endpoint holds, with a warning; but not without userName, or displayName of a group. \"schemas\" that names another kind of resource is refused.",
+		"The request is refused.",
+		TypeInvalidSyntax, "OneLogin, whose administrators write the body; " + byRFC7643 + " section 3"},
 	undefinedAttribute: {"undefined attribute",
 		"It is dropped, with a warning.", "The request is refused.",
 		TypeInvalidSyntax, "Most clients send more than a server publishes; " + byProfile},

@@ -42,6 +42,10 @@ func asked(filter string) either {
 // eithers has requests for each entry of the table: accepted in lenient mode, and in strict mode refused as the
 // entry says.
 var eithers = map[string][]either{
+	"body that does not name its schema": {{method: "POST", path: "/Users", body: `{"userName":"new"}`}, {method: "PUT", path: "/Users/{user}", body: `{"schemas":[],"userName":"ann"}`},
+		{method: "PUT", path: "/Users/{user}", body: `{"schemas":["urn:scim:schemas:core:2.0","urn:scim:schemas:extension:enterprise:2.0"],"userName":"ann"}`},
+		{method: "POST", path: "/Users", body: `{"schemas":["urn:scim:schemas:core:1.0"],"userName":"new"}`}, {method: "POST", path: "/Groups", body: `{"displayName":"g2"}`},
+		{method: "POST", path: "/Users", body: `{"schemas":["` + scim.URNUser + `","urn:scim:schemas:core:1.0"],"userName":"new"}`}},
 	"undefined attribute": {posted(`"shoeSize":7`), posted(`"name":{"givenName":"A","shoe":"x"}`), posted(`"emails":[{"value":"a@acme.test","shoe":"x"}]`),
 		{method: "PUT", path: "/Users/{user}", body: `{userHead}"userName":"ann","shoeSize":7}`},
 		{method: "POST", path: "/Groups", body: `{groupHead}"displayName":"g2","members":[{"value":"{user}","shoe":"x"}]}`},
