@@ -419,7 +419,9 @@ func knownMembers(tx *store.Tx, directoryID string, change membership) (map[stri
 		return nil, err
 	}
 	for _, id := range change.add {
-		if _, ok := known[id]; !ok && !groups[id] {
+		_, person := known[id]
+		_, group := groups[id]
+		if !person && !group {
 			return nil, errs.Invalid("member_unknown",
 				"members: expected ids of users or groups of this directory, received %q, which is none. Assign the person to the application first; nothing was changed.", id)
 		}
@@ -427,8 +429,8 @@ func knownMembers(tx *store.Tx, directoryID string, change membership) (map[stri
 	return known, nil
 }
 
-// knownGroups says which of ids are groups of the directory.
-func knownGroups(tx *store.Tx, directoryID string, ids []string) (map[string]bool, error) {
+// knownGroups returns those of ids that are groups of the directory.
+func knownGroups(tx *store.Tx, directoryID string, ids []string) (map[string]string, error) {
 	var asked []string
 	for _, id := range ids {
 		if isGroup(id) {
@@ -438,12 +440,7 @@ func knownGroups(tx *store.Tx, directoryID string, ids []string) (map[string]boo
 	if asked == nil {
 		return nil, nil
 	}
-	known := make(map[string]bool, len(asked))
-	list, err := tx.KnownGroups(directoryID, asked)
-	for _, id := range list {
-		known[id] = true
-	}
-	return known, err
+	return tx.KnownGroups(directoryID, asked)
 }
 
 func values(known map[string]string) []string {

@@ -145,11 +145,18 @@ func (tx *Tx) SetMappedRole(group, role string) {
 	tx.later(`UPDATE grp SET mapped_role = $3 WHERE workspace_id = $1 AND id = $2`, tx.workspace, group, role)
 }
 
-// KnownGroups returns, of ids, those that are groups of a directory.
-func (tx *Tx) KnownGroups(directoryID string, ids []string) (known []string, err error) {
-	err = eachChunk(ids, func(part []string) error {
+// KnownGroups returns, of ids, those that are groups of a directory, with the name of each.
+func (tx *Tx) KnownGroups(directoryID string, ids []string) (map[string]string, error) {
+	known := make(map[string]string, len(ids))
+	// The directory is bound as in KnownSCIMUsers.
+	err := eachChunk(ids, func(part []string) error {
 		list, args := in(3, part)
-		return tx.each(collect(&known), `SELECT id FROM grp WHERE workspace_id = $1 AND directory_id || '' = $2 AND id IN (`+list+`)`,
+		return tx.each(func(r Rows) error {
+			var id, name string
+			err := r.Scan(&id, &name)
+			known[id] = name
+			return err
+		}, `SELECT id, display_name FROM grp WHERE workspace_id = $1 AND directory_id || '' = $2 AND id IN (`+list+`)`,
 			append([]any{tx.workspace, directoryID}, args...)...)
 	})
 	return known, err
