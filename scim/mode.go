@@ -82,6 +82,7 @@ const (
 	removeValues
 	memberDisplay
 	unquotedText
+	tightWords
 	filterBoolean
 	filterSub
 	searchNameList
@@ -183,6 +184,9 @@ var tolerances = [countTolerances]Tolerance{
 	unquotedText: {"unquoted text in a filter",
 		"A bare word is a string, for eq, ne, co, sw and ew.", "The request is refused.",
 		TypeInvalidFilter, "Microsoft's documents print it; " + byRFC7644 + " section 3.4.2.2"},
+	tightWords: {"and, or without a space on each side",
+		"A quote or a bracket does in place of the space.", "The request is refused.",
+		TypeInvalidFilter, "Filters that administrators write by hand; " + byRFC7644 + " section 3.4.2.2, the grammar of filters"},
 	filterBoolean: {"boolean as text in a filter",
 		"\"True\" and True are booleans.", "Only true and false are.",
 		TypeInvalidFilter, "Entra; " + byRFC7644 + " section 3.4.2.2"},

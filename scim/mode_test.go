@@ -95,6 +95,7 @@ var eithers = map[string][]either{
 	"remove with a list of values":                  {onGroup(`{"op":"remove","path":"members","value":[{"value":"{user}"}]}`), onUser(`{"op":"remove","path":"emails","value":[{"value":"ann@acme.test"}]}`)},
 	"display of a member":                           {onGroup(`{"op":"replace","path":"members[value eq \"{user}\"].display","value":"x"}`)},
 	"unquoted text in a filter":                     {asked(`userName eq ann`), asked(`emails[type eq work]`), asked(`externalId eq 7`)},
+	"and, or without a space on each side":          {asked(`(userName pr)and (title pr)`), asked(`userName eq "a"or title pr`), asked(`userName pr and(title pr)`)},
 	"boolean as text in a filter":                   {asked(`active eq "True"`), asked(`active eq True`), asked(`emails[primary eq "true"]`)},
 	"sub-attribute behind a value path in a filter": {asked(`emails[type eq "work"].value eq "ann@acme.test"`)},
 	"attribute names as one text in a search":       {{method: "POST", path: "/Users/.search", body: `{"schemas":["` + scim.URNSearchRequest + `"],"attributes":"userName,title"}`}},
