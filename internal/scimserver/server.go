@@ -48,6 +48,7 @@ type Server struct {
 	groups    *scim.ResourceType
 	handler   *scim.Handler
 	limits    *limits
+	walks     walks
 	keySets   keySets
 	tokenURL  string // of the token endpoint: what assertions are addressed to
 }
