@@ -5,10 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"sync"
-	"time"
 
-	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -31,7 +28,7 @@ func (s *Service) ReadGroup(ctx context.Context, scope Scope, id string) (g Grou
 	if err != nil || len(g.Members) <= MemberPage {
 		return g, nil, err
 	}
-	leave, err := s.readings.enter(ctx, scope.Directory)
+	leave, err := s.readings.Enter(ctx, scope.Directory, maxReadings)
 	if err != nil {
 		return g, nil, err
 	}
@@ -120,56 +117,4 @@ func (s *Service) memberPages(ctx context.Context, scope Scope, id string) iter.
 
 // A reading of a large group holds a connection for as long as its client takes. There is room for few, so that
 // clients that are slow cannot take the connections of those who ask whether a session lives.
-const (
-	maxReadings = 3                // at once, one of each directory
-	roomWait    = 10 * time.Second // for room
-)
-
-// readings is the room for the readings of large groups. Its zero value is empty.
-type readings struct {
-	mu      sync.Mutex
-	reading map[string]bool // directories
-	left    chan struct{}   // closed when there is room again
-}
-
-// enter waits until a directory may read. leave is called once.
-func (r *readings) enter(ctx context.Context, directory string) (leave func(), err error) {
-	waited, cancel := context.WithTimeout(ctx, roomWait)
-	defer cancel()
-	for {
-		left, ok := r.try(directory)
-		if ok {
-			return func() { r.leave(directory) }, nil
-		}
-		select {
-		case <-left:
-		case <-waited.Done():
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, errs.Unavailable("busy", "Other large groups are being read. Try again, or ask without members.")
-		}
-	}
-}
-
-// try enters where there is room, and else returns what is closed when that may have changed.
-func (r *readings) try(directory string) (left <-chan struct{}, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.reading == nil {
-		r.reading, r.left = map[string]bool{}, make(chan struct{})
-	}
-	if r.reading[directory] || len(r.reading) >= maxReadings {
-		return r.left, false
-	}
-	r.reading[directory] = true
-	return nil, true
-}
-
-func (r *readings) leave(directory string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.reading, directory)
-	close(r.left)
-	r.left = make(chan struct{})
-}
+const maxReadings = 3

@@ -17,7 +17,7 @@ type Service struct {
 	// Mail says that mail can be sent: a fresh member is told by an invitation where policy says so.
 	Mail bool
 
-	readings readings
+	readings Room
 }
 
 // Scope is on whose behalf something is done.
