@@ -10,7 +10,7 @@ import (
 )
 
 // MemberPage is how many members of a group are held at once.
-const MemberPage = 2000
+const MemberPage = 1000
 
 // ReadGroup returns a directory's group with its members, all of one moment. Where these are more than MemberPage
 // they are not in the Group: rest reads them, all of them, on a view of the database that stays open until the
