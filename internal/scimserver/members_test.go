@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/store/storetest"
 )
 
 // full makes a group and puts people into it, past the protocol.
@@ -200,4 +201,32 @@ func TestManySlowReaders_LeaveConnectionsToTheOthers(t *testing.T) {
 			<-done
 		}
 	})
+}
+
+func TestALargeGroup_IsNotReadWhereItsMembersAreNotAskedFor(t *testing.T) {
+	for name, open := range map[string]func(testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := &asked{Driver: open(t)}
+			h := newHouse(t, storetest.Open(t, a, nil))
+			w := h.workspace("acme", "default", nil)
+			people := w.crowd(provision.MemberPage + 2)
+			id := w.full("Everybody", people[1:])
+			before := a.reads
+			add := patch(`{"op":"add","path":"members","value":[{"value":"` + people[0] + `"}]}`)
+			w.do("PATCH", "/Groups/"+id, add).want(204)
+			w.do("PATCH", "/Groups/"+id+"?attributes=displayName", add).want(200)
+			w.do("PATCH", "/Groups/"+id+"?excludedAttributes=members", patch(`{"op":"replace","path":"displayName","value":"All"}`)).want(200)
+			w.do("PUT", "/Groups/"+id+"?excludedAttributes=members", group("Everybody")).want(200)
+			w.do("GET", "/Groups/"+id+"?excludedAttributes=members", "").want(200)
+			w.do("GET", "/Groups?excludedAttributes=members", "").want(200)
+			if a.reads != before || a.count("group_member") != 0 {
+				t.Errorf("members are read %d times", a.reads-before+a.count("group_member"))
+			}
+			w.do("GET", "/Groups/"+id, "").want(200)
+			if a.reads == before {
+				t.Error("the reading of members is not seen")
+			}
+		})
+	}
 }

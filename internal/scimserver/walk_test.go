@@ -142,6 +142,14 @@ type asked struct {
 	store.Driver
 	mu      sync.Mutex
 	queries []string
+	reads   int // transactions that read
+}
+
+func (a *asked) Read(ctx context.Context, fn func(store.Conn) error) error {
+	a.mu.Lock()
+	a.reads++
+	a.mu.Unlock()
+	return a.Driver.Read(ctx, fn)
 }
 
 func (a *asked) Query(ctx context.Context, query string, args ...any) (store.Rows, error) {
