@@ -117,6 +117,7 @@ var peopleProbes = map[string]probe{
 	"ForgetDirectory": func(tx *store.Tx, h house) (any, error) { return nil, tx.ForgetDirectory(h.Directory) },
 
 	"Group":       func(tx *store.Tx, h house) (any, error) { return tx.Group(h.Directory, h.Group) },
+	"KnownGroups": func(tx *store.Tx, h house) (any, error) { return tx.KnownGroups(h.Directory, []string{h.Group}) },
 	"GroupsAfter": func(tx *store.Tx, h house) (any, error) { return tx.GroupsAfter("zzz"+h.Group, 10) },
 	"SelectGroups": func(tx *store.Tx, h house) (any, error) {
 		where := store.Or(store.Eq(store.FieldMember, h.User), store.Eq(store.FieldID, h.Group))

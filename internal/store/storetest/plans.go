@@ -143,6 +143,11 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.KnownSCIMUsers(h.Directory, []string{"u5", "u6"})
 		return err
 	},
+	"known groups": func(tx *store.Tx, h house) error {
+		_, err := tx.KnownGroups(h.Directory, []string{"g5", "g6"})
+		return err
+	},
+	"a deleted group":         func(tx *store.Tx, h house) error { tx.DeleteGroup("g33"); return nil },
 	"a retired resource":      func(tx *store.Tx, h house) error { tx.RetireSCIMUser("u33"); return nil },
 	"a changed resource":      changeResource,
 	"userName eq":             find(store.Eq(store.FieldUserName, "p5")),
