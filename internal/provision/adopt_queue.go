@@ -142,7 +142,7 @@ func (f *feed) noteAdoption(tx *store.Tx, u *store.SCIMUser, p Person, m *direct
 			ExternalID: p.ExternalID, Attempts: 1, Reason: why}
 	}
 	row.State, row.User, row.Before, row.Active = store.AdoptionAdopted, u.ID, string(before), u.Active
-	row.Name, row.Address = p.name(), p.address()
+	row.Name, row.Address, row.Reason = p.name(), p.address(), why
 	tx.EndAdoptions(f.dir.ID, m.ID, row.ID)
 	if fresh {
 		tx.InsertAdoption(row)
