@@ -165,7 +165,10 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 	was := *u
 	c := edit(m, "scim_update")
 	changes = append(changes, p.fill(m)...)
-	address := p.address()
+	address, err := f.addressOf(tx, m, p.address())
+	if err != nil {
+		return err
+	}
 	elsewhere := directory.Fold(address) != directory.Fold(m.Email)
 	if address != m.Email {
 		changes = append(changes, audit.Change{Field: "email", From: m.Email, To: address})

@@ -170,7 +170,7 @@ func shownGroup(g *provision.Group) (scim.Resource, error) {
 	}
 	rows := make(scim.Rows, len(g.Members))
 	for i, m := range g.Members {
-		rows[i] = scim.Row{Value: m.User, Display: m.Name, Type: memberType(m)}
+		rows[i] = rowOf(m)
 	}
 	r["members"] = rows
 	return r, nil

@@ -26,7 +26,7 @@ func does(fn func(tx *store.Tx, h house)) probe {
 }
 
 // probes has every method of Tx; a method without ids has nil.
-var probes = joined(peopleProbes, signInProbes, grantProbes, jobProbes)
+var probes = joined(peopleProbes, signInProbes, grantProbes, jobProbes, adoptionProbes)
 
 func joined(parts ...map[string]probe) map[string]probe {
 	all := map[string]probe{}
@@ -129,6 +129,7 @@ var peopleProbes = map[string]probe{
 		return []any{page, more}, err
 	},
 	"GroupMemberIDs":  func(tx *store.Tx, h house) (any, error) { return tx.GroupMemberIDs(h.Group) },
+	"MembersBehind":   func(tx *store.Tx, h house) (any, error) { return tx.MembersBehind(h.Group, "", 10) },
 	"MembersOfGroups": func(tx *store.Tx, h house) (any, error) { return tx.MembersOfGroups([]string{h.Group}) },
 	"GroupSizes":      func(tx *store.Tx, h house) (any, error) { return tx.GroupSizes([]string{h.Group}) },
 	"GroupsOfUsers":   func(tx *store.Tx, h house) (any, error) { return tx.GroupsOfUsers([]string{h.User}) },
