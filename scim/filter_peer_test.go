@@ -115,8 +115,7 @@ func peerText(e peer.Expression, terms *[]string) string {
 
 // flat joins a list of terms in a list of its kind: the other parser has two at a time. It writes numbers its own way.
 func flat(f Filter) Filter {
-	var join func(terms []Filter, inside func(Filter) []Filter) []Filter
-	join = func(terms []Filter, inside func(Filter) []Filter) (out []Filter) {
+	join := func(terms []Filter, inside func(Filter) []Filter) (out []Filter) {
 		for _, term := range terms {
 			term = flat(term)
 			if more := inside(term); more != nil {

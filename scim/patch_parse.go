@@ -89,11 +89,11 @@ func (pr *patchReader) operation(v any, number int) error {
 	if path != "" {
 		return pr.target(kind, path, value, given, false)
 	}
+	if kind == Remove { // RFC 7644 section 3.5.2.2
+		return bad(TypeNoTarget, "Operation %d: remove needs a path.", number)
+	}
 	if pr.mode.strict() {
 		return noPath.refused("Operation %d needs a path.", number)
-	}
-	if kind == Remove {
-		return bad(TypeNoTarget, "Operation %d: remove needs a path.", number)
 	}
 	keys, ok := value.(object)
 	if !ok {

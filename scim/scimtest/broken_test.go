@@ -149,6 +149,18 @@ func TestRun_ABrokenServerFailsTheCasesThatItBreaksAndNoOther(t *testing.T) {
 				e.answer = strings.Replace(e.answer, "{", "{"+secret+",", 1)
 			}
 		}, "create.password"},
+		"an attribute that the schema publishes is dropped": {func(e *exchange) {
+			if e.is("POST", `^/Users$`) || e.is("PUT", anyUser) {
+				e.body = regexp.MustCompile(`"timezone":"[^"]*",`).ReplaceAllString(e.body, "")
+			}
+			e.ask()
+		}, "schema.create schema.put schema.sub-attributes"},
+		"a PATCH of an extension does nothing": {func(e *exchange) {
+			if e.is("PATCH", anyUser) && strings.Contains(e.body, "costCenter") {
+				e.body = strings.ReplaceAll(e.body, ":costCenter", ":division")
+			}
+			e.ask()
+		}, "schema.add schema.replace schema.remove"},
 		"remove without a path is done": {func(e *exchange) {
 			if e.ask(); strings.Contains(e.answer, "noTarget") {
 				e.status, e.answer = 204, ""

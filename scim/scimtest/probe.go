@@ -97,7 +97,7 @@ type Case struct {
 func Cases() []Case {
 	var all []Case
 	for _, part := range [][]Case{discoveryCases(), httpCases(), createCases(), lifeCases(), patchCases(), patchRefusals(), filterCases(),
-		filterRefusals(), pageCases(), projectionCases(), groupCases(), memberCases(), versionCases(), sortCases(), cursorCases(), searchCases(), bulkCases()} {
+		filterRefusals(), pageCases(), projectionCases(), groupCases(), memberCases(), versionCases(), sortCases(), cursorCases(), searchCases(), bulkCases(), roundTripCases()} {
 		all = append(all, part...)
 	}
 	return all
