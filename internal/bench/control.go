@@ -294,6 +294,17 @@ func (c *controls) makeNeighbour(r *http.Request) (any, error) {
 	return tenant{token}, err
 }
 
+// redial makes the line of control anew: the server closes one that was silent for long.
+func (c *child) redial(ctx context.Context) error {
+	w, err := dial(ctx, c.address)
+	if err != nil {
+		return err
+	}
+	c.control.close()
+	c.control = w
+	return nil
+}
+
 func (c *child) used(ctx context.Context) (u usage, err error) {
 	err = c.control.ask(&u, "POST", "/control/usage", "", "")
 	return u, err
