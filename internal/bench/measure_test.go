@@ -45,7 +45,7 @@ func bare(t *testing.T, rate int) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, outbox, err := handler(ctx, db, master, slog.New(slog.DiscardHandler), rate)
+	site, outbox, err := handler(ctx, db, driver, master, slog.New(slog.DiscardHandler), rate)
 	if err != nil {
 		t.Fatal(err)
 	}

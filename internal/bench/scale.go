@@ -225,13 +225,14 @@ func (h *house) imports(ctx context.Context, r *report) error {
 	n := h.plan.scale.walked
 	there := h.crowd + h.synced
 	progress("%s: bringing in %d people", h.name, n-there)
-	var none []string
 	began := time.Now()
-	if err := h.child.control.ask(&none, "POST", fmt.Sprintf("/control/crowd?ids=no&from=%d&to=%d", h.crowd, h.crowd+n-there), "", ""); err != nil {
-		return err
-	}
-	if err := h.child.redial(ctx); err != nil {
-		return err
+	for left := n - there; left > 0; {
+		part := min(left, 5*bulkBatch) // the server gives an answer two minutes
+		var done int
+		if err := h.child.control.ask(&done, "POST", fmt.Sprintf("/control/bulk?n=%d", part), "", ""); err != nil {
+			return err
+		}
+		left -= done
 	}
 	progress("%s: %.0f people a second", h.name, float64(n-there)/time.Since(began).Seconds())
 	for _, way := range []string{"cursor", "number"} {
