@@ -68,5 +68,5 @@ func (m *memberRows) Next() (scim.Rows, error) {
 func (m *memberRows) Close() { m.members.Close() }
 
 func rowOf(m store.GroupMember) scim.Row {
-	return scim.Row{Value: m.User, Display: m.Name, Type: "User"}
+	return scim.Row{Value: m.User, Display: m.Name, Type: memberType(m)}
 }

@@ -67,6 +67,25 @@ func TestALargeGroup_IsReadWholeWhateverItsSize(t *testing.T) {
 	})
 }
 
+func TestAGroupInALargeGroup_StandsBehindThePeople(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		w := h.workspace("acme", "default", nil)
+		people := w.crowd(provision.MemberPage + 1)
+		inner := w.do("POST", "/Groups", group("Inner")).want(201).str("id")
+		for _, n := range []int{provision.MemberPage - 1, provision.MemberPage, provision.MemberPage + 1} {
+			id := w.full("Outer "+string(rune('a'+n%7)), append(slices.Clone(people[:n]), inner))
+			a := w.do("GET", "/Groups/"+id, "").want(200)
+			if got, want := memberIDs(a), append(slices.Sorted(slices.Values(people[:n])), inner); !slices.Equal(got, want) {
+				t.Fatalf("%d members are shown, want %d with the group at their end", len(got), len(want))
+			}
+			members := a.body["members"].([]any)
+			if last := members[len(members)-1].(map[string]any); last["type"] != "Group" || last["display"] != "Inner" {
+				t.Errorf("the group in the group is shown as %v", last)
+			}
+		}
+	})
+}
+
 // meddler is a client that does something when the first part of an answer arrives.
 type meddler struct {
 	*httptest.ResponseRecorder
