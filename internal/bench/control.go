@@ -29,6 +29,8 @@ import (
 // and what all of it has cost.
 type controls struct {
 	db        *store.DB
+	driver    store.Driver
+	bulk      int // people brought in past everything
 	workspace string
 	directory string
 	lowest    string
@@ -37,6 +39,7 @@ type controls struct {
 func (c *controls) mount(mux *http.ServeMux) {
 	mux.HandleFunc("POST /control/workspace", answered(c.makeWorkspace))
 	mux.HandleFunc("POST /control/crowd", answered(c.makeCrowd))
+	mux.HandleFunc("POST /control/bulk", answered(c.makeBulk))
 	mux.HandleFunc("POST /control/session", answered(c.makeSession))
 	mux.HandleFunc("POST /control/usage", answered(c.usage))
 	mux.HandleFunc("POST /control/cores", answered(cores))
@@ -147,18 +150,14 @@ const (
 )
 
 // makeCrowd adds the people with numbers from up to to (not included), past SCIM, and returns
-// their SCIM ids; with ?ids=no none of them, which may be many.
+// their SCIM ids.
 func (c *controls) makeCrowd(r *http.Request) (any, error) {
 	from, errFrom := strconv.Atoi(r.URL.Query().Get("from"))
 	to, errTo := strconv.Atoi(r.URL.Query().Get("to"))
 	if errFrom != nil || errTo != nil {
 		return nil, fmt.Errorf("from and to are numbers")
 	}
-	size := max(to-from, 0)
-	if r.URL.Query().Get("ids") == "no" {
-		size = 0
-	}
-	ids := make([]string, size)
+	ids := make([]string, max(to-from, 0))
 	var next atomic.Int64
 	next.Store(int64(from))
 	failures := make([]error, crowdAtOnce)
@@ -172,10 +171,7 @@ func (c *controls) makeCrowd(r *http.Request) (any, error) {
 				}
 				failures[i] = c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
 					for n := begin; n < min(begin+crowdBatch, to); n++ {
-						id := c.bring(tx, n)
-						if size > 0 {
-							ids[n-from] = id
-						}
+						ids[n-from] = c.bring(tx, n)
 					}
 					return tx.Record(audit.Event{Type: audit.MemberCreated, Reason: "bench"})
 				})
@@ -292,6 +288,17 @@ func (c *controls) makeNeighbour(r *http.Request) (any, error) {
 		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})
 	})
 	return tenant{token}, err
+}
+
+// redial makes the line of control anew: the server closes one that was silent for long.
+func (c *child) redial(ctx context.Context) error {
+	w, err := dial(ctx, c.address)
+	if err != nil {
+		return err
+	}
+	c.control.close()
+	c.control = w
+	return nil
 }
 
 func (c *child) used(ctx context.Context) (u usage, err error) {

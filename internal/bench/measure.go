@@ -171,12 +171,11 @@ func (h *house) open(ctx context.Context) (clean func() error, err error) {
 // furnish makes the workspace, brings in people one by one over SCIM, which is measured, then the
 // crowd, groups and sessions for the rest.
 func (h *house) furnish(ctx context.Context, r *report) error {
-	control := h.child.control
 	if err := h.workspace(); err != nil {
 		return err
 	}
 	var rest usage
-	if err := control.ask(&rest, "POST", "/control/usage?settle=1", "", ""); err != nil {
+	if err := h.child.control.ask(&rest, "POST", "/control/usage?settle=1", "", ""); err != nil {
 		return err
 	}
 	if h.wants("long run") {
@@ -184,6 +183,7 @@ func (h *house) furnish(ctx context.Context, r *report) error {
 			return err
 		}
 	}
+	control := h.child.control
 	h.crowd = max(h.plan.crowd-h.plan.people, maxConcurrency*reserved+h.plan.large+100*outsideBatches+sessions)
 	progress("%s: bringing in %d people", h.name, h.crowd)
 	if err := control.ask(&h.ids, "POST", fmt.Sprintf("/control/crowd?from=0&to=%d", h.crowd), "", ""); err != nil {
@@ -286,6 +286,9 @@ func (h *house) longRun(ctx context.Context, r *report, name string, rest usage)
 	wg.Wait()
 	elapsed := time.Since(began)
 	if err := errors.Join(append(failures, ctx.Err())...); err != nil {
+		return nil, err
+	}
+	if err := h.child.redial(ctx); err != nil {
 		return nil, err
 	}
 	after, err := h.child.used(ctx)

@@ -45,7 +45,7 @@ func bare(t *testing.T, rate int) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, outbox, err := handler(ctx, db, master, slog.New(slog.DiscardHandler), rate)
+	site, outbox, err := handler(ctx, db, driver, master, slog.New(slog.DiscardHandler), rate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,14 +91,14 @@ func TestTheLargeMeasures_DoTheirWorkInSmall(t *testing.T) {
 	h := bare(t, 0)
 	h.limits = nothing{}
 	h.plan.people = 100
-	h.plan.scale = &scale{sync: 100, groups: []int{10, 20, 2300}, replaced: 250, walked: 3000, repeats: 2}
+	h.plan.scale = &scale{sync: 100, groups: []int{10, 20, 1100}, replaced: 250, walked: 1600, repeats: 2}
 	if err := h.grow(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
 	r.text(&text)
-	for _, want := range []string{"first sync of 100 creates", "50 groups of 2", "member change, group of 2,300", "replacing 250 members", "group read of 2,300, to the first byte",
-		"import of 3,000 by number", "import of 3,000 by cursor", "that no walk leads to"} {
+	for _, want := range []string{"first sync of 100 creates", "50 groups of 2", "member change, group of 1,100", "replacing 250 members", "group read of 1,100, to the first byte",
+		"import of 1,600 by number", "import of 1,600 by cursor", "that no walk leads to"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, text.String())
 		}

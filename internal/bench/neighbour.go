@@ -92,9 +92,14 @@ func (n *neighbourhood) measure(ctx context.Context, r *report) error {
 		}
 		var stop atomic.Bool
 		var wg sync.WaitGroup
+		full := make(chan struct{}, 2*len(n.flood)) // told of the first refusals: what was saved up before is used up
 		failures, yes, no := make([]error, len(n.flood)), make([]int, len(n.flood)), make([]int, len(n.flood))
 		for i, s := range n.flood {
-			wg.Go(func() { yes[i], no[i], failures[i] = n.pour(s, &stop) })
+			wg.Go(func() { yes[i], no[i], failures[i] = n.pour(s, &stop, full) })
+		}
+		select {
+		case <-full:
+		case <-ctx.Done():
 		}
 		under, err := n.round(ctx)
 		stop.Store(true)
@@ -179,7 +184,8 @@ func (n *neighbourhood) work(s *slot) error {
 }
 
 // pour sends as many requests as it can: creates, which cost the most where they are served.
-func (n *neighbourhood) pour(s *slot, stop *atomic.Bool) (served, refused int, err error) {
+func (n *neighbourhood) pour(s *slot, stop *atomic.Bool, full chan<- struct{}) (served, refused int, err error) {
+	defer func() { full <- struct{}{} }()
 	for !stop.Load() {
 		k := int(n.h.next.Add(1))
 		status, answer, err := s.do("POST", "/scim/v2/Users", n.tokens["flood"], newUser(userName("flood", k), fmt.Sprintf("flood%d", k)))
@@ -189,7 +195,9 @@ func (n *neighbourhood) pour(s *slot, stop *atomic.Bool) (served, refused int, e
 		case status == 201:
 			served++
 		case status == 429:
-			refused++
+			if refused++; refused == 1 {
+				full <- struct{}{}
+			}
 		default:
 			return served, refused, fmt.Errorf("the flood is answered %d: %s", status, answer)
 		}

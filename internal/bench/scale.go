@@ -36,12 +36,15 @@ func (h *house) grow(ctx context.Context, r *report) error {
 }
 
 // peak runs fn and returns what the server's memory was before and at the most.
-func (h *house) peak(fn func() error) (string, error) {
+func (h *house) peak(ctx context.Context, fn func() error) (string, error) {
 	var before, after usage
 	if err := h.child.control.ask(&before, "POST", "/control/usage?peak=reset", "", ""); err != nil {
 		return "", err
 	}
 	if err := fn(); err != nil {
+		return "", err
+	}
+	if err := h.child.redial(ctx); err != nil {
 		return "", err
 	}
 	err := h.child.control.ask(&after, "POST", "/control/usage", "", "")
@@ -60,7 +63,7 @@ func (h *house) firstSync(ctx context.Context, r *report) error {
 		return err
 	}
 	members := slices.Max(append(h.plan.scale.groups, h.plan.scale.replaced))
-	value, err := h.peak(func() (err error) {
+	value, err := h.peak(ctx, func() (err error) {
 		if h.wants("first sync") {
 			h.ids, err = h.longRun(ctx, r, "first sync", rest)
 			h.synced = len(h.ids)
@@ -145,25 +148,25 @@ func (h *house) largeGroups(ctx context.Context, r *report) error {
 		}
 	}
 	if h.wants(replacing) {
-		if err := h.replacing(r, replacing); err != nil {
+		if err := h.replacing(ctx, r, replacing); err != nil {
 			return err
 		}
 	}
 	if h.wants(reading) {
-		return h.reading(r, reading, ids[len(ids)-1][0])
+		return h.reading(ctx, r, reading, ids[len(ids)-1][0])
 	}
 	return nil
 }
 
 // replacing sends a whole list again and again, of which a hundred members change.
-func (h *house) replacing(r *report, name string) error {
+func (h *house) replacing(ctx context.Context, r *report, name string) error {
 	n := h.plan.scale.replaced
 	made, err := h.makeGroups(h.child.control, func(int) string { return "Replaced" }, 1, n)
 	if err != nil {
 		return err
 	}
 	var took []time.Duration
-	value, err := h.peak(func() error {
+	value, err := h.peak(ctx, func() error {
 		for i := range h.plan.scale.repeats {
 			members := h.ids[maxConcurrency*reserved:][:n]
 			if i%2 == 0 {
@@ -188,10 +191,10 @@ func (h *house) replacing(r *report, name string) error {
 }
 
 // reading reads the largest group with all its members.
-func (h *house) reading(r *report, name, group string) error {
+func (h *house) reading(ctx context.Context, r *report, name, group string) error {
 	var first, whole []time.Duration
 	size := 0
-	value, err := h.peak(func() error {
+	value, err := h.peak(ctx, func() error {
 		for range h.plan.scale.repeats {
 			began := time.Now()
 			answer, err := h.child.control.want(200, "GET", "/scim/v2/Groups/"+group, h.child.auth, "")
@@ -222,10 +225,14 @@ func (h *house) imports(ctx context.Context, r *report) error {
 	n := h.plan.scale.walked
 	there := h.crowd + h.synced
 	progress("%s: bringing in %d people", h.name, n-there)
-	var none []string
 	began := time.Now()
-	if err := h.child.control.ask(&none, "POST", fmt.Sprintf("/control/crowd?ids=no&from=%d&to=%d", h.crowd, h.crowd+n-there), "", ""); err != nil {
-		return err
+	for left := n - there; left > 0; {
+		part := min(left, 5*bulkBatch) // the server gives an answer two minutes
+		var done int
+		if err := h.child.control.ask(&done, "POST", fmt.Sprintf("/control/bulk?n=%d", part), "", ""); err != nil {
+			return err
+		}
+		left -= done
 	}
 	progress("%s: %.0f people a second", h.name, float64(n-there)/time.Since(began).Seconds())
 	for _, way := range []string{"cursor", "number"} {
@@ -234,7 +241,7 @@ func (h *house) imports(ctx context.Context, r *report) error {
 			return err
 		}
 		var pages []time.Duration
-		value, err := h.peak(func() (err error) {
+		value, err := h.peak(ctx, func() (err error) {
 			pages, err = h.walk(ctx, way == "cursor", n)
 			return err
 		})

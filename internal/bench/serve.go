@@ -56,7 +56,7 @@ func serve(ctx context.Context, database, masterFile string, rate int) error {
 	if err != nil {
 		return err
 	}
-	handler, outbox, err := handler(ctx, db, master, log, rate)
+	handler, outbox, err := handler(ctx, db, driver, master, log, rate)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ type mounted func(*http.ServeMux)
 func (m mounted) Mount(mux *http.ServeMux) { m(mux) }
 
 // handler makes the doors, and the runner of the outbox that belongs beside them.
-func handler(ctx context.Context, db *store.DB, master *keys.Master, log *slog.Logger, rate int) (_ http.Handler, outbox func(context.Context) error, err error) {
+func handler(ctx context.Context, db *store.DB, driver store.Driver, master *keys.Master, log *slog.Logger, rate int) (_ http.Handler, outbox func(context.Context) error, err error) {
 	people := &provision.Service{DB: db}
 	sign := &signin.Service{DB: db, Passwords: keys.NewPasswords(2), PublicURL: origin}
 	door, err := signin.NewDoor(sign)
@@ -118,7 +118,7 @@ func handler(ctx context.Context, db *store.DB, master *keys.Master, log *slog.L
 		mux.HandleFunc("GET /empty", empty)
 	}))
 	control := http.NewServeMux()
-	(&controls{db: db}).mount(control)
+	(&controls{db: db, driver: driver}).mount(control)
 	control.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	control.HandleFunc("/debug/pprof/", pprof.Index)
 	control.HandleFunc("GET /bare", empty)

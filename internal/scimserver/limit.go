@@ -128,6 +128,7 @@ const MinRate = 25
 type limits struct {
 	rate     int      // requests a second of each directory, 0 for as many as come
 	requests *limiter // by directory
+	prompt   *limiter // by directory: refusals that are answered at once
 	logged   *limiter // by directory: refusals that go to the request log
 	told     *limiter // by directory: refusals that are events
 	dead     *limiter // by token: uses of dead ones that are looked at
@@ -149,6 +150,7 @@ func newLimits(rate int) *limits {
 		strangers: newLimiter(0.5, 30), mints: newLimiter(2, 60), given: newLimiter(20.0/3600, 20)}
 	if rate > 0 {
 		l.requests = newLimiter(float64(rate), 2*float64(rate))
+		l.prompt = newLimiter(float64(rate), 2*float64(rate))
 	}
 	return l
 }
@@ -207,6 +209,7 @@ func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, w
 			s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", h.Workspace, "error", recErr)
 		}
 	}
+	s.hold(r.Context(), h.Directory, now)
 	out := scim.Errorf(http.StatusTooManyRequests, "", "%s", err.Message)
 	out.RetryAfter = int(math.Ceil(wait.Seconds()))
 	return &refusal{out, err}

@@ -3,6 +3,7 @@ package scimserver_test
 import (
 	"context"
 	"log/slog"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,6 +39,11 @@ func (c *counting) Write(ctx context.Context, fn func(store.Conn) error) error {
 
 // limited is a house whose directories have 25 requests a second, on a clock that stands still.
 func limited(t *testing.T, fn func(t *testing.T, h *house, asked *atomic.Int64, pass func(time.Duration))) {
+	limitedAnd(t, func(context.Context, time.Duration) {}, fn)
+}
+
+// limitedAnd is limited with what is done where a refusal waits.
+func limitedAnd(t *testing.T, wait func(context.Context, time.Duration), fn func(t *testing.T, h *house, asked *atomic.Int64, pass func(time.Duration))) {
 	begin := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	for name, driver := range map[string]func(testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +53,7 @@ func limited(t *testing.T, fn func(t *testing.T, h *house, asked *atomic.Int64, 
 			db := storetest.Open(t, d, func() time.Time { return begin.Add(time.Duration(passed.Load())) })
 			h := newHouse(t, db)
 			h.server = scimserver.New(scimserver.Options{DB: db, Provision: &provision.Service{DB: db}, Origin: origin,
-				Log: slog.New(slog.DiscardHandler), Rate: scimserver.MinRate})
+				Log: slog.New(slog.DiscardHandler), Rate: scimserver.MinRate, Pause: wait})
 			fn(t, h, &d.asked, func(d time.Duration) { passed.Add(int64(d)) })
 		})
 	}
@@ -149,6 +155,89 @@ func TestAC65_TwentyFiveRequestsASecondAreAlwaysServedOfSixty(t *testing.T) {
 				t.Errorf("in second %d, %d of 60 requests are served", second, served)
 			}
 		}
+	})
+}
+
+func TestFlood_ThatTakesNoNoticeOfRefusalsWaitsForThem(t *testing.T) {
+	var held sync.Map // directories are random
+	limitedAnd(t, func(ctx context.Context, d time.Duration) {
+		n, _ := held.LoadOrStore(ctx.Value(whoKey{}), new(atomic.Int64))
+		n.(*atomic.Int64).Add(1)
+		if d <= 0 {
+			t.Errorf("a wait of %s", d)
+		}
+	}, func(t *testing.T, h *house, _ *atomic.Int64, pass func(time.Duration)) {
+		waits := func(w *tenant) int64 {
+			n, ok := held.Load(w.id)
+			if !ok {
+				return 0
+			}
+			return n.(*atomic.Int64).Load()
+		}
+		flood, calm := h.workspace("flood", "default", nil), h.workspace("calm", "default", nil)
+		const burst = 2 * scimserver.MinRate
+		for range burst {
+			flood.doAs(flood.id).want(200)
+		}
+		for range burst {
+			flood.doAs(flood.id).want(429)
+		}
+		if n := waits(flood); n != 0 {
+			t.Errorf("%d of the first refusals wait", n)
+		}
+		for range 100 {
+			flood.doAs(flood.id).want(429)
+		}
+		for range burst {
+			calm.doAs(calm.id).want(200)
+		}
+		calm.doAs(calm.id).want(429)
+		if f, c := waits(flood), waits(calm); f != 100 || c != 0 {
+			t.Errorf("%d refusals of the flood wait and %d of its neighbour, want 100 and 0", f, c)
+		}
+		pass(time.Minute)
+		for range burst {
+			flood.doAs(flood.id).want(200)
+		}
+		flood.doAs(flood.id).want(429)
+		if n := waits(flood); n != 100 {
+			t.Errorf("after a quiet minute %d wait, want 100", n)
+		}
+	})
+}
+
+type whoKey struct{}
+
+// doAs asks for a total, with who in the request's context.
+func (w *tenant) doAs(who string) *answer {
+	r := httptest.NewRequest("GET", origin+"/scim/v2/Users?count=0", nil)
+	r.Header.Set("Authorization", "Bearer "+w.token)
+	return w.send(r.WithContext(context.WithValue(r.Context(), whoKey{}, who)))
+}
+
+func TestFlood_OfManyConnectionsHoldsFewOfThem(t *testing.T) {
+	arrived, release := make(chan struct{}, 1000), make(chan struct{})
+	limitedAnd(t, func(context.Context, time.Duration) { arrived <- struct{}{}; <-release }, func(t *testing.T, h *house, _ *atomic.Int64, _ func(time.Duration)) {
+		if h.db.Name() != "sqlite" {
+			return // the database is not asked
+		}
+		w := h.workspace("flood", "default", nil)
+		for range 4 * scimserver.MinRate {
+			w.do("GET", "/Users?count=0", "")
+		}
+		var all sync.WaitGroup
+		const most = 256
+		for range most {
+			all.Go(func() { w.do("GET", "/Users?count=0", "").want(429) })
+		}
+		for range most {
+			<-arrived
+		}
+		for range 50 {
+			w.do("GET", "/Users?count=0", "").want(429) // at once, or this would never end
+		}
+		close(release)
+		all.Wait()
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -37,6 +38,9 @@ type Options struct {
 	// Fetch gets a document of an issuer that vouches for clients, by an address that a customer chose.
 	// nil trusts no issuer.
 	Fetch func(ctx context.Context, url string) ([]byte, error)
+	// Pause waits for a time, or until ctx ends; nil is a timer. Refusals of a directory that takes no notice of them
+	// are answered after it.
+	Pause func(ctx context.Context, d time.Duration)
 }
 
 // Server answers SCIM requests for all workspaces.
@@ -50,6 +54,8 @@ type Server struct {
 	limits    *limits
 	walks     walks
 	bodies    provision.Room
+	held      held
+	pause     func(context.Context, time.Duration)
 	keySets   keySets
 	tokenURL  string // of the token endpoint: what assertions are addressed to
 }
@@ -60,6 +66,9 @@ func New(o Options) *Server {
 		limits: newLimits(o.Rate), keySets: keySets{fetch: o.Fetch}, tokenURL: strings.TrimRight(o.Origin, "/") + TokenPath}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.pause = o.Pause; s.pause == nil {
+		s.pause = pause
 	}
 	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: []*scim.ResourceType{s.users, s.groups},
 		MaxBody: MaxBody, Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}, Bulk: &scim.BulkLimits{}}
