@@ -147,6 +147,7 @@ func (f *feed) noteAdoption(tx *store.Tx, u *store.SCIMUser, p Person, m *direct
 	if fresh {
 		tx.InsertAdoption(row)
 	} else {
+		tx.TouchAdoption(row.ID)
 		tx.UpdateAdoption(row)
 	}
 	return nil
