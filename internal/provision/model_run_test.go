@@ -26,7 +26,7 @@ type run struct {
 
 func TestAnySequenceOfRequestsAndActs_LeavesWhatTheModelSays(t *testing.T) {
 	t.Parallel()
-	budgets := map[string]int{"sqlite": 1500, "postgres": 1} // sequences
+	budgets := map[string]int{"sqlite": 40, "postgres": 6} // sequences
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		sequences, broken := 0, false
 		rapid.Check(t, func(rt *rapid.T) {
