@@ -144,6 +144,11 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.KnownSCIMUsers(h.Directory, []string{"u5", "u6"})
 		return err
 	},
+	"known groups": func(tx *store.Tx, h house) error {
+		_, err := tx.KnownGroups(h.Directory, []string{"g5", "g6"})
+		return err
+	},
+	"a deleted group":         func(tx *store.Tx, h house) error { tx.DeleteGroup("g33"); return nil },
 	"a retired resource":      func(tx *store.Tx, h house) error { tx.RetireSCIMUser("u33"); return nil },
 	"a changed resource":      changeResource,
 	"userName eq":             find(store.Eq(store.FieldUserName, "p5")),
@@ -227,11 +232,13 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 }
 
 var walks = map[string]func(tx *store.Tx, h house) error{
-	"a page of users":   find(store.All()),
-	"active users":      find(store.ActiveIs(true)),
-	"inactive users":    find(store.ActiveIs(false)),
-	"a page of groups":  findGroup(store.All()),
-	"a page of members": func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
+	"a page of users":              find(store.All()),
+	"active users":                 find(store.ActiveIs(true)),
+	"inactive users":               find(store.ActiveIs(false)),
+	"a page of groups":             findGroup(store.All()),
+	"the last members of a group":  func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "u9890", 20); return err },
+	"the first members of a group": func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "", 20); return err },
+	"a page of members":            func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
 	"a page of the log": func(tx *store.Tx, h house) error {
 		// A filter costs up to store.EventWindow rows, whatever the size of the log.
 		_, _, err := tx.EventPage(store.EventQuery{Before: 9000, Limit: 20})
