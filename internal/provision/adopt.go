@@ -151,7 +151,8 @@ func (f *feed) adopt(tx *store.Tx, u *store.SCIMUser, p Person, m *directory.Mem
 	if err := checkAddress(tx, p.address(), m.ID, m.Sources == 0); err != nil {
 		return c, err
 	}
-	return c, f.noteAdoption(tx, u, p, m, why, was, row)
+	c.notes = func() error { return f.noteAdoption(tx, u, p, m, why, was, row) }
+	return c, nil
 }
 
 // moveLinks makes the sign-in links of those whom a fresh member replaces the fresh member's. An

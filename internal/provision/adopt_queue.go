@@ -154,21 +154,25 @@ func (f *feed) noteAdoption(tx *store.Tx, u *store.SCIMUser, p Person, m *direct
 }
 
 // addressOf is the address that a directory's word gives m. What it said when it adopted m changes nothing,
-// however often it says it again: adoption never rewrites an address (law 6). Another address counts.
-func (f *feed) addressOf(tx *store.Tx, m *directory.Member, said string) (string, error) {
+// however often it says it again: adoption never rewrites an address (law 6). Another address counts, and forget
+// keeps that it was said.
+func (f *feed) addressOf(tx *store.Tx, m *directory.Member, said string) (address string, forget func() error, err error) {
+	forget = func() error { return nil }
 	if said == m.Email {
-		return said, nil
+		return said, forget, nil
 	}
 	row, err := tx.AdoptionOf(m.ID)
 	switch {
 	case err != nil:
-		return "", err
+		return "", forget, err
 	case row == nil || row.Directory != f.dir.ID || row.Address == "":
-		return said, nil
+		return said, forget, nil
 	case directory.Fold(row.Address) == directory.Fold(said):
-		return m.Email, nil
+		return m.Email, forget, nil
 	}
-	row.Address = ""
-	tx.UpdateAdoption(row)
-	return said, nil
+	return said, func() error {
+		row.Address = ""
+		tx.UpdateAdoption(row)
+		return nil
+	}, nil
 }
