@@ -48,14 +48,10 @@ func (f *feed) replacesAdopted(m *directory.Member) bool {
 // nil where nobody is met. Refusals: conflict, "adoption_waits" and "adoption_queue_full" (*waiting),
 // "adoption_refused", "address_taken".
 func (f *feed) meet(tx *store.Tx, u *store.SCIMUser, p Person, before predecessors) (change, error) {
-	x := directory.Meeting{Directory: f.dir.ID, UserName: p.UserName, Address: p.address(), Member: before.members[before.linked], Signed: true}
-	if x.Member == nil {
-		x.Member, x.Signed, x.Ambiguous = before.met, false, before.ambiguous
-	}
+	x, verdict, why := f.meeting(p, before)
 	if x.Member == nil || x.Signed && f.replacesAdopted(x.Member) {
 		return change{}, nil
 	}
-	verdict, why := f.Meet(x)
 	if verdict == directory.VerdictLink {
 		// What an owner took back does not come about again by itself.
 		undone, err := tx.AdoptionWasUndone(f.dir.ID, x.Member.ID)
@@ -80,6 +76,23 @@ func (f *feed) meet(tx *store.Tx, u *store.SCIMUser, p Person, before predecesso
 		return change{}, err
 	}
 	return f.adopt(tx, u, p, x.Member, directory.MetByDecision, row)
+}
+
+// meeting says whom a POST meets: who signed in as the person, unless they can never be the directory's, else who
+// has the address. Member is nil for nobody.
+func (f *feed) meeting(p Person, before predecessors) (directory.Meeting, directory.Verdict, string) {
+	x := directory.Meeting{Directory: f.dir.ID, UserName: p.UserName, Address: p.address(), Member: before.members[before.linked], Signed: true}
+	if x.Member != nil {
+		if verdict, why := f.Meet(x); verdict != directory.VerdictNever {
+			return x, verdict, why
+		}
+	}
+	x.Member, x.Signed, x.Ambiguous = before.met, false, before.ambiguous
+	if x.Member == nil {
+		return x, directory.VerdictNever, ""
+	}
+	verdict, why := f.Meet(x)
+	return x, verdict, why
 }
 
 // formerly is a member before an adoption, for its undoing.
@@ -138,7 +151,8 @@ func (f *feed) adopt(tx *store.Tx, u *store.SCIMUser, p Person, m *directory.Mem
 	if err := checkAddress(tx, p.address(), m.ID, m.Sources == 0); err != nil {
 		return c, err
 	}
-	return c, f.noteAdoption(tx, u, p, m, why, was, row)
+	c.notes = func() error { return f.noteAdoption(tx, u, p, m, why, was, row) }
+	return c, nil
 }
 
 // moveLinks makes the sign-in links of those whom a fresh member replaces the fresh member's. An

@@ -121,6 +121,9 @@ func viewAdoption(cfg *directory.Config, dir directory.Directory, r *store.Adopt
 	case r.State == store.AdoptionUndone:
 	case m.Directory != "":
 		v.Means = "Allowing it moves the member from " + owns.Name + " to " + dir.Name + ": " + owns.Name + " loses its record of them and its groups' hold on them, and can no longer deactivate them."
+		if !r.Active {
+			v.Means += " " + dir.Name + " says that this person is inactive: the member is deactivated by it."
+		}
 	case !r.Active:
 		v.Means = "The directory says that this person is inactive: allowing it deactivates the member."
 	default:

@@ -3,7 +3,9 @@ package provision_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -361,5 +363,18 @@ func TestWhoClaimsWhatIsNotTheirs_LearnsAndGetsNothing(t *testing.T) { // B1, B5
 			}
 			h.sound()
 		})
+	})
+}
+
+func TestWhatWasAllowed_LapsesUnused(t *testing.T) {
+	t.Parallel()
+	var passed atomic.Int64
+	storetest.EachAt(t, func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }, func(t *testing.T, db *store.DB) {
+		h := build(t, db, omniflow(directory.ReactivationRestore))
+		ada := h.hand("ada")
+		h.allow(h.waits(h.okta, person("ada"), ada, directory.MeetUnproven))
+		passed.Add(int64(store.AllowedAge + time.Minute))
+		h.allow(h.waits(h.okta, person("ada"), ada, directory.MeetUnproven))
+		h.post(person("ada"))
 	})
 }

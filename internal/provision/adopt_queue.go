@@ -56,6 +56,11 @@ func seenOf(a *store.Adoption, m *directory.Member) string {
 	return hashed(a.Claim, boolText(a.Active), m.ID, m.Email, m.Role, m.ManualRole, m.Directory, m.Sources.String(), string(m.Stage), boolText(m.BreakGlass))
 }
 
+// stands reports whether a decision is about the meeting as it is, and not too old.
+func stands(tx *store.Tx, decided, now *store.Adoption, m *directory.Member) bool {
+	return decided.Seen == seenOf(now, m) && tx.Now().Sub(decided.DecidedAt) <= store.AllowedAge
+}
+
 func hashed(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:12])
@@ -78,7 +83,7 @@ func (f *feed) asked(tx *store.Tx, u *store.SCIMUser, p Person, x directory.Meet
 		if full {
 			return nil, errs.Conflict("adoption_queue_full", "%s is a member of this workspace already. Too many such people of this directory wait for a decision: an owner decides about them in %s, then send this one again.", p.UserName, WhereDecided)
 		}
-	case had.State == store.AdoptionAllowed && had.Seen == seenOf(&row, m):
+	case had.State == store.AdoptionAllowed && stands(tx, had, &row, m):
 		return had, nil
 	case had.State == store.AdoptionRefused:
 		return nil, &waiting{errs.Conflict("adoption_refused",
@@ -116,7 +121,7 @@ func (w *waiting) keep(tx *store.Tx, scope Scope) error {
 		return tx.Record(e)
 	}
 	tx.TouchAdoption(had.ID)
-	again := had.State == store.AdoptionAllowed && had.Seen != seenOf(&w.row, &w.member)
+	again := had.State == store.AdoptionAllowed && !stands(tx, had, &w.row, &w.member)
 	if !again && had.Active == w.row.Active && had.Reason == w.row.Reason {
 		return nil
 	}
@@ -147,27 +152,32 @@ func (f *feed) noteAdoption(tx *store.Tx, u *store.SCIMUser, p Person, m *direct
 	if fresh {
 		tx.InsertAdoption(row)
 	} else {
+		tx.TouchAdoption(row.ID)
 		tx.UpdateAdoption(row)
 	}
 	return nil
 }
 
 // addressOf is the address that a directory's word gives m. What it said when it adopted m changes nothing,
-// however often it says it again: adoption never rewrites an address (law 6). Another address counts.
-func (f *feed) addressOf(tx *store.Tx, m *directory.Member, said string) (string, error) {
+// however often it says it again: adoption never rewrites an address (law 6). Another address counts, and forget
+// keeps that it was said.
+func (f *feed) addressOf(tx *store.Tx, m *directory.Member, said string) (address string, forget func() error, err error) {
+	forget = func() error { return nil }
 	if said == m.Email {
-		return said, nil
+		return said, forget, nil
 	}
 	row, err := tx.AdoptionOf(m.ID)
 	switch {
 	case err != nil:
-		return "", err
+		return "", forget, err
 	case row == nil || row.Directory != f.dir.ID || row.Address == "":
-		return said, nil
+		return said, forget, nil
 	case directory.Fold(row.Address) == directory.Fold(said):
-		return m.Email, nil
+		return m.Email, forget, nil
 	}
-	row.Address = ""
-	tx.UpdateAdoption(row)
-	return said, nil
+	return said, func() error {
+		row.Address = ""
+		tx.UpdateAdoption(row)
+		return nil
+	}, nil
 }

@@ -84,32 +84,32 @@ func (s *Service) behind(tx *store.Tx, r *store.Adoption, m *directory.Member) (
 func cutLinks(tx *store.Tx, cfg *directory.Config, r *store.Adoption, m *directory.Member, was formerly) error {
 	dir, _ := cfg.Directory(r.Directory)
 	links, err := tx.IdentitiesOf(m.ID)
-	if err != nil || dir.Connection == "" {
+	if err != nil {
 		return err
 	}
-	cut, left := false, false
+	cut, left := map[string]bool{}, map[string]bool{} // connections
 	for _, l := range links {
 		switch {
-		case l.Connection != dir.Connection:
 		case slices.Contains(was.Links, [2]string{l.Connection, l.Subject}):
-			left = true
-		default:
-			cut = true
+			left[l.Connection] = true
+		case l.Connection == dir.Connection || l.How == byDirectory:
+			cut[l.Connection] = true
 			tx.DropIdentity(l)
+		default:
+			left[l.Connection] = true
 		}
 	}
-	if !cut {
-		return nil
-	}
-	if !left {
-		tx.DropClaims(m.ID, dir.Connection)
+	for connection := range cut {
+		if !left[connection] {
+			tx.DropClaims(m.ID, connection)
+		}
 	}
 	sessions, err := tx.Sessions(m.ID)
 	if err != nil {
 		return err
 	}
 	for _, live := range sessions {
-		if live.Connection != dir.Connection {
+		if !cut[live.Connection] {
 			continue
 		}
 		if err := tx.EndSession(live.ID, "adoption_undone"); err != nil && !errs.Is(err, errs.KindNotFound) {

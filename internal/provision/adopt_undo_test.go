@@ -273,3 +273,52 @@ func TestWhatADirectoryIsTold_NamesThePlaceOfTheDecision(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoWasTakenBack_IsNoPredecessorOfTheDirectorysNextPerson(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		both(t, db, func(t *testing.T, h *house) {
+			ada := h.hand("ada")
+			defer h.proves("acme.test")()
+			elsewhere := h.connect("elsewhere")
+			own := h.asserted("ada", func(a *provision.Arrival) { a.Connection = elsewhere })
+			if got := h.arrive(own); got != ada {
+				t.Fatalf("%s and %s", got, ada)
+			}
+			h.post(person("ada"))
+			h.undo(ada)
+			h.deactivate(ada)
+			// The directory's person has the names of the one whose adoption was undone, and another address.
+			u := h.post(with(person("ada"), func(p *provision.Person) { p.UserName, p.Email = "ada.two", "ada.two@acme.test" }))
+			if u.Member == ada {
+				t.Error("the member came back")
+			}
+			h.is(u.Member, "active") // what put the other one out is not theirs
+			h.linkedTo(ada, own.Subject, "domain")
+		})
+	})
+}
+
+func TestUndo_CutsTheLinksOfAConnectionThatTheDirectoryHadThen(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := build(t, db, omniflow(directory.ReactivationRestore))
+		ada := h.hand("ada")
+		h.allow(h.waits(h.okta, person("ada"), ada, directory.MeetUnproven))
+		h.post(person("ada"))
+		_, session, err := h.tryArrive(h.asserted("ada"))
+		h.ok(err)
+		other := h.connect("other")
+		h.settle(func(tx *store.Tx, cfg *directory.Config) error {
+			d, _ := cfg.Directory(h.okta.Directory)
+			d.Connection = other
+			tx.SaveDirectory(d, false)
+			return nil
+		})
+		h.undo(ada)
+		if h.lives(session) {
+			t.Error("the session lives")
+		}
+		h.turnedAway(h.asserted("ada"), "address_taken", "")
+	})
+}

@@ -4,7 +4,10 @@
 //
 // Service has what directories and people do. Arrive says who somebody is for whom an IdP vouches:
 // linked, recognised, made or refused (arrive.go, recognise.go); its counterpart for a directory
-// that names somebody who signed in before is adoption (adopt.go).
+// that names somebody who is there already is adoption (adopt.go): the rule is
+// directory.Config.Meet and stands nowhere else, ProvenAddress is the half of it that both ask, what
+// is not certain waits for people (adopt_queue.go, adopt_decide.go), and what was adopted can be
+// taken back (adopt_undo.go).
 //
 // Every change of a member ends in save (save.go). It sees a member go out and does in that
 // transaction all that going out means: sessions end, one-time links die. There is no other way

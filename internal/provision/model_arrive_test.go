@@ -46,30 +46,6 @@ func names(shown, email, user, ext, address string) bool {
 	})
 }
 
-// meets is row 7: whom a POST meets who is there already. m is to be the member behind it; where a return
-// makes a fresh one, only before is there, whose place that takes; or people have to decide.
-func (w *model) meets(r *modelResource) (m, before *modelMember, waits bool) {
-	met := w.linked(r)
-	switch {
-	case met == nil || met.dir == r.dir || w.isOwner(met):
-	case met.dir != "":
-		return nil, nil, true
-	case w.renew && met.wasIn && met.idp:
-		return nil, met, false
-	default:
-		return met, met, false
-	}
-	met = w.held[strings.ToLower(r.email)]
-	for _, o := range w.members {
-		if met == nil || !met.in() {
-			if o.owner && strings.EqualFold(o.email, r.email) {
-				met = o
-			}
-		}
-	}
-	return nil, nil, met != nil && met.dir != r.dir && !w.isOwner(met)
-}
-
 // linked is the one member whom the links of the directory's connection say to be a POST's person, or nil.
 func (w *model) linked(r *modelResource) (found *modelMember) {
 	if !r.signsIn {
@@ -123,6 +99,7 @@ func (w *model) arrive(a provision.Arrival, okta string) (who *modelMember, refu
 		}
 	}
 	m.sessions++
+	m.arrived++
 	return m, ""
 }
 

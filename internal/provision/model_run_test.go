@@ -119,7 +119,7 @@ func (r *run) scopeOf(dir string) provision.Scope {
 
 func (r *run) act() {
 	acts := []func(){r.doPost, r.doPost, r.doPut, r.doPut, r.doPut, r.doDelete, r.doGroup, r.doMembers, r.doMembers, r.doMembers, r.doDrop,
-		r.doRemap, r.doOwner, r.doOwner, r.doSignIn, r.doArrive, r.doArrive, r.doArrive}
+		r.doRemap, r.doOwner, r.doOwner, r.doDecide, r.doDecide, r.doUndo, r.doSignIn, r.doArrive, r.doArrive, r.doArrive}
 	acts[rapid.IntRange(0, len(acts)-1).Draw(r.rt, "act")]()
 }
 
@@ -140,7 +140,9 @@ func (r *run) doPost() {
 	}
 	x.signsIn = x.dir == r.okta.Directory
 	x.active = rapid.IntRange(0, 4).Draw(r.rt, "active") > 0
+	r.w.met = nil
 	refusal := r.w.attempt(func() string { return r.w.post(x) })
+	r.w.leaveWaiting()
 	p := x.person()
 	if !x.active || rapid.Bool().Draw(r.rt, "says so") {
 		p.Active = &x.active

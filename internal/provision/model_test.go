@@ -26,6 +26,8 @@ type modelMember struct {
 	claims        []string // what the connection asserted last
 	// claimed is the address that the directory said when it adopted the member: saying it again changes nothing.
 	claimed string
+	adopted *modelAdoption // how the member came to its directory, until undone
+	arrived int            // of sessions, those through the connection
 }
 
 func (m *modelMember) in() bool { return !m.idp && !m.loss && !m.owner }
@@ -68,6 +70,9 @@ type model struct {
 	resources                       []*modelResource
 	groups                          []*modelGroup
 	links                           []*modelLink
+	meetings                        []*modelMeeting
+	met                             *modelMeeting // what the refused POST leaves waiting
+	undone                          map[modelPair]bool
 	step                            int
 	// held are the addresses that were in use when the request came: one that becomes free by the
 	// same request is not free for it.
@@ -159,7 +164,7 @@ func (w *model) attempt(fn func() string) (refusal string) {
 		for _, m := range w.members {
 			m.wasIn = m.wasIn || m.in()
 			if !m.in() {
-				m.sessions = 0
+				m.sessions, m.arrived = 0, 0
 			}
 		}
 		return ""
@@ -230,6 +235,9 @@ func (w *model) post(r *modelResource) string {
 			aside = append(aside, o)
 		}
 	}
+	if old != nil && old.member.dir != r.dir && old.member != w.linked(r) {
+		old = nil // another's by now, or nobody's
+	}
 	m := w.returning(old)
 	adopted := (*modelMember)(nil)
 	if m == nil {
@@ -255,9 +263,10 @@ func (w *model) post(r *modelResource) string {
 		}
 		w.members = append(w.members, m)
 	}
+	was := *m
 	m.idp = !r.active
 	if m == adopted {
-		m.dir, m.claimed = r.dir, r.email
+		w.adopt(m, was, r)
 		if m.in() && w.taken(r.email, m) {
 			return "conflict"
 		}
@@ -297,7 +306,7 @@ func (w *model) addressOf(m *modelMember, said string) string {
 
 // returning is the member who comes back under restore, or nil.
 func (w *model) returning(old *modelResource) *modelMember {
-	if w.renew || old == nil || old.member.resource != nil {
+	if w.renew || old == nil || old.member.resource != nil || old.member.dir != old.dir {
 		return nil
 	}
 	m := old.member

@@ -54,6 +54,9 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 			return err
 		}
 		tx.InsertSCIMUser(u)
+		if err := c.note(); err != nil {
+			return err
+		}
 		f.moveLinks(tx, before, c.after)
 		e := scope.event(audit.SCIMUserCreated, memberParty(c.after),
 			append([]audit.Change{{Field: "scim_id", To: u.ID}, {Field: "user_name", To: u.UserName}}, c.told...)...)
@@ -330,7 +333,7 @@ func (f *feed) comesBack(tx *store.Tx, u *store.SCIMUser, p Person, m *directory
 	}
 	c := edit(m, "scim_return")
 	p.fill(m)
-	if m.Email, err = f.addressOf(tx, m, p.address()); err != nil {
+	if m.Email, c.notes, err = f.addressOf(tx, m, p.address()); err != nil {
 		return c, err
 	}
 	if u.Active {

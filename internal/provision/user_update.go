@@ -165,7 +165,10 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 	was := *u
 	c := edit(m, "scim_update")
 	changes = append(changes, p.fill(m)...)
-	address, err := f.addressOf(tx, m, p.address())
+	address, forget, err := f.addressOf(tx, m, p.address())
+	if err == nil {
+		err = forget()
+	}
 	if err != nil {
 		return err
 	}
