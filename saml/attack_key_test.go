@@ -182,7 +182,7 @@ func TestAlgorithms_OffTheListAreRefused(t *testing.T) { // SA14, A29, A30
 			r.Signing = test.signing
 			doc := s.idp.Sign(r)
 			s.refuse(t, doc, saml.ReasonAlgorithm)
-			s.e.AllowSHA1 = true
+			s.e.SHA1Until = s.now.Add(time.Hour)
 			if a := s.accept(t, doc); !a.SHA1 {
 				t.Error("it does not tell that SHA-1 was needed")
 			}
