@@ -64,8 +64,8 @@ type Refusal struct {
 	// message, shortened and with control characters escaped: escape it again for HTML.
 	Detail string
 	// Verified is true when every signature in the message was good, made by a key of the connection,
-	// and the policy on signatures was met; for ReasonStatus, that the Response itself was signed.
-	// Otherwise nothing here is more than hearsay.
+	// and the policy on signatures was met; for ReasonStatus, and for what could not be decrypted, that
+	// the Response itself was signed. Otherwise nothing here is more than hearsay.
 	Verified bool
 	// Skew is the assertion's IssueInstant minus the time of verification, positive when
 	// the identity provider's clock is ahead; zero while unknown. With ReasonClockSkew it is the
@@ -73,7 +73,7 @@ type Refusal struct {
 	Skew time.Duration
 	// Subject is the value of the verified name identifier; "" unless Verified.
 	Subject string
-	// What the message calls itself, as far as it was read.
+	// What the message calls itself, as far as it was read. ResponseID is the ID of a logout message, too.
 	ResponseID, AssertionID, Issuer, InResponseTo string
 	// StatusCode, of ReasonStatus, is the innermost code without "urn:oasis:names:tc:SAML:2.0:status:",
 	// such as "AuthnFailed" or "NoPassive"; StatusMessage is the identity provider's own text.

@@ -76,6 +76,8 @@ type signatures struct {
 	key                           int    // index of the key that signed nearest to the assertion
 	signed                        signed // zero when there is no assertion
 
+	sound bool // what was refused afterwards is covered by a good signature
+
 	keys   []crypto.PublicKey
 	policy dsig.Policy
 	last   dsig.Verified // the innermost so far
@@ -100,6 +102,7 @@ func (env *envelope) checkSignatures(e *Expectation, d *decryption, now time.Tim
 	d.unsigned = !s.artifact && !s.response
 	if opens {
 		if r := env.unseal(d); r != nil {
+			s.sound = !d.unsigned
 			return s, r
 		}
 	}

@@ -41,7 +41,8 @@ type verification struct {
 
 	env        envelope
 	decryption decryption
-	artifact   bool // the message came by artifact
+	artifact   bool      // the message came by artifact
+	wrapped    time.Time // IssueInstant of the ArtifactResponse around it; zero when it came otherwise
 	verified   bool
 	out        Assertion
 }
@@ -52,12 +53,12 @@ func (v *verification) run() *Refusal {
 	if v.env.assertion != nil {
 		v.out.ID = attr(v.env.assertion, "ID")
 	}
+	v.out.Certificate, v.out.SHA1 = signatures.key, signatures.sha1
+	v.out.ResponseSigned, v.out.AssertionSigned, v.out.ArtifactSigned = signatures.response, signatures.assertion, signatures.artifact
+	v.verified = r == nil || signatures.sound
 	if r != nil {
 		return r
 	}
-	v.verified = true
-	v.out.Certificate, v.out.SHA1 = signatures.key, signatures.sha1
-	v.out.ResponseSigned, v.out.AssertionSigned, v.out.ArtifactSigned = signatures.response, signatures.assertion, signatures.artifact
 	// The subject first, so that every later refusal can say whose sign-in it was.
 	var sub subject
 	var subjectRefusal *Refusal
@@ -166,6 +167,11 @@ func (v *verification) checkResponse() *Refusal {
 	if v.env.assertion == nil { // encrypted, and there is no key
 		return v.env.unsigned(&v.decryption)
 	}
+	if v.out.ArtifactSigned {
+		if r := v.clock().early("ArtifactResponse's IssueInstant", v.wrapped, ReasonNotYetValid); r != nil {
+			return r
+		}
+	}
 	issued, r := instant("The Response's IssueInstant", attr(root, "IssueInstant"))
 	if r != nil || !v.out.ResponseSigned && !v.out.ArtifactSigned { // unsigned, it proves nothing about a clock
 		return r
@@ -255,9 +261,12 @@ func (v *verification) tell(r *Refusal) {
 	}
 }
 
+// short is the innermost code without the prefix that all have.
+func (s *status) short() string { return strings.TrimPrefix(s.code, statusPrefix) }
+
 // refusal tells that the identity provider refused.
 func (s *status) refusal() *Refusal {
-	code := strings.TrimPrefix(s.code, statusPrefix)
+	code := s.short()
 	r := refuse(ReasonStatus, "The identity provider refused: %s.", quote(code))
 	if s.message != "" {
 		r.Detail = "The identity provider refused: " + quote(code) + ", " + quote(s.message) + "."
