@@ -16,8 +16,6 @@ type LogoutExpectation struct {
 	Destination      string           // our single logout service, to which the message came
 	// RequestID is the ID of our pending LogoutRequest, for VerifyLogoutResponse only.
 	RequestID string
-	// RequestedAt is when that was issued; zero when unknown.
-	RequestedAt time.Time
 	// Skew, SHA1Until, DecryptionKeys and AllowCBC are as in Expectation. Encrypted is at most
 	// the name identifier, and only a message whose signature was good is decrypted.
 	Skew           time.Duration
@@ -95,7 +93,7 @@ type logoutVerification struct {
 
 func newLogoutVerification(e *LogoutExpectation, now time.Time) *logoutVerification {
 	return &logoutVerification{destination: e.Destination, verification: *newVerification(&Expectation{
-		ServiceProvider: e.ServiceProvider, IdentityProvider: e.IdentityProvider, RequestID: e.RequestID, RequestedAt: e.RequestedAt,
+		ServiceProvider: e.ServiceProvider, IdentityProvider: e.IdentityProvider, RequestID: e.RequestID,
 		Skew: e.Skew, SHA1Until: e.SHA1Until, DecryptionKeys: e.DecryptionKeys, AllowCBC: e.AllowCBC, MaxBytes: maxInflated,
 	}, now)}
 }
