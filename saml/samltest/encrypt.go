@@ -22,6 +22,7 @@ type Encryption struct {
 	Digest, MGF string
 	Placement   Placement
 	Recipient   string // attribute of EncryptedKey; "" for none
+	Secret      []byte // the content's key; nil for a new one
 	// Cipher changes the octets of the content's CipherValue before they are written; nil for none.
 	Cipher func([]byte) []byte
 }
@@ -66,6 +67,9 @@ func Seal(plain, holder string, e Encryption) string {
 		secret = secret[:16]
 	}
 	rand.Read(secret)
+	if e.Secret != nil {
+		secret = e.Secret
+	}
 	text := encrypt(secret, []byte(plain), strings.HasSuffix(e.content(), "cbc"))
 	if e.Cipher != nil {
 		text = e.Cipher(text)
