@@ -119,7 +119,8 @@ func (e *Encryption) encryptedKey(id string, secret []byte) string {
 // wrap encrypts the content's key.
 func (e *Encryption) wrap(public *rsa.PublicKey, secret []byte) ([]byte, error) {
 	if e.transport() == RSA15 {
-		return rsa.EncryptPKCS1v15(rand.Reader, public, secret) //nolint:staticcheck // what must be refused
+		//lint:ignore SA1019 it is there to be refused
+		return rsa.EncryptPKCS1v15(rand.Reader, public, secret)
 	}
 	options := &rsa.OAEPOptions{Hash: hashOf(SHA1), MGFHash: hashOf(SHA1)}
 	if e.Digest != "" {

@@ -5,6 +5,8 @@ import (
 	_ "crypto/sha1"   // RSA-OAEP's default, where collisions do not matter
 	_ "crypto/sha256" // the hashes that digestOf and maskOf name
 	_ "crypto/sha512"
+	"strconv"
+	"strings"
 )
 
 // Namespaces of XML Encryption, its version 1.1, and XML Signature, and of algorithm identifiers.
@@ -80,7 +82,10 @@ func maskOf(identifier string) (crypto.Hash, bool) {
 // short keeps what a stranger wrote within a line.
 func short(s string) string {
 	if len(s) > 100 {
-		s = s[:100] + "..."
+		s = strings.ToValidUTF8(s[:100], "") + "..."
 	}
 	return s
 }
+
+// quoted is short for the values of attributes, which may hold line breaks.
+func quoted(s string) string { return strconv.Quote(short(s)) }

@@ -75,7 +75,7 @@ func (s *sealed) readData() ([]*strictxml.Element, *Error) {
 		return nil, err
 	}
 	if kind, has := s.data.Attr("Type"); has && kind != Namespace+"Element" {
-		return nil, refuse(ReasonStructure, "EncryptedData of the type %s, expected %sElement", short(kind), Namespace)
+		return nil, refuse(ReasonStructure, "EncryptedData of the type %s, expected %sElement", quoted(kind), Namespace)
 	}
 	method, err := c.take(Namespace, "EncryptionMethod")
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *sealed) readData() ([]*strictxml.Element, *Error) {
 	}
 	var known bool
 	if s.block, known = blockOf(algorithm(method)); !known {
-		return nil, refuse(ReasonAlgorithm, "encryption method %s is not accepted", short(algorithm(method)))
+		return nil, refuse(ReasonAlgorithm, "encryption method %s is not accepted", quoted(algorithm(method)))
 	}
 	var found []*strictxml.Element
 	if c.next != nil && c.next.Is(signature, "KeyInfo") {
@@ -129,7 +129,7 @@ func readKey(e *strictxml.Element) (wrapped, *Error) {
 func (w *wrapped) readMethod(method *strictxml.Element) *Error {
 	identifier := algorithm(method)
 	if identifier != OAEP && identifier != OAEPMGF1P {
-		return refuse(ReasonAlgorithm, "key transport %s is not accepted", short(identifier))
+		return refuse(ReasonAlgorithm, "key transport %s is not accepted", quoted(identifier))
 	}
 	w.name, w.options = "rsa-oaep", rsa.OAEPOptions{Hash: crypto.SHA1, MGFHash: crypto.SHA1}
 	if identifier == OAEPMGF1P {
@@ -156,7 +156,7 @@ func (w *wrapped) readMethod(method *strictxml.Element) *Error {
 			known = false
 		}
 		if !known {
-			return refuse(ReasonAlgorithm, "%s %s of %s is not accepted", short(parameter.Local), short(algorithm(parameter)), w.name)
+			return refuse(ReasonAlgorithm, "%s %s of %s is not accepted", short(parameter.Local), quoted(algorithm(parameter)), w.name)
 		}
 	}
 	return nil

@@ -31,8 +31,9 @@ type Opened struct {
 }
 
 // maxWrapped is how many EncryptedKeys are tried with each key: a private key operation costs more
-// than everything else in a message together, and strangers can write EncryptedKeys.
-const maxWrapped = 4
+// than everything else in a message together, and strangers can write EncryptedKeys. Two are there when an
+// identity provider encrypts for our old and our new certificate at once.
+const maxWrapped = 2
 
 // Open decrypts the EncryptedData inside holder and reads it as XML in the namespaces of holder. The
 // outcome is one element of the name that is wanted, whose Parent is as strictxml.ParseWithin
