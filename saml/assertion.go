@@ -33,17 +33,15 @@ type Assertion struct {
 	// assertion or, where that has no signature of its own, the response.
 	Certificate                     int
 	ResponseSigned, AssertionSigned bool
-	// SHA1 tells that a signature was good only because of Expectation.AllowSHA1.
+	// ArtifactSigned tells that the message around the Response was signed; by artifact only.
+	ArtifactSigned bool
+	// Encryption tells what the assertion, or else a part of it, was encrypted with.
+	Encryption Encryption
+	// SHA1 tells that a signature was good only because of Expectation.SHA1Until.
 	SHA1 bool
 	// Skew is IssueInstant minus the time of verification: by how much the identity provider's
 	// clock is ahead, less the way of the message.
 	Skew time.Duration
-}
-
-// NameID names a person (Core section 2.2.3). Two are the same person's only if all
-// four fields are equal, octet by octet.
-type NameID struct {
-	Value, Format, NameQualifier, SPNameQualifier string
 }
 
 // Attribute is one Attribute element (Core section 2.7.3.1). Values are texts; values with

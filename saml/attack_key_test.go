@@ -182,7 +182,11 @@ func TestAlgorithms_OffTheListAreRefused(t *testing.T) { // SA14, A29, A30
 			r.Signing = test.signing
 			doc := s.idp.Sign(r)
 			s.refuse(t, doc, saml.ReasonAlgorithm)
-			s.e.AllowSHA1 = true
+			s.e.SHA1Until = s.now // the first instant at which it is over
+			if refusal := s.refuse(t, doc, saml.ReasonAlgorithm); !strings.Contains(refusal.Detail, "2026-11-22 09:00:00 UTC") {
+				t.Errorf("it does not tell when the grace ended: %s", refusal.Detail)
+			}
+			s.e.SHA1Until = s.now.Add(time.Nanosecond)
 			if a := s.accept(t, doc); !a.SHA1 {
 				t.Error("it does not tell that SHA-1 was needed")
 			}

@@ -3,7 +3,7 @@ package saml
 import "github.com/gatehouse-id/gatehouse/saml/internal/strictxml"
 
 // attributes reads every AttributeStatement (Core section 2.7.3). All values share one array.
-func (s signed) attributes() ([]Attribute, *Refusal) {
+func (s signed) attributes(d *decryption) ([]Attribute, *Refusal) {
 	p, r := readParts(s.assertion)
 	if r != nil {
 		return nil, r
@@ -27,10 +27,7 @@ func (s signed) attributes() ([]Attribute, *Refusal) {
 			return nil, r
 		}
 		for children.next != nil {
-			if children.next.Is(nsAssertion, "EncryptedAttribute") {
-				return nil, refuse(ReasonEncrypted, "An attribute is encrypted, which this service provider cannot read.")
-			}
-			element, r := children.required(nsAssertion, "Attribute")
+			element, r := nextAttribute(&children, d)
 			if r != nil {
 				return nil, r
 			}
@@ -42,6 +39,14 @@ func (s signed) attributes() ([]Attribute, *Refusal) {
 		}
 	}
 	return list, nil
+}
+
+// nextAttribute takes the next Attribute, out of its encryption where it is encrypted.
+func nextAttribute(children *sequence, d *decryption) (*strictxml.Element, *Refusal) {
+	if holder := children.optional(nsAssertion, "EncryptedAttribute"); holder != nil {
+		return d.open(holder, "attribute", "Attribute")
+	}
+	return children.required(nsAssertion, "Attribute")
 }
 
 // readAttribute reads one Attribute and appends its values to store. A value that holds

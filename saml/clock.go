@@ -47,7 +47,7 @@ func (c clock) late(what string, t time.Time, reason string) *Refusal {
 	if behind := c.issued.Sub(c.now); !c.asked.IsZero() && c.asked.Sub(c.issued) > c.skew && -behind <= maxClockError {
 		return c.off(behind)
 	}
-	return refuse(reason, "The %s was %s, which is %s ago; up to %s is accepted. The assertion was issued at %s.",
+	return refuse(reason, "The %s was %s, which is %s ago; up to %s is accepted. It was issued at %s.",
 		what, written(t), spell(c.now.Sub(t)), spellRound(c.skew), written(c.issued))
 }
 

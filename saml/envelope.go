@@ -10,9 +10,10 @@ type envelope struct {
 	root      *strictxml.Element
 	issuer    *strictxml.Element // nil when absent
 	signature *strictxml.Element // of the Response; nil when absent
-	assertion *strictxml.Element // nil when encrypted, or when the status tells of a failure
+	assertion *strictxml.Element // nil while encrypted, or when the status tells of a failure
 	inner     *strictxml.Element // signature of the assertion; nil when absent
-	encrypted bool
+	sealed    *strictxml.Element // EncryptedAssertion; nil when absent
+	around    *strictxml.Element // signature of the ArtifactResponse that root came in; nil when absent
 	status    status
 }
 
@@ -49,12 +50,12 @@ func readEnvelope(root *strictxml.Element) (envelope, *Refusal) {
 	}
 	env.assertion = children.optional(nsAssertion, "Assertion")
 	if env.assertion == nil {
-		env.encrypted = children.optional(nsAssertion, "EncryptedAssertion") != nil
+		env.sealed = children.optional(nsAssertion, "EncryptedAssertion")
 	}
 	if r := children.done(); r != nil {
 		return env, r
 	}
-	if env.assertion == nil && !env.encrypted && env.status.success {
+	if env.assertion == nil && env.sealed == nil && env.status.success {
 		return env, refuse(ReasonStructure, "The Response has no Assertion.")
 	}
 	if env.assertion != nil {
@@ -105,6 +106,24 @@ func onlyOnes(root *strictxml.Element) *Refusal {
 	return nil
 }
 
+// onlyOne is onlyOnes for an assertion that was encrypted.
+func onlyOne(assertion *strictxml.Element) *Refusal {
+	var signature *strictxml.Element
+	for e := range assertion.Descendants() {
+		switch {
+		case e == assertion:
+		case e.Is(nsAssertion, "Assertion"), e.Is(nsAssertion, "EncryptedAssertion"), e.Is(nsProtocol, "Response"):
+			return nested(e)
+		case !e.Is(nsSignature, "Signature"):
+		case e.Parent != assertion || signature != nil:
+			return refuse(ReasonMisplacedSignature, "There is a Signature inside %s; the Assertion carries one and nothing else does.", e.Parent.Local)
+		default:
+			signature = e
+		}
+	}
+	return nil
+}
+
 // nested refuses an element that may be at the top only.
 func nested(e *strictxml.Element) *Refusal {
 	return refuse(ReasonNestedAssertion, "A further %s is inside %s; exactly one is expected, at the top, so that what is signed is what is read.", e.Local, e.Parent.Local)
@@ -122,7 +141,7 @@ func readStatus(e *strictxml.Element) (status, *Refusal) {
 		return s, r
 	}
 	s.code = attr(code, "Value")
-	s.success = s.code == statusSuccess
+	s.success = s.code == StatusSuccess
 	for inner := code.First(); inner != nil && inner.Is(nsProtocol, "StatusCode"); inner = inner.First() {
 		s.code = attr(inner, "Value")
 	}

@@ -1,6 +1,9 @@
 package saml
 
-import "time"
+import (
+	"crypto"
+	"time"
+)
 
 // MaxSkew is how far an identity provider's clock may differ from ours, ahead or behind. Exactly
 // that much is accepted, a second more is not. A connection can lower it and none can raise it.
@@ -30,8 +33,16 @@ type Expectation struct {
 	Skew time.Duration
 	// Require says which signatures must be there.
 	Require Signed
-	// AllowSHA1 accepts rsa-sha1 and SHA-1 digests. Assertion.SHA1 tells when that mattered.
-	AllowSHA1 bool
+	// SHA1Until is when rsa-sha1 and SHA-1 digests cease to be accepted; zero means that they never
+	// are. Assertion.SHA1 tells when that mattered.
+	SHA1Until time.Time
+	// DecryptionKeys open what is encrypted: RSA keys, of which all are tried in this order. With
+	// none, encrypted assertions are refused as such.
+	DecryptionKeys []crypto.Decrypter
+	// AllowCBC accepts AES-CBC beside AES-GCM, in a Response whose own signature was good and nowhere
+	// else: CBC lets whoever carries a message change it unseen. Assertion.Encryption.CBC tells when
+	// that mattered.
+	AllowCBC bool
 	// ForceAuthnAt is when a request with ForceAuthn was issued: the person must have proved
 	// who they are since. Zero when it was not asked.
 	ForceAuthnAt time.Time
@@ -70,6 +81,9 @@ func (e *Expectation) skew() time.Duration {
 	}
 	return e.Skew
 }
+
+// allowsSHA1 reports whether SHA-1 is accepted at an instant.
+func (e *Expectation) allowsSHA1(now time.Time) bool { return now.Before(e.SHA1Until) }
 
 // maxBytes is MaxBytes with its default.
 func (e *Expectation) maxBytes() int {

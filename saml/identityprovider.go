@@ -2,6 +2,7 @@ package saml
 
 import (
 	"crypto"
+	"slices"
 	"time"
 )
 
@@ -12,17 +13,28 @@ type IdentityProvider struct {
 	SSO []Endpoint
 	// Certificates hold the keys that may sign. Several are normal: one in use, one to come.
 	Certificates []Certificate
-	// WantAuthnRequestsSigned is what the identity provider asks for; this package cannot yet.
+	// WantAuthnRequestsSigned is what the identity provider asks for.
 	WantAuthnRequestsSigned bool
+	// SLO are the single logout services for Redirect and POST, in the order of the metadata; none when
+	// the identity provider knows no single logout.
+	SLO []Endpoint
+	// ArtifactResolution are the services that resolve artifacts, by SOAP.
+	ArtifactResolution []Endpoint
+	// NameIDFormats are those that it says it can send.
+	NameIDFormats []string
 	// ValidUntil is when the metadata itself expires; zero when it does not say.
 	ValidUntil time.Time
 	// Ignored names, in sentences, signing keys that ParseMetadata left out as unusable.
 	Ignored []string
 }
 
-// Endpoint is a place of the identity provider.
+// Endpoint is a place where messages are taken.
 type Endpoint struct {
 	Binding, Location string
+	// ResponseLocation is where answers go if not to Location; for single logout only.
+	ResponseLocation string
+	// Index tells services of artifact resolution apart.
+	Index uint16
 }
 
 // Check tells whether sign-in can be enabled: there is an entity ID, a usable signing key, and a
@@ -45,18 +57,34 @@ func (idp IdentityProvider) Check(allowInsecure bool) error {
 			continue
 		}
 		services++
-		u, err := checkLocation(endpoint.Location)
-		if err != nil {
+		if err := checkSecure(endpoint.Location, allowInsecure); err != nil {
 			return err
-		}
-		if u.Scheme != "https" && !allowInsecure {
-			return sentencef("The address %s is not https.", quote(endpoint.Location))
 		}
 	}
 	if services == 0 {
 		return sentence("The identity provider has no single sign-on service for the Redirect or POST binding.")
 	}
+	for _, endpoint := range slices.Concat(idp.SLO, idp.ArtifactResolution) {
+		if err := checkSecure(endpoint.Location, allowInsecure); err != nil {
+			return err
+		}
+		if endpoint.ResponseLocation == "" {
+			continue
+		}
+		if err := checkSecure(endpoint.ResponseLocation, allowInsecure); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// checkSecure is checkLocation, and wants https.
+func checkSecure(location string, allowInsecure bool) error {
+	u, err := checkLocation(location)
+	if err == nil && u.Scheme != "https" && !allowInsecure {
+		return sentencef("The address %s is not https.", quote(location))
+	}
+	return err
 }
 
 // Endpoint returns the first single sign-on service with that binding.
@@ -67,6 +95,25 @@ func (idp IdentityProvider) Endpoint(binding string) (Endpoint, bool) {
 		}
 	}
 	return Endpoint{}, false
+}
+
+// LogoutEndpoint returns the first single logout service with that binding; the second result is false
+// when there is none.
+func (idp IdentityProvider) LogoutEndpoint(binding string) (Endpoint, bool) {
+	for _, endpoint := range idp.SLO {
+		if endpoint.Binding == binding {
+			return endpoint, true
+		}
+	}
+	return Endpoint{}, false
+}
+
+// ForResponse is where answers go.
+func (e Endpoint) ForResponse() string {
+	if e.ResponseLocation != "" {
+		return e.ResponseLocation
+	}
+	return e.Location
 }
 
 // keys returns one key per certificate, so that indexes agree; unusable ones are nil.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -142,7 +143,7 @@ func readEntity(entity, role *strictxml.Element, now time.Time) (IdentityProvide
 			quote(idp.EntityID), written(idp.ValidUntil), written(now))
 	}
 	idp.WantAuthnRequestsSigned = truth(attr(role, "WantAuthnRequestsSigned"))
-	if idp.SSO, err = readSSO(role); err != nil {
+	if err := idp.readServices(role); err != nil {
 		return idp, err
 	}
 	idp.Certificates, idp.Ignored = readKeys(role)
@@ -172,26 +173,64 @@ func validUntil(e *strictxml.Element) (time.Time, error) {
 	return earliest, nil
 }
 
-// readSSO reads the single sign-on services of the bindings that are spoken here.
-func readSSO(role *strictxml.Element) ([]Endpoint, error) {
-	var list []Endpoint
+// readServices reads the places of the bindings that are spoken here.
+func (idp *IdentityProvider) readServices(role *strictxml.Element) error {
 	for e := range role.Elements() {
-		if !e.Is(nsMetadata, "SingleSignOnService") {
+		if e.Space != nsMetadata {
 			continue
 		}
-		endpoint := Endpoint{Binding: attr(e, "Binding"), Location: attr(e, "Location")}
-		if endpoint.Binding != BindingRedirect && endpoint.Binding != BindingPOST {
-			continue
+		var err error
+		binding := attr(e, "Binding")
+		browser := binding == BindingRedirect || binding == BindingPOST
+		switch {
+		case e.Local == "SingleSignOnService" && browser:
+			idp.SSO, err = appendService(idp.SSO, e, "single sign-on service")
+		case e.Local == "SingleLogoutService" && browser:
+			idp.SLO, err = appendService(idp.SLO, e, "single logout service")
+		case e.Local == "ArtifactResolutionService" && binding == BindingSOAP:
+			idp.ArtifactResolution, err = appendService(idp.ArtifactResolution, e, "artifact resolution service")
+		case e.Local == "NameIDFormat" && len(idp.NameIDFormats) < maxServices:
+			if format, err := e.OnlyText(); err == nil {
+				idp.NameIDFormats = append(idp.NameIDFormats, strings.TrimSpace(format))
+			}
 		}
-		if _, err := checkLocation(endpoint.Location); err != nil {
-			return nil, sentencef("The metadata's single sign-on service cannot be used. %v", err)
+		if err != nil {
+			return err
 		}
-		list = append(list, endpoint)
 	}
-	if len(list) == 0 {
-		return nil, sentence("The metadata has no single sign-on service for the Redirect or POST binding.")
+	if len(idp.SSO) == 0 {
+		return sentence("The metadata has no single sign-on service for the Redirect or POST binding.")
 	}
-	return list, nil
+	return nil
+}
+
+// maxServices is how many places of one kind are read.
+const maxServices = 64
+
+// appendService reads one place.
+func appendService(list []Endpoint, e *strictxml.Element, what string) ([]Endpoint, error) {
+	if len(list) == maxServices {
+		return nil, sentencef("The metadata has more than %d places of one kind: %s.", maxServices, what)
+	}
+	endpoint := Endpoint{Binding: attr(e, "Binding"), Location: attr(e, "Location")}
+	if _, err := checkLocation(endpoint.Location); err != nil {
+		return nil, sentencef("The metadata's %s cannot be used. %v", what, err)
+	}
+	if e.Local == "SingleLogoutService" {
+		if endpoint.ResponseLocation = attr(e, "ResponseLocation"); endpoint.ResponseLocation != "" {
+			if _, err := checkLocation(endpoint.ResponseLocation); err != nil {
+				return nil, sentencef("The metadata's %s cannot be used. %v", what, err)
+			}
+		}
+	}
+	if e.Local == "ArtifactResolutionService" {
+		index, err := strconv.ParseUint(attr(e, "index"), 10, 16)
+		if err != nil {
+			return nil, sentencef("The metadata's %s has the index %s, which is none.", what, quote(attr(e, "index")))
+		}
+		endpoint.Index = uint16(index)
+	}
+	return append(list, endpoint), nil
 }
 
 // truth reads an xs:boolean.

@@ -15,9 +15,10 @@ const (
 	ReasonCDATA       = "cdata"                  // a CDATA section, anywhere
 	ReasonDuplicateID = "duplicate_id"           // one ID on two elements, so that a reference could mean either
 
-	ReasonNotAResponse = "not_a_response" // some other document
-	ReasonVersion      = "version"        // not SAML 2.0
-	ReasonStructure    = "structure"      // elements missing, repeated, out of order, or foreign
+	ReasonNotAResponse = "not_a_response"     // some other document than a Response
+	ReasonMessage      = "unexpected_message" // some other document than the logout or artifact message that was due
+	ReasonVersion      = "version"            // not SAML 2.0
+	ReasonStructure    = "structure"          // elements missing, repeated, out of order, or foreign
 
 	// What signature wrapping looks like before any signature is checked: a part that somebody signed
 	// is there, and another one that would be read in its stead.
@@ -25,7 +26,10 @@ const (
 	ReasonNestedAssertion    = "nested_assertion"    // an Assertion or Response inside some other element
 	ReasonMisplacedSignature = "misplaced_signature" // a Signature elsewhere than once in Response and Assertion
 
-	ReasonEncrypted      = "encrypted"           // an encrypted assertion, name or attribute
+	ReasonEncrypted           = "encrypted"            // encrypted, and there is no key to read it with
+	ReasonEncryptionAlgorithm = "encryption_algorithm" // encrypted by an algorithm off the list, or CBC where it must not be
+	ReasonDecryption          = "decryption"           // it did not open; the cause is not told, for it could be used to guess
+
 	ReasonSignatureNone  = "signature_missing"   // unsigned, or not what Require asks for
 	ReasonSignature      = "signature_invalid"   // broken, or changed after signing
 	ReasonReference      = "signature_reference" // made over something else than the element that it is in
@@ -49,6 +53,7 @@ const (
 	ReasonAuthnInstant   = "authn_instant"       // signed in too long ago for ForceAuthn, or in the future
 	ReasonContext        = "authn_context"       // signed in by other means than demanded
 	ReasonSessionExpired = "session_expired"     // the identity provider's session is over
+	ReasonArtifact       = "artifact"            // an artifact of another identity provider, or one that stands for nothing
 )
 
 // Refusal says why a message was not accepted. It is for logs and administrators: whoever posted
@@ -59,8 +64,8 @@ type Refusal struct {
 	// message, shortened and with control characters escaped: escape it again for HTML.
 	Detail string
 	// Verified is true when every signature in the message was good, made by a key of the connection,
-	// and the policy on signatures was met; for ReasonStatus, that the Response itself was signed.
-	// Otherwise nothing here is more than hearsay.
+	// and the policy on signatures was met; for ReasonStatus, and for what could not be decrypted, that
+	// the Response itself was signed. Otherwise nothing here is more than hearsay.
 	Verified bool
 	// Skew is the assertion's IssueInstant minus the time of verification, positive when
 	// the identity provider's clock is ahead; zero while unknown. With ReasonClockSkew it is the
@@ -68,7 +73,7 @@ type Refusal struct {
 	Skew time.Duration
 	// Subject is the value of the verified name identifier; "" unless Verified.
 	Subject string
-	// What the message calls itself, as far as it was read.
+	// What the message calls itself, as far as it was read. ResponseID is the ID of a logout message, too.
 	ResponseID, AssertionID, Issuer, InResponseTo string
 	// StatusCode, of ReasonStatus, is the innermost code without "urn:oasis:names:tc:SAML:2.0:status:",
 	// such as "AuthnFailed" or "NoPassive"; StatusMessage is the identity provider's own text.

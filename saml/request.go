@@ -2,11 +2,7 @@ package saml
 
 import (
 	"crypto/rand"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -17,15 +13,15 @@ type AuthnRequest struct {
 	Destination  string // the Location of one of IdentityProvider.SSO
 	ACS          string // ServiceProvider.ACS
 	IssueInstant time.Time
-	ForceAuthn   bool // ask the person again even if they have a session
+	ForceAuthn   bool // ask the person again even if they have a session; see Expectation.ForceAuthnAt
+	IsPassive    bool // ask the person nothing; the answer may be the status NoPassive
+	// ProtocolBinding is how the Response shall come: BindingPOST, which "" stands for, or BindingArtifact.
+	ProtocolBinding string
 	// NameIDFormat and Contexts are left to the identity provider when empty, which is best:
 	// Entra answers AADSTS75011 to those who signed in by other means than demanded.
 	NameIDFormat string
-	Contexts     []string // authentication context classes, of which one must be met exactly
+	Contexts     []string // authentication context classes, of which one must be met exactly; see Expectation.Contexts
 }
-
-// maxRelayState is the longest RelayState that the bindings carry (Bindings sections 3.4.3 and 3.5.3).
-const maxRelayState = 80
 
 // NewID returns a new identifier for a request: "_" and 160 random bits in hexadecimal digits. An
 // xs:ID must not begin with a digit, and Entra refuses those that do.
@@ -35,7 +31,7 @@ func NewID() string {
 	return "_" + hex.EncodeToString(random[:])
 }
 
-// XML returns the request, for the POST binding after base64.
+// XML returns the request without a signature, for the POST binding after base64.
 func (r AuthnRequest) XML() []byte {
 	b := make([]byte, 0, 1024)
 	b = append(b, "<samlp:AuthnRequest"...)
@@ -47,8 +43,14 @@ func (r AuthnRequest) XML() []byte {
 		b = appendAttr(b, "ForceAuthn", "true")
 	}
 	b = appendAttr(b, "ID", r.ID)
+	if r.IsPassive {
+		b = appendAttr(b, "IsPassive", "true")
+	}
 	b = appendAttr(b, "IssueInstant", formatInstant(r.IssueInstant))
-	b = appendAttr(b, "ProtocolBinding", BindingPOST)
+	if r.ProtocolBinding == "" {
+		r.ProtocolBinding = BindingPOST
+	}
+	b = appendAttr(b, "ProtocolBinding", r.ProtocolBinding)
 	b = appendAttr(b, "Version", version)
 	b = append(b, '>')
 	b = appendElement(b, "saml:Issuer", r.Issuer)
@@ -68,57 +70,23 @@ func (r AuthnRequest) XML() []byte {
 	return append(b, "</samlp:AuthnRequest>"...)
 }
 
+// SignedXML returns the request with a signature inside, for the POST binding after base64. The error
+// is a sentence.
+func (r AuthnRequest) SignedXML(key SigningKey) ([]byte, error) {
+	if err := checkSending(r.Destination, r.ID); err != nil {
+		return nil, err
+	}
+	return key.signXML(r.XML())
+}
+
 // RedirectURL returns the address that carries the request by the Redirect binding (Bindings
 // section 3.4.4.1): deflated, in base64, added to whatever query Destination has. relayState comes
 // back with the Response, unprotected, and has at most 80 bytes; "" sends none. The error is a sentence.
 func (r AuthnRequest) RedirectURL(relayState string) (string, error) {
-	if _, err := checkLocation(r.Destination); err != nil {
-		return "", err
-	}
-	if r.ID == "" || isDigit(r.ID[0]) {
-		return "", sentencef("%s cannot be the ID of a request.", quote(r.ID))
-	}
-	if len(relayState) > maxRelayState {
-		return "", sentencef("The relay state has %d bytes; %d is the most.", len(relayState), maxRelayState)
-	}
-	message := base64.StdEncoding.EncodeToString(deflate(r.XML()))
-	var b strings.Builder
-	b.WriteString(r.Destination)
-	switch {
-	case !strings.Contains(r.Destination, "?"):
-		b.WriteByte('?')
-	case !strings.HasSuffix(r.Destination, "?") && !strings.HasSuffix(r.Destination, "&"):
-		b.WriteByte('&')
-	}
-	b.WriteString("SAMLRequest=")
-	b.WriteString(url.QueryEscape(message))
-	if relayState != "" {
-		b.WriteString("&RelayState=")
-		b.WriteString(url.QueryEscape(relayState))
-	}
-	return b.String(), nil
+	return redirect{parameter: "SAMLRequest", destination: r.Destination, id: r.ID, message: r.XML(), relayState: relayState}.url(nil)
 }
 
-// deflate writes raw in DEFLATE form without header or checksum (RFC 1951), as stored blocks:
-// every inflater reads them. Compressing would save some 300 bytes of an address and cost
-// compress/flate more than a megabyte of memory, for a page that strangers can ask for.
-func deflate(raw []byte) []byte {
-	const most = 1<<16 - 1
-	out := make([]byte, 0, len(raw)+5*(len(raw)/most+1))
-	for {
-		block := raw[:min(len(raw), most)]
-		raw = raw[len(block):]
-		final := byte(0)
-		if len(raw) == 0 {
-			final = 1
-		}
-		size := uint16(len(block))
-		out = append(out, final)
-		out = binary.LittleEndian.AppendUint16(out, size)
-		out = binary.LittleEndian.AppendUint16(out, ^size)
-		out = append(out, block...)
-		if final == 1 {
-			return out
-		}
-	}
+// SignedRedirectURL is RedirectURL with a signature over the query.
+func (r AuthnRequest) SignedRedirectURL(relayState string, key SigningKey) (string, error) {
+	return redirect{parameter: "SAMLRequest", destination: r.Destination, id: r.ID, message: r.XML(), relayState: relayState}.url(&key)
 }

@@ -225,7 +225,7 @@ func TestServiceProviderMetadata_SaysWhoWeAreInStableBytes(t *testing.T) {
 	if acs := m.SP.ACS[0]; acs.Binding != saml.BindingPOST || acs.Location != sp.ACS || acs.Index != 0 || !acs.Default {
 		t.Errorf("%+v", acs)
 	}
-	if sp.Name = ""; bytes.Contains(sp.Metadata(), []byte("Extensions")) {
+	if sp.Name = ""; bytes.Contains(sp.Metadata(), []byte("mdui")) {
 		t.Error("a name that is not there was written")
 	}
 }

@@ -1,47 +1,37 @@
 package saml
 
+import "time"
+
 // MetadataType is the media type of SAML metadata (Metadata appendix A).
 const MetadataType = "application/samlmetadata+xml"
 
-// ServiceProvider is our side of a connection.
+// ServiceProvider is our side of a connection. To verify, EntityID and ACS are enough; the rest is
+// what Metadata tells the identity provider.
 type ServiceProvider struct {
 	EntityID string // our name, an absolute URI
 	ACS      string // the assertion consumer service, where Responses are posted
 	Name     string // for people who read the metadata; may be ""
-}
 
-// Metadata returns the service provider's metadata (Metadata section 2.4.4). Equal values
-// give equal bytes, so that an IdP that polls it sees no change where there is none.
-//
-// The name identifier formats are in the order of preference: a persistent one survives a change
-// of address. Identity providers are free in what they send.
-func (sp ServiceProvider) Metadata() []byte {
-	b := make([]byte, 0, 1536)
-	b = append(b, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+`<md:EntityDescriptor`...)
-	b = appendAttr(b, "xmlns:md", nsMetadata)
-	b = appendAttr(b, "entityID", sp.EntityID)
-	b = append(b, ">\n  <md:SPSSODescriptor"...)
-	b = appendAttr(b, "AuthnRequestsSigned", "false")
-	b = appendAttr(b, "WantAssertionsSigned", "true")
-	b = appendAttr(b, "protocolSupportEnumeration", nsProtocol)
-	b = append(b, ">\n"...)
-	if sp.Name != "" {
-		b = append(b, "    <md:Extensions>\n      <mdui:UIInfo"...)
-		b = appendAttr(b, "xmlns:mdui", "urn:oasis:names:tc:SAML:metadata:ui")
-		b = append(b, "><mdui:DisplayName"...)
-		b = appendAttr(b, "xml:lang", "en")
-		b = append(b, '>')
-		b = appendTextOnly(b, sp.Name)
-		b = append(b, "</mdui:DisplayName></mdui:UIInfo>\n    </md:Extensions>\n"...)
-	}
-	for _, format := range []string{FormatPersistent, FormatEmail, FormatUnspecified} {
-		b = append(b, "    "...)
-		b = appendElement(b, "md:NameIDFormat", format)
-		b = append(b, '\n')
-	}
-	b = append(b, "    <md:AssertionConsumerService"...)
-	b = appendAttr(b, "Binding", BindingPOST)
-	b = appendAttr(b, "Location", sp.ACS)
-	b = append(b, ` index="0" isDefault="true"></md:AssertionConsumerService>`+"\n"...)
-	return append(b, "  </md:SPSSODescriptor>\n</md:EntityDescriptor>\n"...)
+	// ArtifactACS tells that artifacts are taken at ACS as well.
+	ArtifactACS bool
+	// Logout are the single logout services for Redirect and POST; none for no single logout.
+	Logout []Endpoint
+	// SigningCertificates are of the keys that sign requests and logout messages. While keys are
+	// changed there are two: the next is published before it is used, the last until nobody
+	// can hold a message of it any more.
+	SigningCertificates []Certificate
+	// EncryptionCertificates are of the keys that assertions may be encrypted for. An identity
+	// provider takes one of them; all must be among Expectation.DecryptionKeys.
+	EncryptionCertificates []Certificate
+	// AuthnRequestsSigned tells that every AuthnRequest is signed.
+	AuthnRequestsSigned bool
+	// AllowCBC lists AES-CBC among the encryption methods; see Expectation.AllowCBC.
+	AllowCBC bool
+	// NameIDFormats are in the order of preference. With none, Metadata names persistent, e-mail
+	// address and unspecified: a persistent name survives a change of address. Identity providers
+	// are free in what they send.
+	NameIDFormats []string
+	// ValidUntil and CacheDuration tell how long the metadata may be kept; zero for nothing said.
+	ValidUntil    time.Time
+	CacheDuration time.Duration
 }

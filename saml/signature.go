@@ -1,23 +1,38 @@
 package saml
 
 import (
-	"errors"
+	"crypto"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/saml/internal/dsig"
 	"github.com/gatehouse-id/gatehouse/saml/internal/strictxml"
 )
 
-// signed is an assertion that a checked signature covers, by itself or with the Response around
-// it. Only coveredBy makes one, from what dsig.Verify returned, and everything that is
-// read about a person is read through it.
+// signed is an assertion that a checked signature covers, by itself or with the Response or
+// ArtifactResponse around it. Only coveredBy makes one, from what dsig.Verify returned, and everything that
+// is read about a person is read through it.
 type signed struct {
 	assertion *strictxml.Element
 }
 
+// unsealed is an assertion that was encrypted, and the EncryptedAssertion that it came from.
+type unsealed struct {
+	holder, assertion *strictxml.Element
+}
+
 // coveredBy returns the assertion that v covers: the verified element, or the one child of the
-// verified Response that is an assertion.
-func coveredBy(v dsig.Verified) (signed, bool) {
+// verified Response that is an assertion, or that was one before it was encrypted. The Response may be
+// the one child of a verified ArtifactResponse.
+func coveredBy(v dsig.Verified, u unsealed) (signed, bool) {
 	e := v.Element()
+	if e != nil && e.Is(nsProtocol, "ArtifactResponse") {
+		e, _ = onlyChild(e, func(child *strictxml.Element) *strictxml.Element {
+			if child.Is(nsProtocol, "Response") {
+				return child
+			}
+			return nil
+		})
+	}
 	switch {
 	case e == nil:
 		return signed{}, false
@@ -26,57 +41,82 @@ func coveredBy(v dsig.Verified) (signed, bool) {
 	case !e.Is(nsProtocol, "Response"):
 		return signed{}, false
 	}
-	var found signed
+	assertion, ok := onlyChild(e, func(child *strictxml.Element) *strictxml.Element {
+		switch {
+		case child.Is(nsAssertion, "Assertion"):
+			return child
+		case child == u.holder:
+			return u.assertion
+		}
+		return nil
+	})
+	return signed{assertion}, ok
+}
+
+// onlyChild returns what pick gives for one child of e, when it gives nothing for all others.
+func onlyChild(e *strictxml.Element, pick func(*strictxml.Element) *strictxml.Element) (*strictxml.Element, bool) {
+	var found *strictxml.Element
 	for child := range e.Elements() {
-		if !child.Is(nsAssertion, "Assertion") {
-			continue
+		picked := pick(child)
+		switch {
+		case picked == nil:
+		case found != nil:
+			return nil, false
+		default:
+			found = picked
 		}
-		if found.assertion != nil {
-			return signed{}, false
-		}
-		found.assertion = child
 	}
-	return found, found.assertion != nil
+	return found, found != nil
 }
 
 // signatures is the outcome of checking every signature of a message.
 type signatures struct {
-	response, assertion bool // which of them are signed
-	sha1                bool
-	key                 int    // index of the key that signed the assertion, or else the Response
-	signed              signed // zero when there is no assertion
+	artifact, response, assertion bool // which of them are signed
+	sha1                          bool
+	key                           int    // index of the key that signed nearest to the assertion
+	signed                        signed // zero when there is no assertion
+
+	sound bool // what was refused afterwards is covered by a good signature
+
+	keys   []crypto.PublicKey
+	policy dsig.Policy
+	last   dsig.Verified // the innermost so far
 }
 
-// checkSignatures verifies the signatures that are there and then holds the policy against them.
-func (env *envelope) checkSignatures(e *Expectation) (signatures, *Refusal) {
-	var s signatures
-	if env.signature == nil && env.inner == nil {
-		return s, env.unsigned()
+// checkSignatures verifies the signatures that are there, from the outermost inwards, opens the
+// assertion where it is encrypted, and then holds the policy against what was found.
+func (env *envelope) checkSignatures(e *Expectation, d *decryption, now time.Time) (signatures, *Refusal) {
+	s := signatures{policy: dsig.Policy{AllowSHA1: e.allowsSHA1(now)}}
+	opens := env.sealed != nil && env.status.success && len(d.keys) > 0
+	if env.around == nil && env.signature == nil && env.inner == nil && !opens {
+		return s, env.unsigned(d)
 	}
-	keys, policy := e.IdentityProvider.keys(), dsig.Policy{AllowSHA1: e.AllowSHA1}
-	var response, assertion dsig.Verified
-	var err error
-	if env.signature != nil {
-		if response, err = dsig.Verify(env.root, keys, policy); err != nil {
-			return s, signatureRefusal(err, env.signature, e)
+	s.keys = e.IdentityProvider.keys()
+	var r *Refusal
+	if s.artifact, r = s.check(env.around, e); r != nil {
+		return s, r
+	}
+	if s.response, r = s.check(env.signature, e); r != nil {
+		return s, r
+	}
+	d.unsigned = !s.artifact && !s.response
+	if opens {
+		if r := env.unseal(d); r != nil {
+			s.sound = !d.unsigned
+			return s, r
 		}
-		s.response, s.key = true, response.Key()
 	}
-	if env.inner != nil {
-		if assertion, err = dsig.Verify(env.assertion, keys, policy); err != nil {
-			return s, signatureRefusal(err, env.inner, e)
-		}
-		s.assertion, s.key = true, assertion.Key()
+	if s.assertion, r = s.check(env.inner, e); r != nil {
+		return s, r
 	}
-	s.sha1 = response.SHA1() || assertion.SHA1()
+	if !s.artifact && !s.response && !s.assertion { // encrypted for us, by anybody who has our certificate
+		return s, refuse(ReasonSignatureNone, "Neither the Response nor the Assertion inside the encryption is signed.")
+	}
+	d.unsigned = false
 	if r := s.require(e.Require); r != nil || env.assertion == nil {
 		return s, r
 	}
-	inner := assertion
-	if !s.assertion {
-		inner = response
-	}
-	covered, ok := coveredBy(inner)
+	covered, ok := coveredBy(s.last, unsealed{env.sealed, env.assertion})
 	if !ok {
 		return s, refuse(ReasonSignature, "The signature covers no assertion.")
 	}
@@ -84,26 +124,54 @@ func (env *envelope) checkSignatures(e *Expectation) (signatures, *Refusal) {
 	return s, nil
 }
 
+// check verifies one signature, over the element that it is a child of; nil for none.
+func (s *signatures) check(signature *strictxml.Element, e *Expectation) (bool, *Refusal) {
+	if signature == nil {
+		return false, nil
+	}
+	v, err := dsig.Verify(signature.Parent, s.keys, s.policy)
+	if err != nil {
+		return false, signatureRefusal(err, signature, e)
+	}
+	s.last, s.key, s.sha1 = v, v.Key(), s.sha1 || v.SHA1()
+	return true, nil
+}
+
+// unseal opens the encrypted assertion and reads its outline as readEnvelope does that of others.
+func (env *envelope) unseal(d *decryption) *Refusal {
+	assertion, r := d.open(env.sealed, "assertion", "Assertion")
+	if r != nil {
+		return r
+	}
+	if r := onlyOne(assertion); r != nil {
+		return r
+	}
+	p, r := readParts(assertion)
+	if r != nil {
+		return r
+	}
+	env.assertion, env.inner = assertion, p.signature
+	return nil
+}
+
 // unsigned refuses a message without any signature, with the most useful words. An identity
 // provider's refusal is often not signed; nobody gains anything by forging one.
-func (env *envelope) unsigned() *Refusal {
+func (env *envelope) unsigned(d *decryption) *Refusal {
 	switch {
-	case !env.status.success && env.assertion == nil && !env.encrypted:
+	case !env.status.success && env.assertion == nil && env.sealed == nil:
 		return env.status.refusal()
-	case env.encrypted:
-		return env.encryptedRefusal()
+	case env.sealed != nil && len(d.keys) == 0:
+		_, r := d.open(env.sealed, "assertion", "Assertion")
+		return r
 	}
 	return refuse(ReasonSignatureNone, "Neither the Response nor the Assertion is signed.")
 }
 
-func (env *envelope) encryptedRefusal() *Refusal {
-	return refuse(ReasonEncrypted, "The assertion is encrypted, which this service provider cannot read. Turn assertion encryption off at the identity provider.")
-}
-
-// require holds the policy against the signatures that were good.
+// require holds the policy against the signatures that were good. What is around the Response covers
+// it as its own signature does.
 func (s *signatures) require(policy Signed) *Refusal {
 	switch {
-	case policy != SignedAny && !s.response:
+	case policy != SignedAny && !s.response && !s.artifact:
 		return refuse(ReasonSignatureNone, "The Response is not signed, only the Assertion; this connection requires %s.", requirement(policy))
 	case policy == SignedBoth && !s.assertion:
 		return refuse(ReasonSignatureNone, "The Assertion is not signed, only the Response; this connection requires %s.", requirement(policy))
@@ -116,48 +184,4 @@ func requirement(policy Signed) string {
 		return "both signatures"
 	}
 	return "a signed Response"
-}
-
-// signatureRefusal puts an error of dsig into the words of this package.
-func signatureRefusal(err error, signature *strictxml.Element, e *Expectation) *Refusal {
-	var failed *dsig.Error
-	if !errors.As(err, &failed) {
-		return refuse(ReasonSignature, "The signature cannot be checked: %v.", err)
-	}
-	switch failed.Reason {
-	case dsig.ReasonAlgorithm:
-		return refuse(ReasonAlgorithm, "The signature uses an algorithm that is not accepted: %s.", failed.Detail)
-	case dsig.ReasonNoKey:
-		return refuse(ReasonUnknownKey, "No certificate of this connection has a key for this signature: %s.", failed.Detail)
-	case dsig.ReasonReference:
-		return refuse(ReasonReference, "The signature is not over exactly the %s that it is in: %s.", signature.Parent.Local, failed.Detail)
-	case dsig.ReasonSignature:
-		return mismatch(signature, e)
-	}
-	return refuse(ReasonSignature, "The signature is not valid: %s.", failed.Detail)
-}
-
-// mismatch explains a signature that none of the keys made. The certificate that the message carries
-// proves nothing, but whether it is one of the connection's tells a key that was changed at the
-// identity provider from a message that was.
-func mismatch(signature *strictxml.Element, e *Expectation) *Refusal {
-	for _, element := range signature.All(nsSignature, "X509Certificate") {
-		text, err := element.OnlyText()
-		if err != nil {
-			continue
-		}
-		claimed, err := ParseCertificate([]byte(text))
-		if err != nil {
-			continue
-		}
-		fingerprint := claimed.Fingerprint()
-		for _, known := range e.IdentityProvider.Certificates {
-			if known.Fingerprint() == fingerprint {
-				return refuse(ReasonSignature, "The message names a certificate of this connection, but that key did not make the signature.")
-			}
-		}
-		return refuse(ReasonUnknownKey, "The message is signed with a key that is not this connection's. It names the certificate with SHA-256 fingerprint %s, subject %s.",
-			fingerprint, quote(claimed.Subject))
-	}
-	return refuse(ReasonUnknownKey, "None of the connection's certificates belongs to the key that signed the message.")
 }

@@ -20,7 +20,7 @@ func TestCoveredBy_GivesOnlyTheOneAssertionThatIsVerified(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return coveredBy(v)
+		return coveredBy(v, unsealed{})
 	}
 	doc := dsigtest.Response(1)
 	for _, id := range []string{dsigtest.ResponseID, dsigtest.AssertionID} {
@@ -42,7 +42,7 @@ func TestCoveredBy_GivesOnlyTheOneAssertionThatIsVerified(t *testing.T) {
 			t.Errorf("%s: there is a handle", name)
 		}
 	}
-	if _, ok := coveredBy(dsig.Verified{}); ok {
+	if _, ok := coveredBy(dsig.Verified{}, unsealed{}); ok {
 		t.Error("there is a handle of nothing")
 	}
 }
@@ -57,11 +57,11 @@ func TestAssertion_IsReadFromTheVerifiedElementAndNoOtherCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, ok := coveredBy(v)
+	s, ok := coveredBy(v, unsealed{})
 	if !ok || s.assertion != dsigtest.Find(t, root, dsigtest.AssertionID) {
 		t.Fatal("what is read is another element than the one whose digest was checked")
 	}
-	control, r := s.subject()
+	control, r := s.subject(&decryption{})
 	if r != nil || control.name.Value != "alice@corp.example" {
 		t.Fatalf("the control: %q, %v", control.name.Value, r)
 	}
@@ -69,7 +69,7 @@ func TestAssertion_IsReadFromTheVerifiedElementAndNoOtherCopy(t *testing.T) {
 	if _, err := dsig.Verify(evil, []crypto.PublicKey{key.Public()}, dsig.Policy{}); err == nil {
 		t.Error("a changed copy is verified")
 	}
-	if again, _ := s.subject(); again.name != control.name {
+	if again, _ := s.subject(&decryption{}); again.name != control.name {
 		t.Errorf("read again, it is %q", again.name.Value)
 	}
 }

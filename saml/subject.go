@@ -14,7 +14,7 @@ type subject struct {
 }
 
 // subject reads the Subject element up to its confirmations.
-func (s signed) subject() (subject, *Refusal) {
+func (s signed) subject(d *decryption) (subject, *Refusal) {
 	var sub subject
 	p, r := readParts(s.assertion)
 	if r != nil {
@@ -27,10 +27,13 @@ func (s signed) subject() (subject, *Refusal) {
 	if r != nil {
 		return sub, r
 	}
-	if children.optional(nsAssertion, "EncryptedID") != nil {
-		return sub, refuse(ReasonEncrypted, "The name identifier is encrypted, which this service provider cannot read.")
+	name := children.optional(nsAssertion, "NameID")
+	if holder := children.optional(nsAssertion, "EncryptedID"); holder != nil && name == nil {
+		if name, r = d.open(holder, "name identifier", "NameID"); r != nil {
+			return sub, r
+		}
 	}
-	if name := children.optional(nsAssertion, "NameID"); name != nil {
+	if name != nil {
 		if sub.name, r = readNameID(name); r != nil {
 			return sub, r
 		}
@@ -41,16 +44,6 @@ func (s signed) subject() (subject, *Refusal) {
 		continue
 	}
 	return sub, children.done()
-}
-
-func readNameID(e *strictxml.Element) (NameID, *Refusal) {
-	value, r := textOf(e)
-	return NameID{
-		Value:           value,
-		Format:          attr(e, "Format"),
-		NameQualifier:   attr(e, "NameQualifier"),
-		SPNameQualifier: attr(e, "SPNameQualifier"),
-	}, r
 }
 
 // confirm looks for one bearer confirmation that meets every condition of Profiles section 4.1.4.3,

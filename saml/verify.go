@@ -9,18 +9,29 @@ import (
 )
 
 // Verify checks a Response, as DecodePost returned it, and gives what it asserts. The error is
-// always a *Refusal. There is no other way to an Assertion.
+// always a *Refusal. There is no other way to an Assertion, but for VerifyArtifactResponse.
 //
 // What is left to the caller: to refuse an Assertion.ID or ResponseID seen before, to consume the
 // request, and to decide about the person.
 func Verify(raw []byte, e Expectation, now time.Time) (*Assertion, error) {
-	v := verification{e: &e, now: now}
-	a, r := v.run(raw)
+	v := newVerification(&e, now)
+	return v.outcome(v.read(raw))
+}
+
+func newVerification(e *Expectation, now time.Time) *verification {
+	return &verification{e: e, now: now, decryption: newDecryption(e)}
+}
+
+// outcome goes on after the message was read.
+func (v *verification) outcome(r *Refusal) (*Assertion, error) {
+	if r == nil {
+		r = v.run()
+	}
 	if r != nil {
 		v.tell(r)
 		return nil, r
 	}
-	return a, nil
+	return &v.out, nil
 }
 
 // verification is one run of Verify, and what it has learnt so far.
@@ -28,41 +39,43 @@ type verification struct {
 	e   *Expectation
 	now time.Time
 
-	env      envelope
-	verified bool
-	out      Assertion
+	env        envelope
+	decryption decryption
+	artifact   bool      // the message came by artifact
+	wrapped    time.Time // IssueInstant of the ArtifactResponse around it; zero when it came otherwise
+	verified   bool
+	out        Assertion
 }
 
 // run takes the steps in their order; the first that fails ends it.
-func (v *verification) run(raw []byte) (*Assertion, *Refusal) {
-	if r := v.read(raw); r != nil {
-		return nil, r
+func (v *verification) run() *Refusal {
+	signatures, r := v.env.checkSignatures(v.e, &v.decryption, v.now)
+	if v.env.assertion != nil {
+		v.out.ID = attr(v.env.assertion, "ID")
 	}
-	signatures, r := v.env.checkSignatures(v.e)
-	if r != nil {
-		return nil, r
-	}
-	v.verified = true
 	v.out.Certificate, v.out.SHA1 = signatures.key, signatures.sha1
-	v.out.ResponseSigned, v.out.AssertionSigned = signatures.response, signatures.assertion
+	v.out.ResponseSigned, v.out.AssertionSigned, v.out.ArtifactSigned = signatures.response, signatures.assertion, signatures.artifact
+	v.verified = r == nil || signatures.sound
+	if r != nil {
+		return r
+	}
 	// The subject first, so that every later refusal can say whose sign-in it was.
 	var sub subject
 	var subjectRefusal *Refusal
 	if signatures.signed.assertion != nil {
-		sub, subjectRefusal = signatures.signed.subject()
+		sub, subjectRefusal = signatures.signed.subject(&v.decryption)
 		v.out.Subject, v.out.HasSubject = sub.name, sub.hasName
 		v.dated(signatures.signed)
 	}
 	if r := v.checkResponse(); r != nil {
-		return nil, r
+		return r
 	}
 	if subjectRefusal != nil {
-		return nil, subjectRefusal
+		return subjectRefusal
 	}
-	if r := v.checkAssertion(signatures.signed, &sub); r != nil {
-		return nil, r
-	}
-	return &v.out, nil
+	r = v.checkAssertion(signatures.signed, &sub)
+	v.out.Encryption = v.decryption.how
+	return r
 }
 
 // read parses the message and its outline.
@@ -75,6 +88,11 @@ func (v *verification) read(raw []byte) *Refusal {
 	if err != nil {
 		return syntaxRefusal(err)
 	}
+	return v.outline(root)
+}
+
+// outline reads the outline of the Response.
+func (v *verification) outline(root *strictxml.Element) *Refusal {
 	if root.Is(nsProtocol, "Response") {
 		v.out.ResponseID, v.out.InResponseTo = attr(root, "ID"), attr(root, "InResponseTo")
 		if _, _, r := identify(root); r != nil {
@@ -128,7 +146,7 @@ func (v *verification) checkResponse() *Refusal {
 	switch {
 	case has && destination != v.e.ServiceProvider.ACS:
 		return refuse(ReasonDestination, "The Response is for destination %s; this connection's is %s.", quote(destination), quote(v.e.ServiceProvider.ACS))
-	case !has && v.out.ResponseSigned:
+	case !has && v.out.ResponseSigned && !v.artifact:
 		return refuse(ReasonDestination, "The Response is signed and has no Destination; %s is expected.", quote(v.e.ServiceProvider.ACS))
 	}
 	if v.env.issuer != nil {
@@ -146,11 +164,16 @@ func (v *verification) checkResponse() *Refusal {
 	if v.e.RequestID == "" && !v.e.AllowUnsolicited {
 		return refuse(ReasonUnsolicited, "The Response answers no request, and this connection does not accept sign-ins that begin at the identity provider.")
 	}
-	if v.env.encrypted {
-		return v.env.encryptedRefusal()
+	if v.env.assertion == nil { // encrypted, and there is no key
+		return v.env.unsigned(&v.decryption)
+	}
+	if v.out.ArtifactSigned {
+		if r := v.clock().early("ArtifactResponse's IssueInstant", v.wrapped, ReasonNotYetValid); r != nil {
+			return r
+		}
 	}
 	issued, r := instant("The Response's IssueInstant", attr(root, "IssueInstant"))
-	if r != nil || !v.out.ResponseSigned { // unsigned, it proves nothing about a clock
+	if r != nil || !v.out.ResponseSigned && !v.out.ArtifactSigned { // unsigned, it proves nothing about a clock
 		return r
 	}
 	return v.clock().early("Response's IssueInstant", issued, ReasonNotYetValid)
@@ -196,7 +219,7 @@ func (v *verification) checkAssertion(s signed, sub *subject) *Refusal {
 	}
 	v.out.AuthnInstant, v.out.SessionNotOnOrAfter = statement.instant, statement.sessionEnd
 	v.out.SessionIndex, v.out.ContextClass = statement.sessionIndex, statement.class
-	v.out.Attributes, r = s.attributes()
+	v.out.Attributes, r = s.attributes(&v.decryption)
 	return r
 }
 
@@ -226,7 +249,7 @@ func (v *verification) clock() clock {
 
 // tell fills in what is known at the time of a refusal.
 func (v *verification) tell(r *Refusal) {
-	r.Verified = v.verified && (r.Reason != ReasonStatus || v.out.ResponseSigned)
+	r.Verified = v.verified && (r.Reason != ReasonStatus || v.out.ResponseSigned || v.out.ArtifactSigned)
 	r.ResponseID, r.AssertionID = v.out.ResponseID, v.out.ID
 	r.Issuer, r.InResponseTo = v.out.Issuer, v.out.InResponseTo
 	if !v.verified {
@@ -238,9 +261,12 @@ func (v *verification) tell(r *Refusal) {
 	}
 }
 
+// short is the innermost code without the prefix that all have.
+func (s *status) short() string { return strings.TrimPrefix(s.code, statusPrefix) }
+
 // refusal tells that the identity provider refused.
 func (s *status) refusal() *Refusal {
-	code := strings.TrimPrefix(s.code, statusPrefix)
+	code := s.short()
 	r := refuse(ReasonStatus, "The identity provider refused: %s.", quote(code))
 	if s.message != "" {
 		r.Detail = "The identity provider refused: " + quote(code) + ", " + quote(s.message) + "."

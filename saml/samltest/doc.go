@@ -12,4 +12,7 @@
 //	response := idp.Response(sp, requestID, now)
 //	response.Assertion.NameID.Value = "bob@corp.example"
 //	form.Set("SAMLResponse", samltest.Encode(idp.Sign(response)))
+//
+// Response.Encryption encrypts; LogoutRequest and LogoutResponse log out, by SignLogout or
+// RedirectLogout; Artifact and Envelope give a Response away by artifact.
 package samltest

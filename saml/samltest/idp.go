@@ -11,6 +11,9 @@ import (
 type IdP struct {
 	EntityID string
 	SSO      string // where AuthnRequests go
+	SLO      string // where logout messages go; "" for no single logout
+	// Resolver is the service that resolves artifacts, of index 0; "" for none.
+	Resolver string
 	// Keys are the signing keys that its metadata names; the first signs.
 	Keys []*Key
 }
@@ -32,6 +35,12 @@ func NewIdP(entityID string, keys ...*Key) *IdP {
 func (idp *IdP) IdentityProvider() saml.IdentityProvider {
 	known := saml.IdentityProvider{EntityID: idp.EntityID, SSO: []saml.Endpoint{
 		{Binding: saml.BindingRedirect, Location: idp.SSO}, {Binding: saml.BindingPOST, Location: idp.SSO}}}
+	if idp.SLO != "" {
+		known.SLO = []saml.Endpoint{{Binding: saml.BindingRedirect, Location: idp.SLO}, {Binding: saml.BindingPOST, Location: idp.SLO}}
+	}
+	if idp.Resolver != "" {
+		known.ArtifactResolution = []saml.Endpoint{{Binding: saml.BindingSOAP, Location: idp.Resolver}}
+	}
 	for _, key := range idp.Keys {
 		known.Certificates = append(known.Certificates, key.Certificate)
 	}
@@ -46,6 +55,14 @@ func (idp *IdP) Metadata() []byte {
 	for _, key := range idp.Keys {
 		b.WriteString(`<md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>` +
 			base64.StdEncoding.EncodeToString(key.Certificate.Raw) + `</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>`)
+	}
+	if idp.Resolver != "" {
+		b.WriteString(`<md:ArtifactResolutionService Binding="` + saml.BindingSOAP + `" Location="` + attrEscape(idp.Resolver) + `" index="0"/>`)
+	}
+	for _, binding := range []string{saml.BindingPOST, saml.BindingRedirect} {
+		if idp.SLO != "" {
+			b.WriteString(`<md:SingleLogoutService Binding="` + binding + `" Location="` + attrEscape(idp.SLO) + `"/>`)
+		}
 	}
 	b.WriteString(`<md:NameIDFormat>` + saml.FormatEmail + `</md:NameIDFormat>`)
 	for _, binding := range []string{saml.BindingPOST, saml.BindingRedirect} {

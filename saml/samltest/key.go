@@ -28,6 +28,20 @@ func NewKey() *Key {
 	return Certify(key, time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2049, 12, 31, 0, 0, 0, 0, time.UTC))
 }
 
+// Decrypter returns the key as a service provider decrypts with it; RSA only.
+func (k *Key) Decrypter() crypto.Decrypter {
+	decrypter, ok := k.Signer.(crypto.Decrypter)
+	if !ok {
+		panic("samltest: the key cannot decrypt")
+	}
+	return decrypter
+}
+
+// SigningKey returns the key as a service provider signs with it.
+func (k *Key) SigningKey() saml.SigningKey {
+	return saml.SigningKey{Signer: k.Signer, Certificate: k.Certificate}
+}
+
 // NewECKey makes a key on a curve, such as elliptic.P256(). That is quick.
 func NewECKey(curve elliptic.Curve) *Key {
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)

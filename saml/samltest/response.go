@@ -16,8 +16,9 @@ type Response struct {
 	Extensions                                           string   // XML
 	StatusCodes                                          []string // outermost first
 	StatusMessage                                        string
-	Assertion                                            *Assertion // nil for none
-	Trailer                                              string     // XML after the assertion
+	Assertion                                            *Assertion  // nil for none
+	Encryption                                           *Encryption // of the assertion, after it was signed; nil for none
+	Trailer                                              string      // XML after the assertion
 	Signing                                              Signing
 }
 
@@ -35,6 +36,7 @@ type Assertion struct {
 	Issuer, IssuerFormat      string
 	NoSubject                 bool
 	NameID                    *saml.NameID // nil for none
+	NameIDEncryption          *Encryption  // of the NameID; nil for none
 	Confirmations             []Confirmation
 	NoConditions              bool
 	NotBefore, NotOnOrAfter   string
@@ -43,7 +45,8 @@ type Assertion struct {
 	Advice                    string     // XML
 	Authn                     []Authn
 	Attributes                []saml.Attribute
-	Trailer                   string // XML at the end
+	AttributeEncryption       *Encryption // of each Attribute; nil for none
+	Trailer                   string      // XML at the end
 }
 
 // Confirmation is a SubjectConfirmation. NoData leaves out SubjectConfirmationData.

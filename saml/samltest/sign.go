@@ -50,7 +50,7 @@ const (
 	nsSignature = "http://www.w3.org/2000/09/xmldsig#"
 )
 
-// Sign writes and signs a Response: the assertion first where both are.
+// Sign writes and signs a Response: the assertion first where both are, and encrypted in between.
 func (idp *IdP) Sign(r *Response) []byte {
 	s := r.Signing
 	if s.Key == nil {
@@ -60,6 +60,9 @@ func (idp *IdP) Sign(r *Response) []byte {
 	doc := r.Unsigned()
 	if s.Assertion && r.Assertion != nil {
 		doc = SignElement(doc, r.Assertion.ID, s)
+	}
+	if r.Encryption != nil && r.Assertion != nil {
+		doc = EncryptElement(doc, r.Assertion.ID, *r.Encryption)
 	}
 	if s.Response {
 		doc = SignElement(doc, r.ID, s)

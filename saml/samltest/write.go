@@ -63,7 +63,7 @@ func (r *Response) Unsigned() []byte {
 		w.WriteString(r.Extensions)
 		w.close(w.protocol + "Extensions")
 	}
-	w.status(r)
+	w.status(r.StatusCodes, r.StatusMessage)
 	if r.Assertion != nil {
 		w.assert(r.Assertion, declared, schema)
 	}
@@ -72,21 +72,25 @@ func (r *Response) Unsigned() []byte {
 	return []byte(w.String())
 }
 
-func (w *writer) status(r *Response) {
-	if len(r.StatusCodes) == 0 {
+func (w *writer) status(codes []string, message string) {
+	if len(codes) == 0 {
 		return
 	}
 	w.open(w.protocol + "Status")
-	for _, code := range r.StatusCodes {
+	for _, code := range codes {
 		w.open(w.protocol+"StatusCode", "Value", code)
 	}
-	for range r.StatusCodes {
+	for range codes {
 		w.close(w.protocol + "StatusCode")
 	}
-	if r.StatusMessage != "" {
-		w.text(w.protocol+"StatusMessage", r.StatusMessage)
+	if message != "" {
+		w.text(w.protocol+"StatusMessage", message)
 	}
 	w.close(w.protocol + "Status")
+}
+
+func (w *writer) nameID(name string, id *saml.NameID) {
+	w.text(name, id.Value, "Format", id.Format, "NameQualifier", id.NameQualifier, "SPNameQualifier", id.SPNameQualifier, "SPProvidedID", id.SPProvidedID)
 }
 
 func (w *writer) assert(a *Assertion, declared, schema string) {
@@ -111,7 +115,7 @@ func (w *writer) assert(a *Assertion, declared, schema string) {
 		w.close(w.assertion + "AuthnContext")
 		w.close(w.assertion + "AuthnStatement")
 	}
-	w.attributes(a.Attributes, schema != "")
+	w.attributes(a, schema != "")
 	w.WriteString(a.Trailer)
 	w.close(name)
 }
@@ -122,7 +126,7 @@ func (w *writer) subject(a *Assertion) {
 	}
 	w.open(w.assertion + "Subject")
 	if id := a.NameID; id != nil {
-		w.text(w.assertion+"NameID", id.Value, "Format", id.Format, "NameQualifier", id.NameQualifier, "SPNameQualifier", id.SPNameQualifier)
+		w.sealed("EncryptedID", a.NameIDEncryption, func(w *writer) { w.nameID(w.assertion+"NameID", id) })
 	}
 	for _, c := range a.Confirmations {
 		w.open(w.assertion+"SubjectConfirmation", "Method", c.Method)
@@ -152,21 +156,36 @@ func (w *writer) conditions(a *Assertion) {
 	w.close(w.assertion + "Conditions")
 }
 
-func (w *writer) attributes(attributes []saml.Attribute, typed bool) {
-	if len(attributes) == 0 {
+// sealed writes something, encrypted when there is an encryption.
+func (w *writer) sealed(holder string, e *Encryption, write func(*writer)) {
+	if e == nil {
+		write(w)
+		return
+	}
+	inside := &writer{protocol: w.protocol, assertion: w.assertion}
+	write(inside)
+	w.WriteString(Seal(inside.String(), holder, *e))
+}
+
+func (w *writer) attributes(a *Assertion, typed bool) {
+	if len(a.Attributes) == 0 {
 		return
 	}
 	w.open(w.assertion + "AttributeStatement")
-	for _, attribute := range attributes {
-		w.open(w.assertion+"Attribute", "FriendlyName", attribute.FriendlyName, "Name", attribute.Name, "NameFormat", attribute.NameFormat)
-		for _, value := range attribute.Values {
-			if typed {
-				w.text(w.assertion+"AttributeValue", value, "xmlns:xsi", nsInstance, "xsi:type", "xs:string")
-			} else {
-				w.text(w.assertion+"AttributeValue", value)
-			}
-		}
-		w.close(w.assertion + "Attribute")
+	for _, attribute := range a.Attributes {
+		w.sealed("EncryptedAttribute", a.AttributeEncryption, func(w *writer) { w.attribute(attribute, typed) })
 	}
 	w.close(w.assertion + "AttributeStatement")
+}
+
+func (w *writer) attribute(attribute saml.Attribute, typed bool) {
+	w.open(w.assertion+"Attribute", "FriendlyName", attribute.FriendlyName, "Name", attribute.Name, "NameFormat", attribute.NameFormat)
+	for _, value := range attribute.Values {
+		if typed {
+			w.text(w.assertion+"AttributeValue", value, "xmlns:xsi", nsInstance, "xsi:type", "xs:string")
+		} else {
+			w.text(w.assertion+"AttributeValue", value)
+		}
+	}
+	w.close(w.assertion + "Attribute")
 }

@@ -99,10 +99,10 @@ func decoded(e *strictxml.Element, allowed ...string) ([]byte, error) {
 	return digits[:n], nil
 }
 
-// identifier reports whether s can be an ID: characters of names without colon. The first may be
+// isIdentifier reports whether s can be an ID: characters of names without colon. The first may be
 // a digit, which the standard forbids and home-made identity providers write. Parentheses and
 // slashes cannot be, so no ID reads as an XPointer.
-func identifier(s string) bool {
+func isIdentifier(s string) bool {
 	return strictxml.IsName("_"+s) && s != ""
 }
 

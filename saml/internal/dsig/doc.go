@@ -1,5 +1,5 @@
-// Package dsig verifies enveloped XML signatures (W3C XML Signature) in the one shape that SAML
-// uses (SAML 2.0 Core section 5.4).
+// Package dsig verifies and makes enveloped XML signatures (W3C XML Signature) in the one shape that
+// SAML uses (SAML 2.0 Core section 5.4), and the signatures of the Redirect binding.
 //
 // # What it is for
 //
@@ -20,5 +20,6 @@
 //
 // # Where to start
 //
-// Verify and Policy; Error for the reasons. dsigtest signs, for tests.
+// Verify and Policy; Error for the reasons. VerifyOctets for the Redirect binding. Sign and SignOctets
+// for messages of our own. dsigtest signs in every other form, for tests.
 package dsig

@@ -106,7 +106,7 @@ func (f *facts) readReference(signed, reference *strictxml.Element) error {
 		return err
 	}
 	id, _ := signed.Attr("ID")
-	if !identifier(id) {
+	if !isIdentifier(id) {
 		return refuse(ReasonReference, "<%s> has no usable ID", signed.Local)
 	}
 	if uri, _ := reference.Attr("URI"); uri != "#"+id {

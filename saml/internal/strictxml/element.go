@@ -12,7 +12,7 @@ type Element struct {
 	// Attrs are the attributes in canonical order: by namespace name, then by local name.
 	// Namespace declarations are not among them.
 	Attrs []Attr
-	// Parent is the element around this one, nil for the root.
+	// Parent is the element around this one, nil for the root of Parse.
 	Parent *Element
 
 	doc         *document
@@ -20,6 +20,7 @@ type Element struct {
 	text, tail  string        // text after the start tag, and after the end tag
 	decls       []declaration // declared here, in canonical order: by prefix
 	start, end  int           // extent in the document's text
+	around      *Element      // of what ParseWithin puts around a root: the element of the outer document
 	prefix      int32         // index into doc.prefixes
 	plainText   bool          // text needs no escaping
 	plainTail   bool          // tail needs no escaping

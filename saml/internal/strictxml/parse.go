@@ -25,6 +25,7 @@ type parser struct {
 	limits Limits
 	doc    *document
 
+	outside  *Element // what ParseWithin puts around the root; nil otherwise
 	open     *Element // innermost element whose end tag has not come
 	previous *Element // last closed child of open
 	depth    int
@@ -114,6 +115,9 @@ func (p *parser) document() (*Element, error) {
 	}
 	if err := p.uniqueIDs(); err != nil {
 		return nil, err
+	}
+	if p.outside != nil {
+		p.outside.first = root
 	}
 	return root, nil
 }
@@ -218,6 +222,9 @@ func (p *parser) close(e *Element) {
 	}
 	p.undo = p.undo[:keep]
 	p.open, p.previous = e.Parent, e
+	if p.open == p.outside {
+		p.open = nil
+	}
 	p.depth--
 }
 

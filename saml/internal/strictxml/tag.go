@@ -16,6 +16,9 @@ func (p *parser) startTag() (*Element, error) {
 	}
 	e := p.newElement()
 	e.doc, e.start, e.Parent = p.doc, p.pos, p.open
+	if p.open == nil {
+		e.Parent = p.outside
+	}
 	p.pos++
 	var ok bool
 	if e.Prefix, e.Local, ok = p.name(); !ok {
@@ -251,7 +254,7 @@ func (p *parser) identifiers(e *Element) error {
 	found := false
 	for i := range e.Attrs {
 		a := &e.Attrs[i]
-		if len(a.Local) != 2 || !strings.EqualFold(a.Local, "id") {
+		if !identifying(a.Local) {
 			continue
 		}
 		if found {
@@ -262,6 +265,9 @@ func (p *parser) identifiers(e *Element) error {
 	}
 	return nil
 }
+
+// identifying reports whether an attribute of that name may be taken for an ID.
+func identifying(local string) bool { return len(local) == 2 && strings.EqualFold(local, "id") }
 
 // prefixIndex returns the index of a prefix, a new one when it was not seen before.
 func (p *parser) prefixIndex(prefix string) int32 {
