@@ -44,6 +44,7 @@ var eventTypes = []choice{
 	{string(audit.BreakGlassUsed), "Emergency access used"},
 	{string(audit.SessionEnded), "Session ended"},
 	{string(audit.SessionsEnded), "All sessions ended"},
+	{string(audit.LogoutRefused), "Logout by the identity provider refused"},
 	{string(audit.IdentityLinked), "Sign-in linked to a member"},
 	{string(audit.SCIMUserCreated), "SCIM: user created"},
 	{string(audit.SCIMUserUpdated), "SCIM: user updated"},
