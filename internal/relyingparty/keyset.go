@@ -123,7 +123,7 @@ func (rp *RelyingParty) signed(ctx context.Context, p Party, d *Document, raw st
 }
 
 // parse reads a compact JWS with one signature, by an allowed algorithm, and of one of types. Whatever
-// the header says of keys (jku, jwk, x5u, x5c) is not looked at; crit is refused by go-jose.
+// the header says of keys (jku, jwk, x5u, x5c) is not looked at.
 func parse(raw string, algorithms, types []string) (*jose.JSONWebSignature, error) {
 	if len(raw) > maxJWT {
 		return nil, refuse(ReasonMalformed, "Expected a token of at most %d bytes, received %d.", maxJWT, len(raw))
@@ -134,6 +134,9 @@ func parse(raw string, algorithms, types []string) (*jose.JSONWebSignature, erro
 	}
 	if !slices.Contains(algorithms, header.Algorithm) {
 		return nil, refuse(ReasonAlgorithm, "Expected a signature by %s, received %s.", strings.Join(algorithms, ", "), quote(header.Algorithm)).unread(raw)
+	}
+	if header.Critical != nil {
+		return nil, refuse(ReasonMalformed, "The token has a critical header that is not understood: %s.", quote(header.Critical)).unread(raw)
 	}
 	var allowed []jose.SignatureAlgorithm
 	for _, a := range algorithms {
@@ -153,4 +156,6 @@ func parse(raw string, algorithms, types []string) (*jose.JSONWebSignature, erro
 type tokenHeader struct {
 	Algorithm string `json:"alg"`
 	Type      string `json:"typ"`
+	// Critical names what a reader has to understand. Nothing of it is.
+	Critical json.RawMessage `json:"crit"`
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -196,6 +197,9 @@ func (s *Service) keepIDToken(tx *store.Tx, r *redeemed, started *session.Sessio
 	return nil
 }
 
+// leaveTime is how long somebody who leaves waits for the IdP's discovery document, where it is not known yet.
+const leaveTime = 2 * time.Second
+
 // farewell is where the IdP of a session signs people out, "" where the connection does not ask for that or the
 // IdP offers nothing. Nobody is kept from leaving by it.
 func (s *Service) farewell(ctx context.Context, live *store.LiveSession) string {
@@ -221,5 +225,7 @@ func (s *Service) farewell(ctx context.Context, live *store.LiveSession) string 
 	}
 	places := directory.OIDCEndpoints(s.PublicURL, live.Connection)
 	party := relyingparty.Party{Key: live.Connection, Issuer: at.connection.OIDC.Issuer, ClientID: at.connection.OIDC.ClientID}
+	ctx, cancel := context.WithTimeout(ctx, leaveTime)
+	defer cancel()
 	return s.Outside.EndSessionURL(ctx, party, hint, places.AfterLogout, relyingparty.NewSecret(), s.now())
 }
