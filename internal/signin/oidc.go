@@ -133,7 +133,8 @@ func (s *Service) MayInitiate(ctx context.Context, connection string, i Initiati
 	default:
 		return to, nil
 	}
-	return "", s.notBegun(ctx, at, to, err, nil, c)
+	why := &relyingparty.Refusal{Reason: errs.CodeOf(err), Detail: fmt.Sprintf("Expected the issuer %s, received %q.", o.Issuer, cut(i.Issuer, maxTyped))}
+	return "", s.notBegun(ctx, at, to, err, beginPayload(c, why), c)
 }
 
 // nonceHolds compares a nonce with the hash of the one that was sent.

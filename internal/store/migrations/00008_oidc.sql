@@ -11,7 +11,7 @@ ALTER TABLE state_handle ADD COLUMN oidc TEXT NOT NULL DEFAULT '';
 ALTER TABLE session ADD COLUMN id_token TEXT NOT NULL DEFAULT '';
 
 -- An IdP that logs somebody out names the session by its own name, ended ones too.
-CREATE INDEX session_of_idp ON session (workspace_id, connection_id, session_index) WHERE session_index <> '';
+CREATE INDEX session_of_idp ON session (workspace_id, connection_id, session_index, id) WHERE session_index <> '';
 
 -- +goose Down
 DROP INDEX session_of_idp;
