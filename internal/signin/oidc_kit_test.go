@@ -106,7 +106,6 @@ func (w *parties) back(address string) (path string, answer url.Values) {
 // entersBy is a whole sign-in through a connection, which must succeed.
 func (b *browser) entersBy(w *parties, connection string, more ...string) answer {
 	b.t.Helper()
-	w.clock.turn(time.Millisecond)
 	a := b.tries(w, connection, more...)
 	if a.StatusCode != http.StatusSeeOther || b.cookie() == "" {
 		b.t.Fatalf("the sign-in answered %d to %q: %s", a.StatusCode, a.to(), a.body)
@@ -121,17 +120,18 @@ func (b *browser) tries(w *parties, connection string, more ...string) answer {
 	return b.get(path + "?" + q.Encode())
 }
 
-// oidcRefused is the last refusal that acme's log holds.
-func (w *parties) oidcRefused() (audit.Event, oidcPayload) {
+// oidcRefused is the refusal whose event a page names.
+func (w *parties) oidcRefused(page answer) (audit.Event, oidcPayload) {
 	w.t.Helper()
-	all := w.events(acme, audit.SignInRefused)
-	if len(all) == 0 {
-		w.t.Fatal("no refusal is recorded")
+	for _, e := range w.events(acme, audit.SignInRefused) {
+		if strings.Contains(page.body, "<code>"+e.ID+"</code>") {
+			var p oidcPayload
+			w.must(json.Unmarshal(e.Payload, &p))
+			return e, p
+		}
 	}
-	last := all[len(all)-1]
-	var p oidcPayload
-	w.must(json.Unmarshal(last.Payload, &p))
-	return last, p
+	w.t.Fatalf("the page names no event of a refusal: %s", page.body)
+	return audit.Event{}, oidcPayload{}
 }
 
 // wantBack checks that an answer is a refusal with its code on the page and its reason in the log.
@@ -143,10 +143,9 @@ func (w *parties) wantBack(a answer, code, reason string) {
 	if len(a.Header.Values("Set-Cookie")) != 0 {
 		w.t.Errorf("a refusal sets cookies: %q", a.Header.Values("Set-Cookie"))
 	}
-	e, p := w.oidcRefused()
-	w.clock.turn(time.Millisecond) // so that the next is known to come after it
-	if e.Reason != reason || e.Connection != oidc || !strings.Contains(a.body, "<code>"+e.ID+"</code>") {
-		w.t.Errorf("the event %s has the reason %q (%s) and the connection %q, want %s and the id on the page", e.ID, e.Reason, e.Payload, e.Connection, reason)
+	e, p := w.oidcRefused(a)
+	if e.Reason != reason || e.Connection != oidc {
+		w.t.Errorf("the event %s has the reason %q (%s) and the connection %q, want %s", e.ID, e.Reason, e.Payload, e.Connection, reason)
 	}
 	if strings.Contains(a.body, "http-equiv") || strings.Contains(a.body, "<script") || a.Header.Get("Refresh") != "" {
 		w.t.Errorf("the page may begin again by itself: %s", a.body)

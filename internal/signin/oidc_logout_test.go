@@ -43,8 +43,8 @@ func TestBackchannelLogout_EndsWhatItNamesOnce(t *testing.T) { // R19, OI09, rp-
 		if a := idp.post(backchannel); a.StatusCode != http.StatusBadRequest {
 			t.Errorf("without the field it is answered %d", a.StatusCode)
 		}
-		if all := w.events(acme, audit.LogoutRefused); len(all) != 9 || all[0].Reason != "logout_nonce_present" {
-			t.Errorf("%d refusals are recorded: %+v", len(all), all)
+		if all := w.events(acme, audit.LogoutRefused); len(all) != 9 || !strings.Contains(reasons(all), "logout_nonce_present") {
+			t.Errorf("%d refusals are recorded: %s", len(all), reasons(all))
 		}
 		token := w.idp.LogoutToken(nil)
 		if a := idp.post(backchannel, "logout_token", token); a.StatusCode != http.StatusOK || a.body != "" || a.Header.Get("Cache-Control") != "no-store" {
