@@ -44,6 +44,7 @@ type world struct {
 	t        *testing.T
 	db       *store.DB
 	settings *settings.Service
+	signin   *signin.Service
 	server   *httptest.Server
 	fetched  map[string][]byte // what the outside answers, by address
 	fetching func()            // what happens before it does; may be nil
@@ -83,6 +84,7 @@ func newWorld(t *testing.T, driver store.Driver, preset string) *world {
 			return nil, errs.Invalid("not_fetched", "The address answered 404 Not Found.")
 		}}
 	who := &signin.Service{DB: w.db, Passwords: w.settings.Passwords, PublicURL: w.server.URL}
+	w.signin = who
 	w.furnish("acme", "Acme Inc", preset)
 	w.furnish("beta", "Beta Ltd", "default")
 	browser, err := signin.NewDoor(who)

@@ -27,24 +27,28 @@ type OIDCProvider struct {
 	Tenants, HostedDomains []string
 }
 
-// SetOIDCProvider says who the IdP of an OIDC connection is and who we are there. What cannot be used is
-// invalid: its code is issuer_invalid, discovery_invalid where the IdP's discovery document cannot be had or is
-// another's, secret_invalid or client_id_invalid. An active connection that gets to another issuer or client must be
-// proven anew, and its sessions end.
-func (s *Service) SetOIDCProvider(ctx context.Context, slug, connection string, to OIDCProvider, actor audit.Party) (ConnectionView, error) {
+// FindOIDCProvider asks the IdP for its discovery document, so that a slip of the pen is told at once, and
+// returns to with its issuer as the IdP itself writes it. What cannot be used is invalid: issuer_invalid, or
+// discovery_invalid where the document cannot be had or is another's.
+func (s *Service) FindOIDCProvider(ctx context.Context, slug, connection string, to OIDCProvider) (OIDCProvider, error) {
 	view, err := s.Connection(ctx, slug, connection)
 	if err != nil {
-		return ConnectionView{}, err
+		return to, err
 	}
 	to.Issuer = s.completeIssuer(ctx, view.Provider, to.Issuer)
-	to.ClientID, to.Secret = strings.TrimSpace(to.ClientID), strings.TrimSpace(to.Secret)
 	if err := checkIssuer(view.Provider, to.Issuer, s.AllowPrivate); err != nil {
-		return ConnectionView{}, errs.Invalid("issuer_invalid", "%s.", clause(err))
+		return to, errs.Invalid("issuer_invalid", "%s.", clause(err))
 	}
-	if err := s.tryDiscovery(ctx, to.Issuer); err != nil {
-		return ConnectionView{}, err
-	}
+	return to, s.tryDiscovery(ctx, to.Issuer)
+}
+
+// SetOIDCProvider says who the IdP of an OIDC connection is and who we are there; it asks nobody. What cannot be
+// used is invalid: secret_invalid, client_auth_unknown or oidc_invalid. An active connection that gets to
+// another issuer or client must be proven anew, and its sessions end.
+func (s *Service) SetOIDCProvider(ctx context.Context, slug, connection string, to OIDCProvider, actor audit.Party) (ConnectionView, error) {
+	to.ClientID, to.Secret = strings.TrimSpace(to.ClientID), strings.TrimSpace(to.Secret)
 	var master *keys.Master
+	var err error
 	if to.Secret != "" {
 		if err := checkSecret(to.Secret); err != nil {
 			return ConnectionView{}, errs.Invalid("secret_invalid", "%s.", clause(err))
@@ -57,6 +61,7 @@ func (s *Service) SetOIDCProvider(ctx context.Context, slug, connection string, 
 		return ConnectionView{}, errs.Invalid("client_auth_unknown", "client_auth: expected one of %s, received %s.", strings.Join(directory.ClientAuths(), ", "), quote(to.ClientAuth))
 	}
 	return s.editOIDC(ctx, slug, connection, actor, func(c *directory.Connection, o *directory.OIDC) error {
+		to.Issuer, _ = tidyIssuer(c.Provider, to.Issuer)
 		o.Issuer, o.ClientID, o.ClientAuth = to.Issuer, to.ClientID, to.ClientAuth
 		o.Tenants, o.HostedDomains = noneIfEmpty(folded(to.Tenants)), noneIfEmpty(folded(to.HostedDomains))
 		if to.Secret != "" {
@@ -70,8 +75,7 @@ func (s *Service) SetOIDCProvider(ctx context.Context, slug, connection string, 
 	})
 }
 
-// tryDiscovery reads the discovery document that the sign-ins will be begun by, so that a slip of the pen is told
-// at once.
+// tryDiscovery reads the discovery document that sign-ins will be begun by.
 func (s *Service) tryDiscovery(ctx context.Context, issuer string) error {
 	if s.Metadata == nil {
 		return nil
@@ -142,7 +146,7 @@ func (s *Service) editOIDC(ctx context.Context, slug, connection string, actor a
 			return nil
 		}
 		if err := checkOIDC(c.Provider, side, p.allowPrivate); err != nil {
-			return errs.Invalid("client_id_invalid", "%s.", clause(err))
+			return errs.Invalid("oidc_invalid", "%s.", clause(err))
 		}
 		c.OIDC = &side
 		// An owner's change of one thing confirms nothing that somebody else changed before.
