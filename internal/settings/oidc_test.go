@@ -123,10 +123,6 @@ func TestOIDC_ItsMistakesAreNamed(t *testing.T) {
 		"issuer: http://idp.test}":                                         "issuer: expected https, received \"http://idp.test\"",
 		"issuer: 'https://idp.test/?x=1'}":                                 "issuer: expected a URL without user name, query and fragment",
 		"issuer: 'https://idp.test/{tenantid}'}":                           "only with the provider entra",
-		"max_age: soon}":                                                   "max_age: expected a number of seconds",
-		"algorithms: [HS256]}":                                             "algorithms[0]: expected one of RS256",
-		"algorithms: [none]}":                                              "algorithms[0]: expected one of RS256",
-		"client_auth: none}":                                               "client_auth: expected one of basic, post, private_key_jwt",
 		"scopes: [a b]}":                                                   "expected scopes and acr_values as a list of single words",
 		"client_id: https://gatehouse.test, client_auth: private_key_jwt}": "client_id: expected no address with client_auth private_key_jwt",
 		"metadata_url: https://idp.test/x}":                                "metadata_url: expected only with protocol: saml",
@@ -134,6 +130,14 @@ func TestOIDC_ItsMistakesAreNamed(t *testing.T) {
 		s.wantRefusal(t, oidcHead+rest, ApplyOptions{}, errs.KindInvalid, want)
 	}
 	wantMistake(t, oidcHead+"client_secret_file: secret.txt, client_secret_env: SECRET}", "line 3: connections[0]: expected client_secret_env or client_secret_file, received both")
+	for rest, want := range map[string]string{
+		"client_auth: none}":   "client_auth: expected one of basic, post, private_key_jwt",
+		"algorithms: [HS256]}": "algorithms[0]: expected one of RS256",
+		"algorithms: [none]}":  "algorithms[0]: expected one of RS256",
+		"max_age: soon}":       "max_age: expected a number of seconds",
+	} {
+		wantMistake(t, oidcHead+rest, "line 3: connections[0]."+want)
+	}
 	for provider, want := range map[string]string{"google": "issuer: expected one at accounts.google.com", "entra": "issuer: expected one at login.microsoftonline.com", "jumpcloud": "issuer: expected one at oauth.id.jumpcloud.com"} {
 		s.wantRefusal(t, strings.Replace(oidcHead, "generic", provider, 1)+whole+"}", ApplyOptions{}, errs.KindInvalid, want)
 	}
