@@ -167,7 +167,7 @@ func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 		case m.Sources == 0 && cfg.ProvenAddress(a.Email, m):
 			return recognised{member: m, how: byDomain}, nil
 		case m.Sources == 0:
-			return recognised{}, addressTaken(a.address())
+			return recognised{}, a.addressTaken()
 		case !same || !mayCreate(cfg, a.Connection) && !cfg.Proven(a.address()):
 			continue
 		}
@@ -184,7 +184,12 @@ func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 	return recognised{}, nil
 }
 
-func addressTaken(address string) error {
+func (a Arrival) addressTaken() error {
+	address := a.address()
+	if a.Email == "" {
+		return errs.Forbidden("address_taken",
+			"The address %s belongs to another account of this workspace, and the identity provider does not say that it is verified as yours. Only an address that it sends as verified can be linked.", address)
+	}
 	return errs.Forbidden("address_taken",
 		"The address %s belongs to another account of this workspace, and this sign-in is not linked to it. An owner can prove the domain %s for the workspace; then the two are one.",
 		address, directory.Domain(address))
@@ -294,7 +299,7 @@ func mayHaveAddress(tx *store.Tx, cfg *directory.Config, a Arrival) error {
 	case errs.Is(err, errs.KindForbidden):
 		return errs.Forbidden("foreign_domain", "The address %s cannot be used here: another workspace has proven its domain.", a.address())
 	case errs.Is(err, errs.KindConflict):
-		return addressTaken(a.address())
+		return a.addressTaken()
 	default:
 		return err
 	}

@@ -93,6 +93,8 @@ func (c *cached[T]) begin(ctx context.Context, now time.Time, fresh time.Duratio
 	return done
 }
 
+// within reports whether less than pause lies between two instants, either way round: who comes at the same
+// time has read the clock at another.
 func within(now, then time.Time, pause time.Duration) bool {
-	return !then.IsZero() && now.Sub(then) < pause && now.Sub(then) >= 0
+	return !then.IsZero() && now.Sub(then).Abs() < pause
 }

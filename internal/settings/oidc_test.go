@@ -125,7 +125,6 @@ func TestOIDC_ItsMistakesAreNamed(t *testing.T) {
 		"issuer: 'https://idp.test/{tenantid}'}":                           "only with the provider entra",
 		"scopes: [a b]}":                                                   "expected scopes and acr_values as a list of single words",
 		"client_id: https://gatehouse.test, client_auth: private_key_jwt}": "client_id: expected no address with client_auth private_key_jwt",
-		"metadata_url: https://idp.test/x}":                                "metadata_url: expected only with protocol: saml",
 	} {
 		s.wantRefusal(t, oidcHead+rest, ApplyOptions{}, errs.KindInvalid, want)
 	}
