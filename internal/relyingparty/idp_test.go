@@ -315,7 +315,7 @@ func TestARequest_AsksForWhatTheConnectionWants(t *testing.T) { // R1, R3
 			t.Errorf("%q is in %s", part, address)
 		}
 	}
-	if NewSecret() == NewSecret() || len(NewSecret()) < 43 {
+	if one, other := NewSecret(), NewSecret(); one == other || len(one) < 43 {
 		t.Error("a verifier is no secret of its own")
 	}
 }

@@ -34,6 +34,9 @@ func TestOIDC_SignsInAndKeepsNoToken(t *testing.T) { // OI01
 				return err
 			}
 			cfg, err := tx.Config()
+			if err != nil {
+				return err
+			}
 			if c, _ := cfg.Connection(oidc); !c.Verified() {
 				t.Error("a sign-in does not prove the connection")
 			}

@@ -109,6 +109,13 @@ func (idp *IdP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, idp.document())
 	case "/jwks":
 		reply(w, http.StatusOK, idp.keySet())
+	case "/authorize": // where a browser that follows it is signed in at once
+		redirect, answer, err := idp.answer(r.URL.Query())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		http.Redirect(w, r, redirect+"?"+answer.Encode(), http.StatusFound)
 	case "/token":
 		idp.token(w, r)
 	case "/userinfo":
@@ -161,14 +168,17 @@ func (idp *IdP) Answer(address string) (redirect string, answer url.Values, err 
 	}
 	idp.mu.Lock()
 	defer idp.mu.Unlock()
-	q := u.Query()
+	return idp.answer(u.Query())
+}
+
+func (idp *IdP) answer(q url.Values) (redirect string, answer url.Values, err error) {
 	if uri := q.Get("request_uri"); uri != "" {
 		if q = idp.pushed[uri]; q == nil {
 			return "", nil, fmt.Errorf("no request was pushed as %s", uri)
 		}
 	}
 	if q.Get("client_id") != idp.ClientID || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" {
-		return "", nil, fmt.Errorf("not an authorization request for this client: %s", address)
+		return "", nil, fmt.Errorf("not an authorization request for this client: %v", q)
 	}
 	code := rand.Text()
 	idp.codes[code] = q
