@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/outbound"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/relyingparty"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -54,18 +55,27 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 	}
 	passwords := keys.NewPasswords(0)
 	outside := outbound.NewClient(outbound.Options{AllowPrivate: cfg.AllowPrivateNetworks})
-	return &app{
+	a := &app{
 		db:        db,
 		provision: &provision.Service{DB: db, Mail: cfg.MailServer != ""},
 		settings: &settings.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, SCIMPublicURL: cfg.SCIMPublicURL,
 			AllowPrivate: cfg.AllowPrivateNetworks, Metadata: func(ctx context.Context, url string) ([]byte, error) {
 				return outbound.Get(ctx, outside, url, settings.MaxMetadataBytes)
 			}},
-		signin:  &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL},
+		signin: &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL,
+			Outside: &relyingparty.RelyingParty{HTTP: outside}},
 		outside: outside,
 		cfg:     cfg,
 		log:     log,
-	}, nil
+	}
+	a.settings.Master = func(ctx context.Context) (*keys.Master, error) {
+		ring, err := a.signingKeys(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return ring.Master, nil
+	}
+	return a, nil
 }
 
 // give makes the app one that gives to applications. It needs the master key.
@@ -77,6 +87,7 @@ func (a *app) give(ctx context.Context) error {
 	if err := ring.Tend(ctx); err != nil {
 		return err
 	}
+	a.signin.Master, a.signin.Assert = ring.Master, ring.Assert
 	a.grants = &grants.Service{DB: a.db, Keys: ring, Issuer: a.cfg.PublicURL, HTTP: a.outside}
 	return nil
 }

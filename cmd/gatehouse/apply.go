@@ -35,6 +35,8 @@ Example: a file workspace.yaml
     - {email: root@acme.test, password_env: ACME_ROOT_PASSWORD, break_glass: true}
   connections:
     - {name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active}
+    - {name: entra, provider: entra, protocol: oidc, issuer: https://login.microsoftonline.com/TENANT/v2.0,
+       client_id: CLIENT, client_secret_env: ENTRA_SECRET}
   directories:
     - {name: okta, connection: okta}
   role_mappings:
@@ -47,8 +49,8 @@ applied with
   gatehouse apply -f workspace.yaml --dry-run
   gatehouse apply -f workspace.yaml
 
-Passwords that the file names by environment variable or by file, and IdPs' metadata in files, are
-read here and not by the server. Paths are taken from the file's folder. Instead of metadata_file a
+Passwords and client secrets that the file names by environment variable or by file, and IdPs' metadata
+in files, are read here and not by the server. Paths are taken from the file's folder. Instead of metadata_file a
 connection may have metadata_url, which is fetched by whoever applies the file, or the XML itself
 under metadata. Before it is active a connection needs one of them; its addresses for the IdP are
 printed from the first apply on. The secret of an application is printed once, when it is made.`

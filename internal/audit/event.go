@@ -41,6 +41,7 @@ const (
 	BreakGlassUsed   Type = "signin.break_glass_used"
 	SessionEnded     Type = "session.ended"
 	SessionsEnded    Type = "session.all_ended"
+	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended was not believed
 	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
 	WorkspaceCreated  Type = "workspace.created"

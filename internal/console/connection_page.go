@@ -21,6 +21,7 @@ type connectionData struct {
 	Copies             []copyRow // what goes into the IdP
 	MetadataWord       string    // where the IdP shows its metadata
 	Certificates       []certificate
+	Ready              bool // the IdP is known well enough to switch the connection on
 	Tile               bool
 	AttributeFields    []attributeField
 	LoginURL           string
@@ -93,16 +94,23 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, rem
 		data := connectionData{common: c, ConnectionView: con, URL: c.Base + "/sso/connections/" + con.ID, ProviderName: providerName(con.Provider),
 			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks,
 			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
-			OffersSCIM: con.Provider != "generic", LoginURL: "/auth/saml/" + con.ID + "/login", ByOwner: v.owner}
+			OffersSCIM: con.Provider != "generic", LoginURL: directory.Connection{ID: con.ID, Protocol: con.Protocol}.LoginPath(), ByOwner: v.owner, Ready: con.IdP != nil || con.OIDC != nil && con.OIDC.Complete}
 		if data.Them = data.ProviderName; con.Provider == "generic" {
 			data.Them = "your identity provider"
 		}
-		data.Copies, data.MetadataWord = copyRows(con)
+		if con.OIDC != nil {
+			data.Copies = oidcRows(con)
+		} else {
+			data.Copies, data.MetadataWord = copyRows(con)
+		}
 		if con.IdPInitiated != nil {
 			data.Tile = *con.IdPInitiated
 		}
 		if con.Attributes != nil {
 			data.AttributeFields = attributeFields(*con.Attributes)
+			if con.OIDC != nil {
+				data.AttributeFields[len(data.AttributeFields)-1].Label = "Identity, instead of sub"
+			}
 		}
 		for i, f := range data.AttributeFields {
 			if typed, ok := c.Typed["attribute-"+f.Key]; ok {

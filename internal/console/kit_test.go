@@ -46,6 +46,7 @@ type world struct {
 	db        *store.DB
 	settings  *settings.Service
 	provision *provision.Service
+	signin    *signin.Service
 	server    *httptest.Server
 	fetched   map[string][]byte // what the outside answers, by address
 	fetching  func()            // what happens before it does; may be nil
@@ -86,6 +87,7 @@ func newWorld(t *testing.T, driver store.Driver, preset string) *world {
 		}}
 	w.provision = &provision.Service{DB: w.db}
 	who := &signin.Service{DB: w.db, Passwords: w.settings.Passwords, PublicURL: w.server.URL}
+	w.signin = who
 	w.furnish("acme", "Acme Inc", preset)
 	w.furnish("beta", "Beta Ltd", "default")
 	browser, err := signin.NewDoor(who)

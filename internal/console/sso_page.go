@@ -106,15 +106,16 @@ func (d *Door) createConnection(v *visit) error {
 	}
 	provider, name := form.Get("provider"), strings.TrimSpace(form.Get("name"))
 	if name == "" {
-		name = freeName(shortName(provider), v.setup.Connections, func(c settings.ConnectionView) string { return c.Name })
+		name = freeName(shortName(provider, protocolOf(form.Get("protocol"))), v.setup.Connections, func(c settings.ConnectionView) string { return c.Name })
 	}
-	created, err := d.Settings.CreateConnection(v.r.Context(), v.live.Slug, name, provider, v.actor)
+	protocol := protocolOf(form.Get("protocol"))
+	created, err := d.Settings.CreateConnectionOf(v.r.Context(), v.live.Slug, name, provider, protocol, v.actor)
 	if forTheForm(err) {
 		field := "connection-name"
 		if errs.CodeOf(err) == "provider_unknown" {
 			field = "provider"
 		}
-		return d.showSSO(v, told{field: field, err: err, typed: map[string]string{"connection-name": form.Get("name"), "provider": provider}})
+		return d.showSSO(v, told{field: field, err: err, typed: map[string]string{"connection-name": form.Get("name"), "provider": provider, "protocol": string(protocol)}})
 	}
 	if err != nil {
 		return err

@@ -227,10 +227,12 @@ func doneNotice(done string) *web.Notice {
 }
 
 var doneTexts = map[string]string{
-	"connection-created": "The connection is there. Copy its values into your identity provider, then import the provider's metadata here.",
+	"connection-created": "The connection is there. Copy its values into your identity provider, then enter here what the provider says of itself.",
 	"connection-removed": "The connection was removed.",
 	"imported":           "The identity provider's metadata was taken over. Look below at what was understood.",
 	"confirmed":          "The connection is confirmed. Owners sign in through it as well.",
+	"oidc":               "The identity provider answers, and what you entered was saved. Activate the connection to try it.",
+	"options":            "The choices were saved.",
 	"attributes":         "The attribute names were saved.",
 	"tile-on":            "People can sign in from the identity provider's tile.",
 	"tile-off":           "Sign-in from the identity provider's tile is refused from now on.",

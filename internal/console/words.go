@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 )
 
 // providerName is how a provider calls itself.
@@ -20,18 +21,18 @@ func providerName(provider string) string {
 	case "jumpcloud":
 		return "JumpCloud"
 	case "generic":
-		return "Another SAML 2.0 identity provider"
+		return "Another identity provider"
 	}
 	return provider
 }
 
 // shortName is what a connection is called that nobody gave a name.
-func shortName(provider string) string {
+func shortName(provider string, protocol directory.Protocol) string {
 	switch provider {
 	case "entra":
 		return "Entra ID"
 	case "generic":
-		return "SAML"
+		return strings.ToUpper(string(protocol))
 	}
 	return providerName(provider)
 }
@@ -44,6 +45,7 @@ var eventTypes = []choice{
 	{string(audit.BreakGlassUsed), "Emergency access used"},
 	{string(audit.SessionEnded), "Session ended"},
 	{string(audit.SessionsEnded), "All sessions ended"},
+	{string(audit.LogoutRefused), "Logout by the identity provider refused"},
 	{string(audit.IdentityLinked), "Sign-in linked to a member"},
 	{string(audit.SCIMUserCreated), "SCIM: user created"},
 	{string(audit.SCIMUserUpdated), "SCIM: user updated"},

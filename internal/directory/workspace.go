@@ -73,9 +73,10 @@ type Connection struct {
 	// VerifiedAt is when a sign-in or test last proved the connection as it is; zero if never.
 	VerifiedAt time.Time
 	CreatedAt  time.Time
-	// SAML is set for SAML connections. It is shared with the cache of configurations: a change
-	// is made on a copy.
+	// SAML is set for SAML connections, OIDC for OIDC ones. They are shared with the cache of
+	// configurations: a change is made on a copy.
 	SAML *SAML
+	OIDC *OIDC
 }
 
 // Verified reports whether the connection is active and proven.

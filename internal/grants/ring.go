@@ -259,7 +259,15 @@ func (r *KeyRing) open(k store.SigningKey) (*rsa.PrivateKey, error) {
 const (
 	typeID     = "JWT"
 	typeLogout = "logout+jwt"
+	// typeClient is that of draft-ietf-oauth-rfc7523bis; nothing of ours is taken in with it.
+	typeClient = "client-authentication+jwt"
 )
+
+// Assert signs what proves to an IdP that we are its client (private_key_jwt). The key is among those that our own
+// discovery publishes.
+func (r *KeyRing) Assert(ctx context.Context, claims map[string]any) (string, error) {
+	return r.sign(ctx, typeClient, claims)
+}
 
 // sign makes a compact JWS of claims. It is the only place that signs.
 func (r *KeyRing) sign(ctx context.Context, typ jose.ContentType, claims any) (string, error) {

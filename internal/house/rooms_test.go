@@ -39,6 +39,8 @@ var rooms = map[string]room{
 	"internal/config": {},
 	"scim":            {stdOnly: true},
 	"saml":            {stdOnly: true},
+	// Our side of OpenID Connect towards IdPs, and an IdP for tests below it.
+	"internal/relyingparty": {},
 	// The client of outgoing calls is handed to rooms as an *http.Client.
 	"internal/outbound": {stdOnly: true},
 
@@ -56,8 +58,8 @@ var rooms = map[string]room{
 	"internal/jobs":      {imports: knowing},
 	"internal/provision": {imports: append([]string{"internal/jobs"}, knowing...)},
 	"internal/grants":    {imports: append([]string{"internal/provision", "internal/jobs"}, knowing...)},
-	"internal/settings":  {imports: append([]string{"internal/provision", "internal/jobs"}, knowing...)},
-	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/web"})},
+	"internal/settings":  {imports: append([]string{"internal/provision", "internal/jobs", "internal/relyingparty"}, knowing...)},
+	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/relyingparty", "internal/web"})},
 
 	// Layer 4: doors, and the kit beside them.
 	"internal/web":        {imports: []string{"internal/errs", "internal/directory"}},

@@ -1,6 +1,8 @@
 package provision
 
 import (
+	"cmp"
+
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -15,7 +17,10 @@ type Arrival struct {
 	// Subject is the whole key, at most 2,048 bytes, compared byte for byte.
 	Subject string
 	Shown   string // the subject's value alone: for people, and to find the person of a directory
-	Email   string // "" where the IdP gave none
+	Email   string // "" where the IdP gave none that may be believed
+	// Unverified is an address that the IdP gives without a word that it is the person's. It links to nobody
+	// and is kept of nobody who is known: it is only what somebody new may be called by.
+	Unverified string
 
 	Name, GivenName, FamilyName string
 	// Groups is what the IdP asserts where GroupsKnown; an absent or truncated claim is not known.
@@ -58,7 +63,7 @@ const (
 // Refusals are errs.KindForbidden. Where a member is known to whom the refusal speaks, they are
 // returned beside it, for the event. Codes: those of directory.MaySignIn; "account_not_found" (a
 // *NotFound); "account_ambiguous"; "owner_not_linked"; "address_taken"; "foreign_domain";
-// "email_missing"; "address_invalid"; "subject_invalid"; "connection_not_active"; "owner_must_confirm". The caller records
+// "email_missing"; "email_unverified"; "address_invalid"; "subject_invalid"; "connection_not_active"; "owner_must_confirm". The caller records
 // the refusal: the transaction is rolled back and nothing is kept of a refused arrival.
 func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, error) {
 	if err := a.check(); err != nil {
@@ -94,7 +99,7 @@ func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, 
 		return makeMember(tx, cfg, scope, a)
 	}
 	m := found.member
-	if guarded(cfg, m) && conn.SAML != nil && conn.SAML.Unconfirmed {
+	if guarded(cfg, m) && conn.Unconfirmed() {
 		return m, errs.Forbidden("owner_must_confirm",
 			"An administrator changed how this connection knows people. Owners sign in through it again once an owner has confirmed it in the console; until then use a password, emergency access or a one-time link.")
 	}
@@ -111,7 +116,7 @@ func (a Arrival) check() error {
 	if a.Subject == "" || len(a.Subject) > maxSubject || len(a.Shown) > maxKey {
 		return errs.Forbidden("subject_invalid", "The assertion's subject has %d bytes; expected 1 to %d.", len(a.Subject), maxSubject)
 	}
-	for _, text := range []string{a.Email, a.Name, a.GivenName, a.FamilyName} {
+	for _, text := range []string{a.Email, a.Unverified, a.Name, a.GivenName, a.FamilyName} {
 		if len(text) > maxKey {
 			return errs.Forbidden("subject_invalid", "The assertion has a name or an address of %d bytes; at most %d are accepted.", len(text), maxKey)
 		}
@@ -125,13 +130,16 @@ func (a Arrival) name() string {
 	return p.name()
 }
 
+// address is what somebody new would be called by.
+func (a Arrival) address() string { return cmp.Or(a.Email, a.Unverified) }
+
 // makeMember is just-in-time creation (row 21). The policy is held exclusively.
 func makeMember(tx *store.Tx, cfg *directory.Config, scope Scope, a Arrival) (*directory.Member, error) {
 	name := a.name()
 	if name == "" {
-		name = a.Email
+		name = a.address()
 	}
-	m := &directory.Member{ID: keys.ID("mem_", tx.Now()), Email: a.Email, Name: name, GivenName: a.GivenName, FamilyName: a.FamilyName,
+	m := &directory.Member{ID: keys.ID("mem_", tx.Now()), Email: a.address(), Name: name, GivenName: a.GivenName, FamilyName: a.FamilyName,
 		Stage: directory.StageActive, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
 	decide(cfg, m, nil, tx.Now())
 	if err := hearClaims(tx, cfg, m, a); err != nil {

@@ -156,19 +156,19 @@ func ofDirectory(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, er
 // not identity: an address in use is refused, and so is a person who is out and came through this
 // connection or its directory before, or was put out by hand, rather than made again under a fresh id.
 func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
-	holders, err := tx.MembersByEmail(a.Email)
+	holders, err := tx.MembersByEmail(a.address())
 	if err != nil {
 		return recognised{}, err
 	}
 	for i := range holders {
 		m := &holders[i]
-		same := directory.SameName(a.Email, m.Email)
+		same := directory.SameName(a.address(), m.Email)
 		switch {
 		case m.Sources == 0 && cfg.ProvenAddress(a.Email, m):
 			return recognised{member: m, how: byDomain}, nil
 		case m.Sources == 0:
-			return recognised{}, addressTaken(a.Email)
-		case !same || !mayCreate(cfg, a.Connection) && !cfg.Proven(a.Email):
+			return recognised{}, a.addressTaken()
+		case !same || !mayCreate(cfg, a.Connection) && !cfg.Proven(a.address()):
 			continue
 		}
 		known, err := cameThrough(tx, cfg, a.Connection, m)
@@ -177,14 +177,19 @@ func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 		}
 		// Whom people here put out does not come back by another way in with the same address.
 		byHand := m.Sources.Has(directory.SourceOwner) || m.Sources.Has(directory.SourceSafetyNet)
-		if known || byHand || cfg.Proven(a.Email) {
+		if known || byHand || cfg.Proven(a.address()) {
 			return recognised{member: m}, directory.MaySignIn(cfg, m, a.Method)
 		}
 	}
 	return recognised{}, nil
 }
 
-func addressTaken(address string) error {
+func (a Arrival) addressTaken() error {
+	address := a.address()
+	if a.Email == "" {
+		return errs.Forbidden("address_taken",
+			"The address %s belongs to another account of this workspace, and the identity provider does not say that it is verified as yours. Only an address that it sends as verified can be linked.", address)
+	}
 	return errs.Forbidden("address_taken",
 		"The address %s belongs to another account of this workspace, and this sign-in is not linked to it. An owner can prove the domain %s for the workspace; then the two are one.",
 		address, directory.Domain(address))
@@ -267,23 +272,34 @@ func whoLeft(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member,
 
 // mayHaveAddress refuses the address that somebody to be made would have.
 func mayHaveAddress(tx *store.Tx, cfg *directory.Config, a Arrival) error {
-	if a.Email == "" {
+	if a.address() == "" {
 		attribute := "email"
-		if conn, ok := cfg.Connection(a.Connection); ok && conn.SAML != nil && conn.SAML.Attributes.Email != "" {
-			attribute = conn.SAML.Attributes.Email
+		conn, _ := cfg.Connection(a.Connection)
+		if conn.Attributes().Email != "" {
+			attribute = conn.Attributes().Email
+		}
+		if a.Method == directory.MethodOIDC {
+			return errs.Forbidden("email_missing",
+				"The identity provider gives no e-mail address. Expected the claim %q in the ID token or from userinfo; map it there, and allow the scope for it.", attribute)
 		}
 		return errs.Forbidden("email_missing",
 			"The assertion holds no e-mail address. Expected the attribute %q, or a NameID in the format emailAddress; map it in the identity provider.", attribute)
 	}
-	if !directory.IsAddress(a.Email) {
-		return errs.Forbidden("address_invalid", "Expected an e-mail address, received %q.", a.Email)
+	if !directory.IsAddress(a.address()) {
+		return errs.Forbidden("address_invalid", "Expected an e-mail address, received %q.", a.address())
 	}
-	err := checkAddress(tx, a.Email, "", true)
+	if a.Email == "" && cfg.Proven(a.Unverified) {
+		// Whoever has an address of a proven domain passes for verified everywhere else.
+		return errs.Forbidden("email_unverified",
+			"The identity provider does not say that %s is verified as your address, and this workspace has proven the domain %s. Have the identity provider send it as verified, or have an administrator provision you.",
+			a.Unverified, directory.Domain(a.Unverified))
+	}
+	err := checkAddress(tx, a.address(), "", true)
 	switch {
 	case errs.Is(err, errs.KindForbidden):
-		return errs.Forbidden("foreign_domain", "The address %s cannot be used here: another workspace has proven its domain.", a.Email)
+		return errs.Forbidden("foreign_domain", "The address %s cannot be used here: another workspace has proven its domain.", a.address())
 	case errs.Is(err, errs.KindConflict):
-		return addressTaken(a.Email)
+		return a.addressTaken()
 	default:
 		return err
 	}

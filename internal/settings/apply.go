@@ -71,6 +71,7 @@ const maxApplies = 5
 // forbidden where somebody would be locked out.
 func (s *Service) Apply(ctx context.Context, f *File, o ApplyOptions) (Result, error) {
 	var idps identities
+	var secrets clientSecrets
 	for try := range maxApplies {
 		id, err := s.DB.System().WorkspaceBySlug(ctx, f.Workspace)
 		fresh := errs.Is(err, errs.KindNotFound)
@@ -83,17 +84,21 @@ func (s *Service) Apply(ctx context.Context, f *File, o ApplyOptions) (Result, e
 		var wrong mistakes
 		if try == 0 {
 			idps = s.metadata(f, &wrong)
+			if secrets, err = s.clientSecrets(ctx, f, &wrong); err != nil {
+				return Result{}, err
+			}
 		}
 		people, err := s.owners(ctx, id, fresh, f, o.DryRun, wrong)
 		if err == nil && try == 0 {
 			err = s.fetchMetadata(ctx, f, idps)
+			s.completeIssuers(ctx, f)
 		}
 		if err != nil {
 			return Result{}, err
 		}
 		var result Result
 		err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
-			a := &apply{Service: s, tx: tx, options: o, people: people, idps: idps}
+			a := &apply{Service: s, tx: tx, options: o, people: people, idps: idps, clients: secrets}
 			if err := a.run(f, id, fresh); err != nil {
 				return err
 			}
@@ -122,6 +127,7 @@ type apply struct {
 	options ApplyOptions
 	people  []preparedOwner
 	idps    identities
+	clients clientSecrets     // of connections
 	secrets map[string]string // of applications, by id, as they are shown once
 
 	*plan
@@ -137,7 +143,7 @@ func (a *apply) run(f *File, id string, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	p := &plan{file: f, before: before, prune: a.options.Prune, now: a.tx.Now(), idps: a.idps, allowPrivate: a.AllowPrivate}
+	p := &plan{file: f, before: before, prune: a.options.Prune, now: a.tx.Now(), idps: a.idps, secrets: a.clients, allowPrivate: a.AllowPrivate}
 	if a.plan, err = newPlan(p, id); err != nil {
 		return err
 	}

@@ -13,7 +13,8 @@
 // saves what differs, owners.go and enforcement.go settle people and law 7 in the same transaction.
 // What is the same is not written, so that applying a file again leaves no trace. A single change
 // (edit.go) takes the same steps from the third on. An IdP's metadata is read, and fetched, before
-// the transaction (metadata.go); kept of it are name, places and certificates.
+// the transaction (metadata.go); kept of it are name, places and certificates. Of an OIDC IdP issuer and client are kept
+// (oidc.go), with the client secret sealed; no export, view or event has it.
 //
 // The room refuses to know how members are written (provision does), where the file came from and
 // how a result is printed.

@@ -19,6 +19,11 @@ import (
 // CreateConnection makes a SAML connection, a draft that already has its addresses, with the defaults
 // of the provider (one of directory.Providers). A name that is taken is a conflict, name_taken.
 func (s *Service) CreateConnection(ctx context.Context, slug, name, provider string, actor audit.Party) (ConnectionView, error) {
+	return s.CreateConnectionOf(ctx, slug, name, provider, directory.ProtocolSAML, actor)
+}
+
+// CreateConnectionOf is CreateConnection for either protocol.
+func (s *Service) CreateConnectionOf(ctx context.Context, slug, name, provider string, protocol directory.Protocol, actor audit.Party) (ConnectionView, error) {
 	var c directory.Connection
 	err := s.edit(ctx, slug, actor, func(p *plan) error {
 		if err := checkName(name, connectionNames(p.after)); err != nil {
@@ -30,9 +35,17 @@ func (s *Service) CreateConnection(ctx context.Context, slug, name, provider str
 		if err := enough("connections", len(p.after.Connections), maxItems); err != nil {
 			return err
 		}
-		side := directory.DefaultSAML(provider)
-		c = directory.Connection{ID: keys.ID("con_", p.now), Name: name, Provider: provider, Protocol: directory.ProtocolSAML,
-			Status: directory.ConnectionDraft, SAML: &side}
+		c = directory.Connection{ID: keys.ID("con_", p.now), Name: name, Provider: provider, Protocol: protocol, Status: directory.ConnectionDraft}
+		switch protocol {
+		case directory.ProtocolSAML:
+			side := directory.DefaultSAML(provider)
+			c.SAML = &side
+		case directory.ProtocolOIDC:
+			side := directory.DefaultOIDC(provider)
+			c.OIDC = &side
+		default:
+			return errs.Invalid("protocol_unknown", "protocol: expected saml or oidc, received %s", quote(string(protocol)))
+		}
 		p.after.Connections = append(p.after.Connections, c)
 		return nil
 	})
@@ -78,7 +91,7 @@ func (s *Service) FetchMetadata(ctx context.Context, address string) ([]byte, er
 	return text, nil
 }
 
-// SetAttributes says which attributes of an assertion hold what; "" reads none.
+// SetAttributes says which attributes of an assertion, or claims of an ID token, hold what; "" reads none.
 func (s *Service) SetAttributes(ctx context.Context, slug, connection string, names directory.Attributes, actor audit.Party) (ConnectionView, error) {
 	for _, k := range attributeKeys() {
 		at := k.at(&names)
@@ -86,6 +99,13 @@ func (s *Service) SetAttributes(ctx context.Context, slug, connection string, na
 		if err := checkText("attributes."+k.name, *at); err != nil {
 			return ConnectionView{}, err
 		}
+	}
+	view, err := s.Connection(ctx, slug, connection)
+	if err == nil && view.Protocol == directory.ProtocolOIDC {
+		return s.editOIDC(ctx, slug, connection, actor, func(_ *directory.Connection, o *directory.OIDC) error {
+			o.Attributes = names
+			return nil
+		})
 	}
 	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.Attributes = names })
 }
@@ -103,11 +123,17 @@ func (s *Service) ConfirmConnection(ctx context.Context, slug, connection, seen 
 		if !p.byOwner {
 			return errs.Forbidden("not_an_owner", "Only an owner can confirm a connection.")
 		}
-		if c.SAML == nil || !c.SAML.Unconfirmed {
+		if !c.Unconfirmed() {
 			return nil
 		}
-		if seen != wordOf(*c.SAML) {
+		if seen != wordOf(*c) {
 			return errs.Conflict("changed_meanwhile", "The connection was changed after this page was shown. Look at it as it is now, and confirm that.")
+		}
+		if c.OIDC != nil {
+			side := *c.OIDC
+			side.Unconfirmed = false
+			c.OIDC = &side
+			return nil
 		}
 		side := *c.SAML
 		side.Unconfirmed = false
@@ -127,10 +153,10 @@ func (s *Service) editSAML(ctx context.Context, slug, connection string, actor a
 			return nil
 		}
 		// An owner's change of one thing confirms nothing that somebody else changed before.
-		if !p.byOwner && !sameWord(side, *was.SAML) {
+		c.SAML = &side
+		if !p.byOwner && wordOf(*c) != wordOf(was) {
 			side.Unconfirmed = true
 		}
-		c.SAML = &side
 		if !sameIdP(was, *c) {
 			c.VerifiedAt = time.Time{}
 		}
@@ -138,12 +164,18 @@ func (s *Service) editSAML(ctx context.Context, slug, connection string, actor a
 	})
 }
 
-// sameWord reports whether two sides believe the same keys of the same IdP in the same words.
-func sameWord(a, b directory.SAML) bool { return wordOf(a) == wordOf(b) }
-
-// wordOf is a digest of whom a side believes, and what: the IdP, its keys and the attribute names.
-func wordOf(side directory.SAML) string {
-	text, _ := json.Marshal([]any{side.EntityID, side.Certificates, side.Attributes}) // strings and bytes, which always encode
+// wordOf is a digest of whom a connection believes, and what: the IdP, its keys or who we are there, and the
+// attribute names.
+func wordOf(c directory.Connection) string {
+	var believed []any
+	switch {
+	case c.SAML != nil:
+		believed = []any{c.SAML.EntityID, c.SAML.Certificates, c.SAML.Attributes}
+	case c.OIDC != nil:
+		o := c.OIDC
+		believed = []any{o.Issuer, o.ClientID, o.Audiences, o.Tenants, o.HostedDomains, o.Algorithms, o.Attributes}
+	}
+	text, _ := json.Marshal(believed) // strings and bytes, which always encode
 	return keys.HashToken(string(text))
 }
 

@@ -181,7 +181,7 @@ func TestConnection_WhatAnAdministratorMayNotDoIsNamed(t *testing.T) {
 			{"a workspace that nobody knows", "workspace_unknown", second(s.CreateConnection(ctx, "acm", "x", "okta", administrator))},
 			{"renaming to another's name", "name_taken", second(s.RenameConnection(ctx, "acme", "okta", "Entra", administrator))},
 			{"activating OIDC", "connection_incomplete", second(s.ActivateConnection(ctx, "acme", "entra", administrator))},
-			{"attributes of OIDC", "not_saml", second(s.SetAttributes(ctx, "acme", "entra", directory.Attributes{}, administrator))},
+			{"the SAML tile of OIDC", "not_saml", second(s.SetIdPInitiated(ctx, "acme", "entra", true, administrator))},
 			{"attributes with a line break", "text_invalid", second(s.SetAttributes(ctx, "acme", "okta", directory.Attributes{Email: "a\nb"}, administrator))},
 			{"deleting what a directory names", "connection_in_use", s.DeleteConnection(ctx, "acme", "okta", administrator)},
 			{"a directory's name twice", "name_taken", second(s.CreateDirectory(ctx, "acme", "Okta", "", administrator))},

@@ -44,10 +44,25 @@ type exportedConnection struct {
 	Provider string `yaml:"provider"`
 	Protocol string `yaml:"protocol"`
 	Status   string `yaml:"status"`
-	// What follows is left out for OIDC.
-	IdPInitiated *bool      `yaml:"idp_initiated,omitempty"`
-	Attributes   *yaml.Node `yaml:"attributes,omitempty"`
-	Metadata     *yaml.Node `yaml:"metadata,omitempty"`
+	// What follows is of OIDC. The client secret is never told.
+	Issuer        string     `yaml:"issuer,omitempty"`
+	ClientID      string     `yaml:"client_id,omitempty"`
+	ClientAuth    string     `yaml:"client_auth,omitempty"`
+	Scopes        []string   `yaml:"scopes,omitempty,flow"`
+	Prompt        string     `yaml:"prompt,omitempty"`
+	MaxAge        *int       `yaml:"max_age,omitempty"`
+	ACRValues     []string   `yaml:"acr_values,omitempty,flow"`
+	Algorithms    []string   `yaml:"algorithms,omitempty,flow"`
+	Audiences     []string   `yaml:"audiences,omitempty,flow"`
+	Tenants       []string   `yaml:"tenants,omitempty,flow"`
+	HostedDomains []string   `yaml:"hosted_domains,omitempty,flow"`
+	Callback      string     `yaml:"callback,omitempty"`
+	ResponseMode  string     `yaml:"response_mode,omitempty"`
+	UserInfo      string     `yaml:"userinfo,omitempty"`
+	Logout        *bool      `yaml:"logout,omitempty"`
+	IdPInitiated  *bool      `yaml:"idp_initiated,omitempty"`
+	Attributes    *yaml.Node `yaml:"attributes,omitempty"`
+	Metadata      *yaml.Node `yaml:"metadata,omitempty"`
 }
 
 type exportedApplication struct {
@@ -138,19 +153,31 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 // so that an export needs no other file.
 func exportConnection(c directory.Connection) exportedConnection {
 	out := exportedConnection{Name: c.Name, Provider: c.Provider, Protocol: string(c.Protocol), Status: string(c.Status)}
-	if c.SAML == nil {
+	switch {
+	case c.OIDC != nil:
+		o := *c.OIDC
+		out.IdPInitiated, out.Attributes = &o.IdPInitiated, exportAttributes(o.Attributes)
+		out.Issuer, out.ClientID, out.ClientAuth, out.Scopes, out.Prompt, out.MaxAge = o.Issuer, o.ClientID, o.ClientAuth, o.Scopes, o.Prompt, o.MaxAge
+		out.ACRValues, out.Algorithms, out.Audiences, out.Tenants, out.HostedDomains = o.ACRValues, o.Algorithms, o.Audiences, o.Tenants, o.HostedDomains
+		out.Callback, out.ResponseMode, out.UserInfo, out.Logout = oneOfTwo(callbacks, o.OwnCallback), oneOfTwo(responseModes, o.FormPost), o.UserInfo, &o.Logout
+		return out
+	case c.SAML == nil:
 		return out
 	}
 	side := *c.SAML
-	out.IdPInitiated = &side.IdPInitiated
-	out.Attributes = &yaml.Node{Kind: yaml.MappingNode}
-	for _, k := range attributeKeys() {
-		var name yaml.Node
-		name.SetString(*k.at(&side.Attributes))
-		out.Attributes.Content = append(out.Attributes.Content, plainText(k.name), &name)
-	}
+	out.IdPInitiated, out.Attributes = &side.IdPInitiated, exportAttributes(side.Attributes)
 	if text := metadataOf(&side); text != "" {
 		out.Metadata = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.LiteralStyle, Value: text}
+	}
+	return out
+}
+
+func exportAttributes(a directory.Attributes) *yaml.Node {
+	out := &yaml.Node{Kind: yaml.MappingNode}
+	for _, k := range attributeKeys() {
+		var name yaml.Node
+		name.SetString(*k.at(&a))
+		out.Content = append(out.Content, plainText(k.name), &name)
 	}
 	return out
 }

@@ -61,6 +61,10 @@ type connectionPart struct {
 	protocol *directory.Protocol
 	status   *directory.ConnectionStatus
 	samlPart
+	oidcPart
+	// What both protocols have.
+	idpInitiated *bool
+	attributes   map[string]string // by name of the attributeKey; "" reads none
 }
 
 type directoryPart struct {

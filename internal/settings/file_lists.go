@@ -119,8 +119,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 	for i, n := range nodes {
 		path := indexed("connections", i)
 		parts, ok := r.object(n, path, fields{
-			known: []string{"name", "provider", "protocol", "status", "metadata_file", "metadata_url", "metadata", "idp_initiated", "attributes"},
-			later: []string{"issuer", "client_id", "client_secret_env"},
+			known: append([]string{"name", "provider", "protocol", "status", "metadata_file", "metadata_url", "metadata", "idp_initiated", "attributes"}, oidcKeys...),
 		})
 		if !ok {
 			continue
@@ -134,7 +133,11 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 		}
 		c.protocol = oneOf(r, parts["protocol"], path+".protocol", directory.ProtocolSAML, directory.ProtocolOIDC)
 		c.status = oneOf(r, parts["status"], path+".status", directory.ConnectionDraft, directory.ConnectionActive, directory.ConnectionDisabled)
-		c.samlPart = r.saml(parts, path, n.Line)
+		c.samlPart, c.oidcPart = r.saml(parts, path, n.Line), r.oidc(parts, path, n.Line)
+		c.idpInitiated = r.optionalBool(parts["idp_initiated"], path+".idp_initiated")
+		if n := parts["attributes"]; n != nil {
+			c.attributes = r.attributes(n, path+".attributes")
+		}
 		out = append(out, c)
 	}
 	return &out

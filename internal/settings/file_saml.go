@@ -14,8 +14,6 @@ type samlPart struct {
 	metadata     string // the XML itself
 	metadataFile string
 	metadataURL  string
-	idpInitiated *bool
-	attributes   map[string]string // by name of the attributeKey; "" reads none
 }
 
 // given returns the first of its keys that the file has, or "".
@@ -27,10 +25,6 @@ func (p samlPart) given() string {
 		return "metadata_file"
 	case p.metadataURL != "":
 		return "metadata_url"
-	case p.idpInitiated != nil:
-		return "idp_initiated"
-	case p.attributes != nil:
-		return "attributes"
 	}
 	return ""
 }
@@ -67,10 +61,6 @@ func (r *reader) saml(parts map[string]*yaml.Node, path string, top int) samlPar
 	}
 	if sources > 1 {
 		r.add(top, "%s: expected one of metadata, metadata_file and metadata_url, received %d", path, sources)
-	}
-	p.idpInitiated = r.optionalBool(parts["idp_initiated"], path+".idp_initiated")
-	if n := parts["attributes"]; n != nil {
-		p.attributes = r.attributes(n, path+".attributes")
 	}
 	return p
 }

@@ -39,7 +39,6 @@ domains: [acme test]
 		`line 9: owners[0].email: expected an address, received "nobody"`,
 		`line 10: owners[1]: expected password_env or password_file, received both`,
 		`line 10: owners[1].break_glass: expected one break-glass administrator, the first is in line 9`,
-		`line 12: not available in this version: connections[0].issuer`,
 		`line 12: connections[0].provider: expected one of okta, entra, google, onelogin, jumpcloud, generic, received "octa"; did you mean "okta"?`,
 		`line 13: connections[1].name: "Okta" is given twice, first in line 12`,
 		`line 14: directories: expected a list, received keys and values`,
@@ -55,13 +54,6 @@ domains: [acme test]
 	}
 	if got := err.Error(); got != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
-	}
-}
-
-func TestParseFile_RefusesByNameWhatHasNoBehaviourYet(t *testing.T) {
-	t.Parallel()
-	for _, key := range []string{"issuer", "client_id", "client_secret_env"} {
-		wantMistake(t, "workspace: a\nconnections:\n  - {name: c, provider: okta, protocol: saml, "+key+": x}\n", "line 3: not available in this version: connections[0]."+key)
 	}
 }
 

@@ -160,17 +160,20 @@ func IdentityProvider(s *directory.SAML) saml.IdentityProvider {
 // mayBeActive tells why a connection cannot sign anybody in, nil if it can.
 func mayBeActive(c directory.Connection, allowPrivate bool) error {
 	switch {
-	case c.Protocol != directory.ProtocolSAML:
-		return errors.New("not available in this version: active with protocol " + string(c.Protocol))
+	case c.Protocol == directory.ProtocolOIDC:
+		return oidcMayBeActive(c, allowPrivate)
 	case c.SAML == nil || c.SAML.EntityID == "":
 		return errors.New("expected the IdP's metadata before the connection is active, found none; give metadata_file, metadata_url or metadata")
 	}
 	return IdentityProvider(c.SAML).Check(allowPrivate)
 }
 
-// sameIdP reports whether two states of a connection are about one IdP. An IdP that is known for the
-// first time takes nobody's place.
+// sameIdP reports whether two states of a connection are about one IdP, and one client there. An IdP that
+// is known for the first time takes nobody's place.
 func sameIdP(a, b directory.Connection) bool {
+	if a.OIDC != nil && b.OIDC != nil && (a.OIDC.Issuer != "" && a.OIDC.Issuer != b.OIDC.Issuer || a.OIDC.ClientID != "" && a.OIDC.ClientID != b.OIDC.ClientID) {
+		return false
+	}
 	return a.Protocol == b.Protocol && (a.SAML == nil || b.SAML == nil || a.SAML.EntityID == "" || a.SAML.EntityID == b.SAML.EntityID)
 }
 

@@ -18,6 +18,8 @@ type plan struct {
 	prune bool
 	now   time.Time
 	idps  identities // of the file's connections
+	// secrets are the client secrets of the file's connections.
+	secrets clientSecrets
 	// allowPrivate accepts IdPs that are reached by plain http.
 	allowPrivate bool
 	// byOwner says that an owner or the operator acts.

@@ -33,14 +33,18 @@ func (p *plan) connections() {
 		if n < len(p.idps) {
 			idp = p.idps[n]
 		}
-		p.connection(&p.after.Connections[i], part, idp)
+		secret := ""
+		if n < len(p.secrets.plain) {
+			secret = p.secrets.plain[n]
+		}
+		p.connection(&p.after.Connections[i], part, idp, secret)
 	}
 	p.after.Connections = slices.DeleteFunc(p.after.Connections, func(c directory.Connection) bool {
 		return !p.keep("connections."+c.Name, listed[directory.Fold(c.Name)])
 	})
 }
 
-func (p *plan) connection(c *directory.Connection, part connectionPart, idp *saml.IdentityProvider) {
+func (p *plan) connection(c *directory.Connection, part connectionPart, idp *saml.IdentityProvider, secret string) {
 	was := *c
 	if part.provider != nil {
 		c.Provider = *part.provider
@@ -49,6 +53,7 @@ func (p *plan) connection(c *directory.Connection, part connectionPart, idp *sam
 		c.Protocol = *part.protocol
 	}
 	p.saml(c, was, part, idp)
+	p.oidc(c, was, part, secret)
 	if !sameIdP(was, *c) {
 		c.VerifiedAt = time.Time{} // what was proven was the other one
 	}
@@ -67,7 +72,7 @@ func (p *plan) connection(c *directory.Connection, part connectionPart, idp *sam
 	}
 	switch err := mayBeActive(*c, p.allowPrivate); {
 	case err == nil:
-	case was.Status == c.Status && was.Protocol == c.Protocol && reflect.DeepEqual(was.SAML, c.SAML):
+	case was.Status == c.Status && was.Protocol == c.Protocol && reflect.DeepEqual(was.SAML, c.SAML) && reflect.DeepEqual(was.OIDC, c.OIDC):
 		// It was made active when that asked for nothing; taking it back is not this file's wish.
 		p.notes = append(p.notes, "connections."+c.Name+": is active and signs nobody in: "+err.Error())
 	default:
@@ -79,7 +84,7 @@ func (p *plan) connection(c *directory.Connection, part connectionPart, idp *sam
 // provider's default in a new connection.
 func (p *plan) saml(c *directory.Connection, was directory.Connection, part connectionPart, idp *saml.IdentityProvider) {
 	if c.Protocol != directory.ProtocolSAML {
-		if key := part.given(); key != "" {
+		if key := part.samlPart.given(); key != "" {
 			p.add(part.line, "%s.%s: expected only with protocol: saml, received it with %s", part.path, key, c.Protocol)
 		}
 		c.SAML = nil

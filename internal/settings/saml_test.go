@@ -111,13 +111,12 @@ func TestConnection_ItsMistakesAreNamed(t *testing.T) {
 	s := service(storetest.Open(t, storetest.SQLite(t), nil))
 	s.mustApply(t, "workspace: acme\n", ApplyOptions{})
 	for text, want := range map[string]string{
-		"metadata_file: gone.xml}":                   "line 3: connections[0].metadata_file: gone.xml: file does not exist",
-		"metadata_file: root.txt}":                   "line 3: connections[0].metadata_file: root.txt: This is not metadata in XML",
-		"metadata: <a/>}":                            "line 3: connections[0].metadata: This is not SAML metadata",
-		"status: active}":                            "line 3: connections[0].status: active: expected the IdP's metadata before the connection is active, found none",
-		"protocol: oidc, status: active}":            "line 3: connections[0].status: active: not available in this version: active with protocol oidc",
-		"protocol: oidc, metadata_file: okta.xml}":   "line 3: connections[0].metadata_file: expected only with protocol: saml, received it with oidc",
-		"protocol: oidc, attributes: {email: mail}}": "line 3: connections[0].attributes: expected only with protocol: saml",
+		"metadata_file: gone.xml}":                 "line 3: connections[0].metadata_file: gone.xml: file does not exist",
+		"metadata_file: root.txt}":                 "line 3: connections[0].metadata_file: root.txt: This is not metadata in XML",
+		"metadata: <a/>}":                          "line 3: connections[0].metadata: This is not SAML metadata",
+		"status: active}":                          "line 3: connections[0].status: active: expected the IdP's metadata before the connection is active, found none",
+		"protocol: oidc, status: active}":          "line 3: connections[0].status: active: expected the IdP's issuer before the connection is active, found none",
+		"protocol: oidc, metadata_file: okta.xml}": "line 3: connections[0].metadata_file: expected only with protocol: saml, received it with oidc",
 	} {
 		text = "workspace: acme\nconnections:\n- {name: c, provider: okta, protocol: saml, " + text
 		if strings.Contains(text, "oidc") {

@@ -24,6 +24,8 @@ type Service struct {
 	SCIMPublicURL string
 	// Metadata fetches what an IdP publishes at a URL, MaxMetadataBytes at most. nil fetches nothing.
 	Metadata func(ctx context.Context, url string) ([]byte, error)
+	// Master gives the key that client secrets of connections are sealed with. nil seals none.
+	Master func(ctx context.Context) (*keys.Master, error)
 	// AllowPrivate accepts IdPs without https, for tests on one machine (--allow-private-networks).
 	AllowPrivate bool
 }

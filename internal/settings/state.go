@@ -46,6 +46,7 @@ func stateOf(c *directory.Config) state {
 			s[at+".verified"] = "no"
 		}
 		s.saml(at, con.SAML)
+		s.oidc(at, con.OIDC)
 	}
 	for _, d := range c.Directories {
 		s.directory(c, d)
@@ -247,9 +248,12 @@ func checkDrift(last, now, wanted state) error {
 }
 
 // olderThan reports whether the state was left by a version that did not know the difference's key:
-// that of a SAML connection without the keys that all of them have had since.
+// that of a connection without the keys that all of its protocol have had since.
 func (s state) olderThan(d difference) bool {
 	thing := d.thing()
+	if s[thing+".protocol"] == string(directory.ProtocolOIDC) && s[thing+".client_auth"] == "" {
+		return d.key != thing && d.key != thing+".provider" && d.key != thing+".protocol" && d.key != thing+".status"
+	}
 	if thing == d.key || s[thing+".protocol"] != string(directory.ProtocolSAML) || s[thing+".idp_initiated"] != "" {
 		return false
 	}

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -22,7 +21,9 @@ type ConnectionView struct {
 	EntityID    string `json:"entity_id,omitempty"`
 	ACSURL      string `json:"acs_url,omitempty"`
 	CallbackURL string `json:"callback_url,omitempty"`
-	// IdP, IdPInitiated and Attributes are set for SAML, IdP once its metadata is known.
+	// OIDC is set for OIDC connections.
+	OIDC *OIDCView `json:"oidc,omitempty"`
+	// IdP is set for SAML once its metadata is known.
 	IdP          *IdPView              `json:"idp,omitempty"`
 	IdPInitiated *bool                 `json:"idp_initiated,omitempty"`
 	Attributes   *directory.Attributes `json:"attributes,omitempty"`
@@ -35,6 +36,40 @@ type ConnectionView struct {
 // Verified reports whether the connection is active and proven.
 func (v ConnectionView) Verified() bool {
 	return v.Status == directory.ConnectionActive && v.VerifiedAt != nil
+}
+
+// OIDCView is the other side of an OIDC connection, without its client secret, and our addresses there.
+type OIDCView struct {
+	Issuer        string   `json:"issuer,omitempty"`
+	ClientID      string   `json:"client_id,omitempty"`
+	HasSecret     bool     `json:"has_secret"`
+	ClientAuth    string   `json:"client_auth"`
+	Scopes        []string `json:"scopes"` // beside openid
+	Prompt        string   `json:"prompt,omitempty"`
+	Tenants       []string `json:"tenants,omitempty"`
+	HostedDomains []string `json:"hosted_domains,omitempty"`
+	OwnCallback   bool     `json:"own_callback"`
+	FormPost      bool     `json:"form_post"`
+	UserInfo      string   `json:"userinfo"`
+	Logout        bool     `json:"logout"`
+	// Complete says that the connection can be activated as far as the IdP's side goes.
+	Complete              bool   `json:"complete"`
+	OwnCallbackURL        string `json:"own_callback_url"`
+	InitiateURL           string `json:"initiate_login_url"`
+	BackchannelLogoutURL  string `json:"backchannel_logout_url"`
+	FrontchannelLogoutURL string `json:"frontchannel_logout_url"`
+	PostLogoutURL         string `json:"post_logout_redirect_url"`
+}
+
+func viewOIDC(o directory.OIDC, id, publicURL string) *OIDCView {
+	var at directory.OIDCPlaces
+	if id != "" { // a dry run has no addresses to give
+		at = directory.OIDCEndpoints(publicURL, id)
+	}
+	return &OIDCView{Issuer: o.Issuer, ClientID: o.ClientID, HasSecret: o.Secret != "", ClientAuth: o.ClientAuth, Scopes: orEmpty(o.Scopes), Prompt: o.Prompt,
+		Tenants: o.Tenants, HostedDomains: o.HostedDomains, OwnCallback: o.OwnCallback, FormPost: o.FormPost, UserInfo: o.UserInfo, Logout: o.Logout,
+		Complete: o.Known(), OwnCallbackURL: at.OwnCallback, InitiateURL: at.Initiate, BackchannelLogoutURL: at.Backchannel,
+		FrontchannelLogoutURL: at.FrontLogout, PostLogoutURL: at.AfterLogout}
 }
 
 // IdPView is the other side of a connection.
@@ -63,15 +98,20 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 	if c.SAML != nil {
 		side := *c.SAML
 		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c.SAML)
-		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(side)
+		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(c)
+	}
+	if c.OIDC != nil {
+		side := *c.OIDC
+		v.IdPInitiated, v.Attributes, v.OIDC = &side.IdPInitiated, &side.Attributes, viewOIDC(side, c.ID, s.PublicURL)
+		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(c)
 	}
 	switch {
 	case c.ID == "": // a dry run has no addresses to give
 	case c.Protocol == directory.ProtocolSAML:
 		at := directory.SAMLEndpoints(s.PublicURL, c.ID)
 		v.MetadataURL, v.EntityID, v.ACSURL = at.Metadata, at.EntityID, at.ACS
-	case c.Protocol == directory.ProtocolOIDC:
-		v.CallbackURL = strings.TrimRight(s.PublicURL, "/") + "/auth/oidc/callback"
+	case c.OIDC != nil:
+		v.CallbackURL = c.OIDC.RedirectURI(directory.OIDCEndpoints(s.PublicURL, c.ID))
 	}
 	return v
 }

@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -55,14 +54,8 @@ func subject(a *saml.Assertion, attribute string) (key, shown string, err error)
 		n := a.Subject
 		shown, parts = n.Value, []string{"nameid", n.Format, n.NameQualifier, n.SPNameQualifier, n.Value}
 	}
-	encoded, err := json.Marshal(parts)
-	if err != nil {
-		return "", "", err
-	}
-	if len(encoded) > maxShort {
-		return "", "", errs.Forbidden("subject_too_long", "Your identity provider names you by a name of %d bytes, which is too long.", len(shown))
-	}
-	return string(encoded), shown, nil
+	key, err = subjectKey(parts)
+	return key, shown, err
 }
 
 // first returns the first value of an attribute, "" where there is none or it is too long to be one.
@@ -86,13 +79,5 @@ func groups(a *saml.Assertion, name string) (list []string, known bool) {
 	if _, truncated := a.Values(entraOverage); truncated || !known || len(values) > maxClaims {
 		return nil, false
 	}
-	seen := make(map[string]bool, len(values))
-	list = make([]string, 0, len(values))
-	for _, v := range values {
-		if v != "" && len(v) <= maxShort && !seen[v] {
-			seen[v] = true
-			list = append(list, v)
-		}
-	}
-	return list, true
+	return distinct(values), true
 }

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
-	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
-	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/session"
-	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/saml"
 )
@@ -32,21 +28,6 @@ type Answer struct {
 	unreadable *saml.Refusal // why there is no form to read
 }
 
-// PassOn is what SAML returns in place of an error where the answer has to be posted once more from
-// a page of ours, so that the browser sends its cookies.
-type PassOn struct {
-	FormActions []string // origins beside ours that the form may end up at
-}
-
-func (*PassOn) Error() string { return "the answer has to be passed on by a page of ours" }
-
-// Entered is a sign-in that succeeded.
-type Entered struct {
-	Token   string // of the session, which only its cookie holds
-	Session *session.Session
-	To      string // the path that it leads to
-}
-
 // SAML signs in with an IdP's answer. The connection is known from the address, the sign-in that
 // is answered from the RelayState under that connection and by the browser that began it. The
 // answer is verified outside the transaction; in one transaction then nobody has used it before,
@@ -56,7 +37,7 @@ type Entered struct {
 // unknown connection is errs.KindNotFound.
 func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
 	for range maxMoves {
-		side, err := s.samlSide(ctx, a.Connection)
+		side, err := s.sideOf(ctx, a.Connection, directory.ProtocolSAML)
 		if err != nil {
 			if errs.Is(err, errs.KindNotFound) {
 				s.DB.System().RecordStranger(a.Client.Bucket, "signin.connection_unknown", nil)
@@ -71,26 +52,20 @@ func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
 	return nil, errs.Unavailable("busy", "This connection is being changed. Start again in a moment.")
 }
 
-// errMoved says that the connection is no longer the one that an answer was verified for.
-var errMoved = errors.New("connection changed meanwhile")
-
 // maxMoves bounds how often an answer is verified for a connection that changes meanwhile.
 const maxMoves = 3
 
 // received is an answer on its way through the checks, with what is known of it so far.
 type received struct {
 	Answer
-	side      *samlSide
+	entry
 	pending   pending
 	raw       []byte // the XML, as far as it could be decoded
-	textless  bool   // the event is to be without it
 	assertion *saml.Assertion
-	arrival   provision.Arrival
-	member    *directory.Member
 }
 
-func (s *Service) receive(ctx context.Context, side *samlSide, a Answer) (*Entered, error) {
-	r := &received{Answer: a, side: side}
+func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, error) {
+	r := &received{Answer: a, entry: entry{side: side}}
 	var err error
 	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
 		return nil, err
@@ -118,7 +93,7 @@ func (s *Service) receive(ctx context.Context, side *samlSide, a Answer) (*Enter
 	entered := &Entered{}
 	err = s.DB.Write(ctx, side.workspace, func(tx *store.Tx) error {
 		var err error
-		entered.Token, entered.Session, err = r.enter(tx)
+		entered.Token, entered.Session, err = r.enter(tx, r.consume, r.opening)
 		return err
 	})
 	switch {
@@ -135,15 +110,6 @@ func (s *Service) receive(ctx context.Context, side *samlSide, a Answer) (*Enter
 	}
 	entered.To = landing(side.cfg.Workspace.Slug, to)
 	return entered, nil
-}
-
-// refusing reports whether err is somebody's no and not our own trouble.
-func refusing(err error) bool {
-	switch errs.KindOf(err) {
-	case errs.KindForbidden, errs.KindConflict, errs.KindInvalid, errs.KindNotFound, errs.KindUnauthenticated, errs.KindLimited:
-		return true
-	}
-	return false
 }
 
 // verify sets raw and assertion. The error is a *saml.Refusal.
@@ -192,49 +158,6 @@ func (r *received) expectation(publicURL string) (saml.Expectation, error) {
 		}
 	}
 	return e, nil
-}
-
-// enter is the part of a sign-in that is one transaction.
-func (r *received) enter(tx *store.Tx) (token string, _ *session.Session, err error) {
-	cfg, err := tx.Config()
-	if err != nil {
-		return "", nil, err
-	}
-	c, found := cfg.Connection(r.Connection)
-	if !found {
-		return "", nil, errConnectionUnknown
-	}
-	if err := usable(c); err != nil {
-		return "", nil, err
-	}
-	if !reflect.DeepEqual(c.SAML, r.side.connection.SAML) {
-		return "", nil, errMoved // the answer was verified for other keys or other rules
-	}
-	if r.member, err = provision.Arrive(tx, cfg, r.arrival); err != nil {
-		return "", nil, err
-	}
-	// Only now is the policy held, so that nobody switches the connection off meanwhile; what was read
-	// before must still be so.
-	held, err := tx.Config()
-	if err != nil {
-		return "", nil, err
-	}
-	if held.Workspace.Version != cfg.Workspace.Version {
-		return "", nil, store.Rerun()
-	}
-	if c.VerifiedAt.IsZero() {
-		if err := settings.ConnectionProven(tx, held, c.ID); err != nil {
-			return "", nil, err
-		}
-	}
-	if err := r.consume(tx); err != nil {
-		return "", nil, err
-	}
-	o, err := r.opening(tx.Now())
-	if err != nil {
-		return "", nil, err
-	}
-	return start(tx, held, r.member, o)
 }
 
 // reasonReplayed is the code of an answer that was accepted before.
@@ -294,7 +217,8 @@ func (r *received) consume(tx *store.Tx) error {
 }
 
 // opening is the session that the answer opens. The IdP may shorten its life and not lengthen it.
-func (r *received) opening(now time.Time) (opening, error) {
+func (r *received) opening(tx *store.Tx) (opening, error) {
+	now := tx.Now()
 	a := r.assertion
 	o := opening{attempt: attemptBy(r.Client, directory.MethodSAML), connection: r.Connection, authenticatedAt: a.AuthnInstant,
 		context: short(a.ContextClass), index: short(a.SessionIndex), until: now.Add(session.Absolute)}
@@ -306,28 +230,8 @@ func (r *received) opening(now time.Time) (opening, error) {
 			return opening{}, errs.Forbidden(saml.ReasonSessionExpired, "%s", sentences[saml.ReasonSessionExpired])
 		}
 	}
-	o.payload = func(session string) []byte { return r.payload(session, nil) }
+	o.payload = func(session string) []byte { return r.payload(session, nil, false) }
 	return o, nil
-}
-
-// maxShort is how long a value of an assertion may be that is kept to be compared whole.
-const maxShort = 1024
-
-// short returns s, or "" where it is too long to be kept: half a value is nobody's.
-func short(s string) string {
-	if len(s) > maxShort {
-		return ""
-	}
-	return s
-}
-
-// subject is whom an answer is about: the member where one is known, else a stranger by the name
-// that the IdP gave, and nobody while nothing is verified.
-func (r *received) subject() audit.Party {
-	if r.member != nil {
-		return party(r.member)
-	}
-	return audit.Party{Kind: "stranger", Name: cut(r.arrival.Shown, maxTyped)}
 }
 
 // lacksCookies reports whether the answer is to come again from a page of ours: when it belongs to a

@@ -1,13 +1,14 @@
 // Package signin lets people in and out: the password gate with its limits, emergency access,
-// one-time links, single sign-on by SAML, the sessions that these start, and the pages and
+// one-time links, single sign-on by SAML and OpenID Connect, the sessions that these start, and the pages and
 // endpoints around them.
 //
 // Entry points: Service holds the rules and is what the command line calls (Password, MakeLink,
-// UseLink, Check, ListSessions, EndSession, EndAllSessions); BeginSAML and SAML are the two halves of a
-// sign-in at an IdP. Door puts all of it behind /signin, /signout, /w/{workspace}, /auth/session and
-// /auth/saml/{connection}. ContinuePath is the only rule for where a sign-in may lead.
+// UseLink, Check, ListSessions, EndSession, EndAllSessions); BeginSAML and SAML, BeginOIDC and OIDC are the two halves of a
+// sign-in at an IdP, BackchannelLogout and FrontchannelLogout its word that a session has ended. Door puts all of it
+// behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection} and /auth/oidc. ContinuePath is the only rule for where a sign-in may lead.
 //
-// An IdP's answer is verified by package saml for the connection of the address it was posted to;
+// An IdP's answer is verified by package saml, or its tokens by relyingparty, for the connection of the address it
+// was posted to, or of the state that it brings;
 // what it says about a person goes to provision.Arrive, which finds or makes the member. What was
 // refused is told in full only once a signature of that IdP was verified.
 //

@@ -40,7 +40,7 @@ const acsRoute = "POST /auth/saml/{connection}/acs"
 
 // NewDoor puts a service behind pages and endpoints. It fails when PublicURL is not an origin.
 func NewDoor(s *Service) (*Door, error) {
-	browser, err := web.PageDoor(s.PublicURL, acsRoute)
+	browser, err := web.PageDoor(s.PublicURL, append([]string{acsRoute}, oidcCrossSite...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make sign-in door: %w", err)
 	}
@@ -82,6 +82,8 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	answers := *d.browser
 	answers.MaxBody = maxAnswer
 	mux.Handle(acsRoute, answers.Handle(d.acs))
+
+	d.mountOIDC(mux)
 
 	for name, a := range d.assets {
 		mux.HandleFunc("GET /assets/"+name, a.serve)

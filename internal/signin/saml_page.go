@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 	"github.com/gatehouse-id/gatehouse/saml"
@@ -15,7 +16,7 @@ const maxAnswer = 1 << 20
 
 // metadata is GET /auth/saml/{connection}/metadata: what the IdP's administrator is given.
 func (d *Door) metadata(w http.ResponseWriter, r *http.Request) error {
-	side, err := d.service.samlSide(r.Context(), r.PathValue("connection"))
+	side, err := d.service.sideOf(r.Context(), r.PathValue("connection"), directory.ProtocolSAML)
 	if err != nil {
 		return err
 	}

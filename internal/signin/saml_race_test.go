@@ -201,11 +201,11 @@ func stale(w *world) *samltest.Response {
 
 func TestRefusal_IsRecordedThoughTheClientHangsUp(t *testing.T) {
 	eachConnected(t, func(t *testing.T, w *world) {
-		r, err := w.samlSide(context.Background(), okta)
+		r, err := w.sideOf(context.Background(), okta, directory.ProtocolSAML)
 		w.must(err)
 		gone, hangUp := context.WithCancel(context.Background())
 		hangUp()
-		got := &received{Answer: Answer{Connection: okta, Client: from("192.0.2.1")}, side: r}
+		got := &received{Answer: Answer{Connection: okta, Client: from("192.0.2.1")}, entry: entry{side: r}}
 		if err := w.turnAway(gone, got, errs.Forbidden("replayed", "Again.")); errs.CodeOf(err) != "replayed" {
 			t.Errorf("%v", err)
 		}

@@ -427,7 +427,7 @@ func TestGarbageFromEverNewAddresses_KeepsNoTextPastALimit(t *testing.T) {
 		}
 		full, limits := make([]string, strangerTexts), make([]int, strangerTexts)
 		for i := range full {
-			full[i] = bucket("saml-texts", okta)
+			full[i] = bucket("answer-texts", okta)
 		}
 		_, err := w.DB.System().Attempt(context.Background(), limitWindow, full, limits)
 		w.must(err)

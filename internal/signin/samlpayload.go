@@ -49,7 +49,7 @@ type shownReason struct {
 }
 
 // payload is what the event keeps of an answer; why is nil for one that was accepted.
-func (r *received) payload(session string, why *told) json.RawMessage {
+func (r *received) payload(session string, why *told, textless bool) json.RawMessage {
 	p := samlPayload{attempt: attemptBy(r.Client, directory.MethodSAML), Request: r.pending.found}
 	p.Session = session
 	if a := r.assertion; a != nil {
@@ -68,7 +68,7 @@ func (r *received) payload(session string, why *told) json.RawMessage {
 		}
 	}
 	xml := maskSignatures(r.raw)
-	if r.textless {
+	if textless {
 		xml = nil
 		p.Notes = append(p.Notes, fmt.Sprintf("many unverified answers came to this connection, so the text of this one is not kept; it has %d bytes", len(r.Response)))
 	}

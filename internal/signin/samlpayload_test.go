@@ -34,7 +34,7 @@ func FuzzPayload(f *testing.F) {
 	f.Add([]byte(strings.Repeat("<SignatureValue>QUJD</SignatureValue>", 4000)), "\xff", "x")
 	f.Fuzz(func(t *testing.T, raw []byte, detail, response string) {
 		r := &received{Answer: Answer{Response: response}, raw: raw}
-		out := r.payload("", &told{code: "x", refusal: &saml.Refusal{Detail: detail, StatusMessage: detail, Issuer: detail, Subject: detail, StatusCode: detail, ResponseID: detail, AssertionID: detail}})
+		out := r.payload("", &told{code: "x", refusal: &saml.Refusal{Detail: detail, StatusMessage: detail, Issuer: detail, Subject: detail, StatusCode: detail, ResponseID: detail, AssertionID: detail}}, false)
 		if !json.Valid(out) || len(out) > audit.MaxPayload {
 			t.Fatalf("%d bytes, valid %v", len(out), json.Valid(out))
 		}

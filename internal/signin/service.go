@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -11,12 +12,13 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/relyingparty"
 	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
-// Service is sign-in without HTTP. All fields but Now are needed.
+// Service is sign-in without HTTP. All fields but Now are needed; those of OIDC where there are connections of it.
 type Service struct {
 	DB *store.DB
 	// Passwords bounds how many passwords are checked at once. Share one among all services.
@@ -26,6 +28,12 @@ type Service struct {
 	PublicURL string
 	// Now is the clock of checks outside a transaction. The default is the store's.
 	Now func() time.Time
+
+	// Outside speaks with the IdPs of OIDC connections, and Master opens their client secrets. Assert signs
+	// what proves who we are to an IdP that wants no secret (private_key_jwt); nil where there is no key.
+	Outside *relyingparty.RelyingParty
+	Master  *keys.Master
+	Assert  func(ctx context.Context, claims map[string]any) (string, error)
 }
 
 func (s *Service) now() time.Time {

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -153,7 +154,7 @@ func (d *Door) ways(r *http.Request, data *signinData) error {
 		return err
 	}
 	for _, c := range cfg.Connections {
-		if c.Protocol != directory.ProtocolSAML || usable(c) != nil {
+		if usable(c) != nil {
 			continue
 		}
 		q := url.Values{}
@@ -163,7 +164,7 @@ func (d *Door) ways(r *http.Request, data *signinData) error {
 		if data.Fresh {
 			q.Set("fresh", "1")
 		}
-		address := "/auth/saml/" + url.PathEscape(c.ID) + "/login"
+		address := c.LoginPath()
 		if len(q) > 0 {
 			address += "?" + q.Encode()
 		}
@@ -276,22 +277,24 @@ type signoutData struct{ Email, Workspace, Back string }
 
 func (d *Door) signoutPage(w http.ResponseWriter, r *http.Request) error {
 	var data signoutData
+	var onward []string // where the form may end up beside here
 	live, err := d.service.Check(r.Context(), r)
 	switch {
 	case err == nil:
 		data = signoutData{Email: live.Member.Email, Workspace: live.Slug, Back: workspaceURL(live.Slug)}
+		onward = originsOf(d.service.farewell(r.Context(), live))
 	case !errs.Is(err, errs.KindUnauthenticated):
 		return err
 	}
-	return web.Render(w, http.StatusOK, d.pages["signout"], web.Page{Title: "Sign out", Data: data})
+	return web.Render(w, http.StatusOK, d.pages["signout"], web.Page{Title: "Sign out", FormActions: onward, Data: data})
 }
 
 func (d *Door) signout(w http.ResponseWriter, r *http.Request) error {
 	live, err := d.service.Check(r.Context(), r)
-	slug := ""
+	slug, onward := "", ""
 	switch {
 	case err == nil:
-		slug = live.Slug
+		slug, onward = live.Slug, d.service.farewell(r.Context(), live)
 		err = d.service.EndSession(r.Context(), live.Workspace, live.ID, EndedSignedOut, party(&live.Member))
 		if err != nil && !errs.Is(err, errs.KindNotFound) {
 			return err
@@ -300,6 +303,6 @@ func (d *Door) signout(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d.clearCookie(w)
-	http.Redirect(w, r, signinPath{Workspace: slug, Notice: noticeSignedOut}.url(), http.StatusSeeOther)
+	http.Redirect(w, r, cmp.Or(onward, signinPath{Workspace: slug, Notice: noticeSignedOut}.url()), http.StatusSeeOther)
 	return nil
 }

@@ -3,6 +3,7 @@ package signin
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -88,79 +89,98 @@ const (
 	refusalTime = 10 * time.Second
 )
 
-// turnAway records why an answer was refused and returns the *TurnedAway for it.
-func (s *Service) turnAway(ctx context.Context, r *received, cause error) error {
+// refused is an answer that is turned away, whatever its protocol.
+type refused struct {
+	*entry
+	client Client
+	told   *errs.Error // what people are told
+	reason string      // of the event
+	detail string      // for administrators, "" while nothing is verified
+	to     string      // where the sign-in was to lead
+	// verified says that the IdP signed it. message then names it, so that one message has few events.
+	verified bool
+	message  string
+	name     string // of the subject, as far as verified, where no member is known
+	// payload makes the event's; textless leaves out what was sent.
+	payload func(textless bool) json.RawMessage
+}
+
+// record writes the event of a refusal, unless there were many, and returns the *TurnedAway for it. It does not
+// wait for the client.
+func (s *Service) record(ctx context.Context, r refused) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalTime)
 	defer cancel()
-	why := &told{reason: errs.CodeOf(cause)}
-	away := &TurnedAway{err: errs.As(cause), Slug: r.side.cfg.Workspace.Slug, To: r.pending.to}
-	verified, message := r.assertion != nil, ""
-	var refusal *saml.Refusal
-	var missing *provision.NotFound
-	switch {
-	case errors.As(cause, &refusal):
-		var err error
-		if refusal, err = s.replayed(ctx, r, refusal); err != nil {
-			return err
-		}
-		verified, message = refusal.Verified, signedID(refusal.AssertionID, refusal.ResponseID)
-		away.err, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
-		if verified {
-			away.Detail = cut(refusal.Detail, maxDetail)
-		}
-	case errors.As(cause, &missing) && missing.Cause != "":
-		why.reason = missing.Cause
-	case why.reason == reasonReplayed && r.assertion != nil:
-		why.detail = replayDetail(r.assertion.ID)
-		away.Detail = why.detail
-	}
-	if r.assertion != nil {
-		message = signedID(r.assertion.ID, r.assertion.ResponseID)
-	}
-	why.code = away.err.Code
-	admitted, text, err := s.admitEvent(ctx, r, verified, message)
+	connection := r.side.connection.ID
+	away := &TurnedAway{err: r.told, Detail: r.detail, Slug: r.side.cfg.Workspace.Slug, To: r.to}
+	admitted, text, err := s.admitEvent(ctx, connection, r)
 	if err != nil {
 		return err
 	}
 	if !admitted {
-		s.DB.System().RecordStranger(r.Client.Bucket, "signin."+why.reason, nil)
+		s.DB.System().RecordStranger(r.client.Bucket, "signin."+r.reason, nil)
 		return away
 	}
 	subject := r.subject()
-	if subject.Name == "" && verified && refusal != nil {
-		subject.Name = cut(refusal.Subject, maxTyped)
+	if subject.Name == "" && r.verified {
+		subject.Name = cut(r.name, maxTyped)
 	}
-	r.textless = !text
-	id := keys.ID("evt_", s.now())
-	e := audit.Event{ID: id, Reason: why.reason, Actor: r.Client.stranger(), Subject: subject, Connection: r.Connection, Payload: r.payload("", why)}
+	e := audit.Event{ID: keys.ID("evt_", s.now()), Reason: r.reason, Actor: r.client.stranger(), Subject: subject, Connection: connection, Payload: r.payload(!text)}
 	if err := s.recordRefusal(ctx, r.side.workspace, e); err != nil {
-		return err
-	}
-	away.Event = id
-	return away
-}
-
-// notBegun records that a sign-in could not begin, because of what its connection is, and returns the
-// *TurnedAway for it. Anybody may ask, so a client has only so many events.
-func (s *Service) notBegun(ctx context.Context, side *samlSide, to string, cause error, c Client) error {
-	away := &TurnedAway{err: errs.As(cause), Slug: side.cfg.Workspace.Slug}
-	away.To, _ = ContinuePath(to)
-	connection := side.connection.ID
-	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{bucket("saml-client", connection, c.Bucket)}, []int{strangerEvents})
-	if err != nil {
-		return fmt.Errorf("count attempt: %w", err)
-	}
-	if wait > 0 {
-		s.DB.System().RecordStranger(c.Bucket, "signin."+away.err.Code, nil)
-		return away
-	}
-	e := audit.Event{ID: keys.ID("evt_", s.now()), Reason: away.err.Code, Actor: c.stranger(), Subject: c.stranger(), Connection: connection,
-		Payload: attemptBy(c, directory.MethodSAML).payload()}
-	if err := s.recordRefusal(ctx, side.workspace, e); err != nil {
 		return err
 	}
 	away.Event = e.ID
 	return away
+}
+
+// turnAway records why an assertion was refused and returns the *TurnedAway for it.
+func (s *Service) turnAway(ctx context.Context, r *received, cause error) error {
+	why := &told{reason: errs.CodeOf(cause)}
+	out := refused{entry: &r.entry, client: r.Client, told: errs.As(cause), to: r.pending.to, verified: r.assertion != nil,
+		payload: func(textless bool) json.RawMessage { return r.payload("", why, textless) }}
+	var refusal *saml.Refusal
+	switch {
+	case errors.As(cause, &refusal):
+		var err error
+		if refusal, err = s.replayed(context.WithoutCancel(ctx), r, refusal); err != nil {
+			return err
+		}
+		out.verified, out.message, out.name = refusal.Verified, signedID(refusal.AssertionID, refusal.ResponseID), refusal.Subject
+		out.told, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
+		if out.verified {
+			out.detail = cut(refusal.Detail, maxDetail)
+		}
+	case why.reason == reasonReplayed && r.assertion != nil:
+		why.detail = replayDetail(r.assertion.ID)
+		out.detail = why.detail
+	default:
+		why.reason = reasonOf(cause)
+	}
+	if r.assertion != nil {
+		out.message = signedID(r.assertion.ID, r.assertion.ResponseID)
+	}
+	why.code, out.reason = out.told.Code, why.reason
+	return s.record(ctx, out)
+}
+
+// reasonOf is why a rule refused somebody, for the event: it may say more than people are told.
+func reasonOf(cause error) string {
+	var missing *provision.NotFound
+	if errors.As(cause, &missing) && missing.Cause != "" {
+		return missing.Cause
+	}
+	return errs.CodeOf(cause)
+}
+
+// notBegun records that a sign-in could not begin, because of what its connection is or its IdP does, and returns
+// the *TurnedAway for it. Anybody may ask, so a client has only so many events. payload is nil for the usual one.
+func (s *Service) notBegun(ctx context.Context, side *side, to string, cause error, payload json.RawMessage, c Client) error {
+	to, _ = ContinuePath(to)
+	if payload == nil {
+		payload = attemptBy(c, directory.Method(side.connection.Protocol)).payload()
+	}
+	stranger := c.stranger()
+	return s.record(ctx, refused{entry: &entry{side: side}, client: c, told: errs.As(cause), reason: errs.CodeOf(cause), to: to,
+		name: stranger.Name, payload: func(bool) json.RawMessage { return payload }})
 }
 
 // barred refuses, with e, somebody who proved who they are and may not sign in. They are told which
@@ -176,20 +196,20 @@ func barred(tx *store.Tx, cfg *directory.Config, why *errs.Error, e audit.Event)
 func signedID(assertion, response string) string { return cmp.Or(assertion, response) }
 
 // admitEvent reports whether a refusal gets an event of its own, and whether that keeps the text.
-func (s *Service) admitEvent(ctx context.Context, r *received, verified bool, message string) (event, text bool, err error) {
-	name, limit := bucket("saml-client", r.Connection, r.Client.Bucket), strangerEvents
-	if verified {
-		name, limit = bucket("saml-message", r.Connection, message), messageEvents
+func (s *Service) admitEvent(ctx context.Context, connection string, r refused) (event, text bool, err error) {
+	name, limit := bucket("answer-client", connection, r.client.Bucket), strangerEvents
+	if r.verified {
+		name, limit = bucket("answer-message", connection, r.message), messageEvents
 	}
 	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{name}, []int{limit})
-	if err == nil && wait == 0 && !verified {
+	if err == nil && wait == 0 && !r.verified {
 		// Only then: a client that is summed up by now takes nothing from the others.
 		var full time.Duration
-		full, err = s.DB.System().Attempt(ctx, limitWindow, []string{bucket("saml-texts", r.Connection)}, []int{strangerTexts})
+		full, err = s.DB.System().Attempt(ctx, limitWindow, []string{bucket("answer-texts", connection)}, []int{strangerTexts})
 		text = full == 0
 	}
 	if err != nil {
 		return false, false, fmt.Errorf("count attempt: %w", err)
 	}
-	return wait == 0, text || verified, nil
+	return wait == 0, text || r.verified, nil
 }

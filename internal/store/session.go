@@ -102,6 +102,58 @@ const passwordSessions = `
 	SELECT id, member_id FROM session
 	WHERE  workspace_id = $1 AND ended_at IS NULL AND method = 'password' AND NOT break_glass ORDER BY id`
 
+const sessionsOfIdP = `
+	SELECT id, member_id, ended_at IS NULL FROM session
+	WHERE  workspace_id = $1 AND connection_id = $2 AND session_index = $3 AND session_index <> '' ORDER BY id LIMIT 1000`
+
+// IdPSession is a session as its IdP can name it.
+type IdPSession struct {
+	ID, Member string
+	Live       bool // nothing has ended it
+}
+
+// SessionsOfIdP lists the sessions, ended ones too, that an IdP knows by its own name index at a connection.
+func (tx *Tx) SessionsOfIdP(connection, index string) ([]IdPSession, error) {
+	return tx.idpSessions(sessionsOfIdP, tx.workspace, connection, index)
+}
+
+const sessionsOfSubject = `
+	SELECT id, member_id, TRUE FROM session
+	WHERE  workspace_id = $1 AND connection_id = $2 AND member_id = $3 AND ended_at IS NULL ORDER BY id LIMIT 1000`
+
+// LiveSessionsThrough lists what a member has open through a connection.
+func (tx *Tx) LiveSessionsThrough(connection, member string) ([]IdPSession, error) {
+	return tx.idpSessions(sessionsOfSubject, tx.workspace, connection, member)
+}
+
+func (tx *Tx) idpSessions(query string, args ...any) ([]IdPSession, error) {
+	var out []IdPSession
+	err := tx.each(func(r Rows) error {
+		var s IdPSession
+		if err := r.Scan(&s.ID, &s.Member, &s.Live); err != nil {
+			return err
+		}
+		out = append(out, s)
+		return nil
+	}, query, args...)
+	return out, err
+}
+
+const setIDToken = `UPDATE session SET id_token = $3 WHERE workspace_id = $1 AND id = $2`
+
+// KeepIDToken keeps, sealed, what the session's IdP wants to see again at sign-out.
+func (tx *Tx) KeepIDToken(session, sealed string) {
+	tx.later(setIDToken, tx.workspace, session, sealed)
+}
+
+const idTokenOf = `SELECT id_token FROM session WHERE workspace_id = $1 AND id = $2`
+
+// IDToken returns what KeepIDToken kept, "" for nothing.
+func (tx *Tx) IDToken(session string) (sealed string, err error) {
+	_, err = tx.one([]any{&sealed}, idTokenOf, tx.workspace, session)
+	return sealed, err
+}
+
 // EndPasswordSessions ends every session that was opened with a password, of members for whom
 // covered holds.
 func (tx *Tx) EndPasswordSessions(reason string, covered func(member string) bool) (ended int, err error) {

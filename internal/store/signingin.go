@@ -9,34 +9,51 @@ import (
 
 // SignInState is a sign-in under way: what was asked of an IdP and by which browser.
 type SignInState struct {
-	Workspace  string // id
-	Connection string // id
-	RequestID  string // of the AuthnRequest
-	Browser    string // hash of what only that browser holds
-	ReturnTo   string // a path of ours, or ""
-	Force      bool   // a fresh proof was asked for
+	Workspace  string     // id
+	Connection string     // id
+	RequestID  string     // of the AuthnRequest
+	Browser    string     // hash of what only that browser holds
+	ReturnTo   string     // a path of ours, or ""
+	Force      bool       // a fresh proof was asked for
+	OIDC       *OIDCState // nil for SAML
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 }
 
+// OIDCState is what an OIDC sign-in was begun with, and what its answer is held against.
+type OIDCState struct {
+	Issuer      string   `json:"issuer"`
+	ClientID    string   `json:"client_id"`
+	RedirectURI string   `json:"redirect_uri"`
+	Nonce       string   `json:"nonce"`             // its hash
+	Verifier    string   `json:"verifier"`          // of PKCE
+	MaxAge      *int     `json:"max_age,omitempty"` // seconds
+	ACRValues   []string `json:"acr_values,omitempty"`
+}
+
 const insertState = `
-	INSERT INTO state_handle (hash, workspace_id, connection_id, request_id, browser, return_to, force, created_at, expires_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	INSERT INTO state_handle (hash, workspace_id, connection_id, request_id, browser, return_to, force, oidc, created_at, expires_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
 // InsertSignInState keeps a sign-in under way, found by the hash of its handle. It needs no event.
 func (tx *Tx) InsertSignInState(hash string, s SignInState) {
-	tx.later(insertState, hash, tx.workspace, s.Connection, s.RequestID, s.Browser, s.ReturnTo, s.Force, micros(tx.now), micros(s.ExpiresAt))
+	oidc := ""
+	if s.OIDC != nil {
+		oidc = toJSON(s.OIDC)
+	}
+	tx.later(insertState, hash, tx.workspace, s.Connection, s.RequestID, s.Browser, s.ReturnTo, s.Force, oidc, micros(tx.now), micros(s.ExpiresAt))
 }
 
 const stateByHash = `
-	SELECT workspace_id, connection_id, request_id, browser, return_to, force, created_at, expires_at FROM state_handle WHERE hash = $1`
+	SELECT workspace_id, connection_id, request_id, browser, return_to, force, oidc, created_at, expires_at FROM state_handle WHERE hash = $1`
 
 // SignInState reads a sign-in under way, expired ones included. It consumes nothing.
 // One that is not there is errs.KindForbidden, "state_unknown".
 func (s System) SignInState(ctx context.Context, hash string) (*SignInState, error) {
 	var st SignInState
 	var created, expires int64
-	found, err := s.one(ctx, []any{&st.Workspace, &st.Connection, &st.RequestID, &st.Browser, &st.ReturnTo, &st.Force, &created, &expires}, stateByHash, hash)
+	var oidc string
+	found, err := s.one(ctx, []any{&st.Workspace, &st.Connection, &st.RequestID, &st.Browser, &st.ReturnTo, &st.Force, &oidc, &created, &expires}, stateByHash, hash)
 	if err == nil && !found {
 		err = errStateUnknown
 	}
@@ -44,7 +61,11 @@ func (s System) SignInState(ctx context.Context, hash string) (*SignInState, err
 		return nil, err
 	}
 	st.CreatedAt, st.ExpiresAt = instant(created), instant(expires)
-	return &st, nil
+	if oidc != "" {
+		st.OIDC = &OIDCState{}
+		err = parse("sign-in under way", oidc, st.OIDC)
+	}
+	return &st, err
 }
 
 var errStateUnknown = errs.Forbidden("state_unknown", "This sign-in was finished already, took too long, or was begun elsewhere. Start again.")

@@ -107,7 +107,8 @@ const configOf = `
 		FROM   workspace WHERE id = $1
 		UNION ALL SELECT 2, rank, id, name, permissions, '', '', '', 0, 0 FROM role WHERE workspace_id = $1
 		UNION ALL SELECT 3, 0, id, directory_id, connection_id, pattern, role_id, '', 0, 0 FROM role_mapping WHERE workspace_id = $1
-		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, saml, verified_at, 0 FROM connection WHERE workspace_id = $1
+		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml END, verified_at, 0
+		FROM   connection WHERE workspace_id = $1
 		UNION ALL SELECT 5, created_at, id, name, connection_id, mode, override, '', CASE WHEN enabled THEN 1 ELSE 0 END, 0
 		FROM   directory WHERE workspace_id = $1
 		UNION ALL SELECT 6, created_at, id, name, settings, '', '', '', 0, 0 FROM application WHERE workspace_id = $1
@@ -154,8 +155,11 @@ func (p configPart) addTo(cfg *directory.Config) error {
 		c := directory.Connection{ID: p.a, Name: p.b, Provider: p.c, Protocol: directory.Protocol(p.d),
 			Status: directory.ConnectionStatus(p.e), VerifiedAt: maybeInstant(p.n), CreatedAt: at}
 		var err error
-		if c.Protocol == directory.ProtocolSAML {
+		switch c.Protocol {
+		case directory.ProtocolSAML:
 			err = readSAML(&c, p.f)
+		case directory.ProtocolOIDC:
+			err = readOIDC(&c, p.f)
 		}
 		cfg.Connections = append(cfg.Connections, c)
 		return err
@@ -256,12 +260,26 @@ func readSAML(c *directory.Connection, settings string) error {
 	return nil
 }
 
+// readOIDC reads the column oidc. A connection from before there was one has its provider's defaults.
+func readOIDC(c *directory.Connection, settings string) error {
+	defaults := directory.DefaultOIDC(c.Provider)
+	c.OIDC = &defaults
+	if settings == "" {
+		return nil
+	}
+	c.OIDC = &directory.OIDC{}
+	if err := json.Unmarshal([]byte(settings), c.OIDC); err != nil {
+		return fmt.Errorf("connection %s: %w", c.ID, err)
+	}
+	return nil
+}
+
 const insertConnection = `
-	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, oidc, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 const updateConnection = `
-	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9
+	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9, oidc = $10
 	WHERE  workspace_id = $1 AND id = $2`
 
 // A connection that an older binary made has no handle until it is saved.
@@ -274,9 +292,12 @@ const deleteConnectionHandle = `DELETE FROM connection_handle WHERE connection_i
 // SaveConnection makes (fresh) or changes a connection.
 func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 	tx.configuration("connection")
-	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), ""}
+	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), "", ""}
 	if c.SAML != nil {
-		args[len(args)-1] = toJSON(c.SAML)
+		args[len(args)-2] = toJSON(c.SAML)
+	}
+	if c.OIDC != nil {
+		args[len(args)-1] = toJSON(c.OIDC)
 	}
 	tx.later(insertConnectionHandle, c.ID, tx.workspace)
 	if fresh {

@@ -290,6 +290,7 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		Domains:      []string{"a.test"},
 	})
 	c.pass(time.Minute)
+	var oidc directory.OIDC
 	change(t, db, h.Workspace, func(tx *store.Tx) error {
 		w := before.Workspace
 		w.Name, w.Slug = "Ölmühle", "never-changes"
@@ -297,7 +298,10 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 			return err
 		}
 		tx.SaveRole(directory.Role{ID: h.Lowest, Name: "Lehrling", Rank: 7, Permissions: []string{"x"}}, false)
-		tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft}, false)
+		age := 60
+		oidc = directory.DefaultOIDC("entra")
+		oidc.Issuer, oidc.MaxAge, oidc.Secret, oidc.Tenants = "https://idp.test/é", &age, "sealed", []string{"a", "b"}
+		tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, OIDC: &oidc}, false)
 		tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Entra", Mode: directory.ModeStrict}, false)
 		tx.DeleteMapping(h.Mapping)
 		tx.DeleteDomain(h.Domain)
@@ -312,7 +316,7 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		w := cfg.Workspace
 		same(t, "the workspace", []any{w.Name, w.Slug, w.CreatedAt, w.UpdatedAt}, []any{"Ölmühle", "a", at, at.Add(time.Minute)})
 		same(t, "the role", cfg.Roles[1], directory.Role{ID: h.Lowest, Name: "Lehrling", Rank: 7, Permissions: []string{"x"}})
-		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at})
+		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at, OIDC: &oidc})
 		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Mode: directory.ModeStrict, CreatedAt: at})
 		same(t, "what is gone", len(cfg.Mappings)+len(cfg.Domains), 0)
 		if w.Version <= before.Workspace.Version {
