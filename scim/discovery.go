@@ -230,7 +230,7 @@ func (h *Handler) schemas(mode Mode) []identified {
 func publish(list []*Attribute, mode Mode) []attributeJSON {
 	out := make([]attributeJSON, 0, len(list))
 	for _, a := range list {
-		if a.sealed() {
+		if a.Unstored {
 			continue
 		}
 		out = append(out, attributeJSON{
