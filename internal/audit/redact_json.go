@@ -11,8 +11,8 @@ import (
 //
 // A SCIM PATCH names its target in "path": where an object has a string member "path" that names
 // a secret, the object's "value" is masked as well.
-func redactJSON(dst, doc []byte) []byte {
-	s := scanner{doc: doc}
+func redactJSON(dst, doc []byte, more []string) []byte {
+	s := scanner{doc: doc, more: more}
 	return s.value(dst, false)
 }
 
@@ -20,6 +20,7 @@ type scanner struct {
 	doc   []byte
 	at    int
 	depth int
+	more  []string // names beside those of secretWords
 }
 
 // maxDepth bounds the look-ahead, which costs the size of each enclosing object once more. What
@@ -90,7 +91,7 @@ func (s *scanner) object(dst []byte) []byte {
 			dst = s.secretPath(dst)
 			continue
 		}
-		dst = s.value(dst, secretKey(key) || masksValue && bytes.EqualFold([]byte(key), []byte("value")))
+		dst = s.value(dst, secretKey(key, s.more) || masksValue && bytes.EqualFold([]byte(key), []byte("value")))
 	}
 }
 
@@ -117,7 +118,7 @@ func (s *scanner) text(dst []byte) []byte {
 	if len(inner) == 0 || inner[0] != '{' && inner[0] != '[' || !json.Valid(inner) {
 		return append(dst, raw...)
 	}
-	in := scanner{doc: inner, depth: s.depth}
+	in := scanner{doc: inner, depth: s.depth, more: s.more}
 	redacted := in.value(nil, false)
 	if !bytes.Contains(redacted, []byte(Masked)) {
 		return append(dst, raw...)
@@ -173,7 +174,7 @@ func (s *scanner) pathNamesSecret() bool {
 		look.space(nil)
 		start := look.at
 		look.skip()
-		if bytes.EqualFold([]byte(key), []byte("path")) && s.doc[start] == '"' && secretKey(unquote(s.doc[start:look.at])) {
+		if bytes.EqualFold([]byte(key), []byte("path")) && s.doc[start] == '"' && secretKey(unquote(s.doc[start:look.at]), s.more) {
 			return true
 		}
 	}
@@ -249,14 +250,18 @@ func unquote(raw []byte) string {
 
 // maskText masks, in text that is not JSON, what follows a secret-looking word up to the end of
 // the quoted value or of the line: a broken body can still hold a password.
-func maskText(body []byte) []byte {
+func maskText(body []byte, more []string) []byte {
+	words := secretWords
+	for _, name := range more {
+		words = append(words[:len(words):len(words)], strings.ToLower(name))
+	}
 	lower := bytes.ToLower(body)
 	out := make([]byte, 0, len(body))
 	at := 0
-	ends := make([]int, len(secretWords)) // behind the next find of each word, -1 for no more
+	ends := make([]int, len(words)) // behind the next find of each word, -1 for no more
 	for at < len(body) {
 		next := -1
-		for i, word := range secretWords {
+		for i, word := range words {
 			// A find that lies ahead still stands: looking again for each would cost the square of the size.
 			if ends[i] >= 0 && ends[i]-len(word) < at {
 				ends[i] = -1
