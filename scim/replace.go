@@ -4,8 +4,8 @@ package scim
 // a PUT cannot change or, by its absence, does not mean to. Kept are id, meta and every
 // read-only attribute; "active" and other permanent attributes when r has no value (a PUT
 // without active must never let a deactivated user in again); row-level attributes when r does not
-// name them; and attributes that are never returned, which a client that sends back what it read does not
-// have. Unknown extensions keep their spelling. It returns the result and whether that differs from stored. Neither
+// name them; and attributes that are never returned, or on request alone, which a client that sends back
+// what it read does not have. Unknown extensions keep their spelling. It returns the result and whether that differs from stored. Neither
 // argument is changed. A different value for a set immutable attribute is 400 mutability (RFC 7644
 // section 3.5.1).
 func ApplyReplace(t *ResourceType, stored, r Resource) (next Resource, changed bool, err error) {
@@ -45,7 +45,7 @@ func keep(next, stored map[string]any, a *Attribute, urn string) error {
 	}
 	v, has := next[a.Name]
 	switch {
-	case a.Mutability == ReadOnly, !has && (a.Permanent || a.RowLevel || a.sealed()):
+	case a.Mutability == ReadOnly, !has && (a.Permanent || a.RowLevel || a.hidden()):
 		next[a.Name] = cloneValue(old)
 	case a.Mutability == Immutable && !has:
 		next[a.Name] = cloneValue(old)
@@ -70,7 +70,7 @@ func keepParts(next map[string]any, old any, a *Attribute, urn string) error {
 		now, has := parts[sub.Name]
 		switch {
 		case !had:
-		case sub.Mutability == ReadOnly, !has && (sub.Mutability == Immutable || sub.sealed()):
+		case sub.Mutability == ReadOnly, !has && (sub.Mutability == Immutable || sub.hidden()):
 			parts[sub.Name] = cloneValue(v)
 		case sub.Mutability == Immutable && !sameValue(sub, v, now):
 			return immutable(Path{AttrPath: AttrPath{URN: urn, Name: a.Name, Sub: sub.Name}})

@@ -216,6 +216,11 @@ func (rd *reader) complex(a *Attribute, v any, at string, merge bool) (map[strin
 			return nil, err
 		}
 	}
+	for _, sub := range a.SubAttributes {
+		if sub.Required && m[sub.Name] == nil && len(m) > 0 && !merge && !rd.selecting {
+			return nil, bad(TypeInvalidValue, "%s is required and must not be empty.", at+"."+sub.Name)
+		}
+	}
 	return m, nil
 }
 

@@ -91,6 +91,10 @@ func (s *scanner) object(dst []byte) []byte {
 			dst = s.secretPath(dst)
 			continue
 		}
+		if bytes.EqualFold([]byte(key), []byte("filter")) {
+			dst = s.filter(dst)
+			continue
+		}
 		dst = s.value(dst, secretKey(key, s.more) || masksValue && bytes.EqualFold([]byte(key), []byte("value")))
 	}
 }
@@ -106,6 +110,19 @@ func (s *scanner) secretPath(dst []byte) []byte {
 		return append(dst, `"`+Masked+`"`...)
 	}
 	return s.value(dst, true)
+}
+
+// filter copies the filter of a search, masked where it asks after a secret.
+func (s *scanner) filter(dst []byte) []byte {
+	dst = s.space(dst)
+	if s.at >= len(s.doc) || s.doc[s.at] != '"' {
+		return s.value(dst, false)
+	}
+	raw := s.str()
+	if secretKey(unquote(raw), s.more) {
+		return append(dst, `"`+Masked+`"`...)
+	}
+	return append(dst, raw...)
 }
 
 // text copies a string. One that holds a JSON document, as Entra's app roles do, is redacted as such.

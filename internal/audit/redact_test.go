@@ -85,3 +85,27 @@ func FuzzRedact(f *testing.F) {
 		}
 	})
 }
+
+func TestRedact_MasksTheAttributesThatAWorkspaceNames(t *testing.T) {
+	const urn = "urn:acme:2.0:User"
+	for body, want := range map[string]string{
+		`{"` + urn + `":{"PIN":"1","pins":"2"}}`:                       `{"` + urn + `":{"PIN":"[redacted]","pins":"2"}}`,
+		`{"` + urn + `:pin":"1","x.pin":2}`:                            `{"` + urn + `:pin":"[redacted]","x.pin":"[redacted]"}`,
+		`{"op":"add","path":"` + urn + `:pin","value":{"a":"1"}}`:      `{"op":"add","path":"` + urn + `:pin","value":"[redacted]"}`,
+		`{"path":"` + urn + `:cards[pin eq \"1\"].value","value":"2"}`: `{"path":"[redacted]","value":"[redacted]"}`,
+		`{"filter":"` + urn + `:pin eq \"1\"","count":1}`:              `{"filter":"[redacted]","count":1}`,
+		`{"filter":"shipping eq \"1\""}`:                               `{"filter":"shipping eq \"1\""}`,
+		`{"shopping":"1"}`:                                             `{"shopping":"1"}`,
+	} {
+		got, note := Redact([]byte(body), 1000, "pin")
+		if string(got) != want || note != "" {
+			t.Errorf("%s\ngot  %s %s\nwant %s", body, got, note, want)
+		}
+	}
+	if got, _ := Redact([]byte(`filter=x:pin eq "1234" `), 1000, "pin"); strings.Contains(string(got), "1234") {
+		t.Errorf("%s", got)
+	}
+	if got, _ := Redact([]byte(`{"filter":"password eq \"hush\""}`), 1000); strings.Contains(string(got), "hush") {
+		t.Errorf("%s", got)
+	}
+}

@@ -22,6 +22,7 @@ type exported struct {
 	RoleMappings []exportedMapping     `yaml:"role_mappings"`
 	Connections  []exportedConnection  `yaml:"connections"`
 	Directories  []exportedDirectory   `yaml:"directories"`
+	Schemas      []exportedSchema      `yaml:"schemas"`
 	Enforcement  exportedEnforcement   `yaml:"enforcement"`
 	Applications []exportedApplication `yaml:"applications"`
 }
@@ -107,7 +108,7 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 	w := &cfg.Workspace
 	out := exported{Workspace: w.Slug, Name: w.Name, Preset: w.Preset, Policy: exportPolicy(cfg), Domains: orEmpty(cfg.Domains),
 		Owners: []exportedOwner{}, RoleMappings: []exportedMapping{}, Connections: []exportedConnection{}, Directories: []exportedDirectory{},
-		Applications: []exportedApplication{}}
+		Schemas: exportSchemas(cfg.Schemas), Applications: []exportedApplication{}}
 	for _, m := range owners {
 		if m.In() {
 			out.Owners = append(out.Owners, exportedOwner{Email: m.Email, Name: m.Name, BreakGlass: m.BreakGlass})

@@ -61,6 +61,14 @@ func drawFile(t *rapid.T, slug string) string {
 				rapid.SampledFrom([]string{"keep", "deactivate", "inherit"}).Draw(t, "loss"), rapid.SampledFrom([]string{"yes", "no", "inherit"}).Draw(t, "invite"))
 		}
 	}
+	if some("schemas?") {
+		fmt.Fprintf(&b, "schemas:\n  - urn: 'urn:example:x:2.0:User'\n    required: %v\n    attributes:\n", some("required schema"))
+		for i := range rapid.IntRange(1, 3).Draw(t, "attributes") {
+			fmt.Fprintf(&b, "      - {name: a%d, type: %s, multi_valued: %v, required: %v, mutability: %s, description: %s}\n", i,
+				rapid.SampledFrom([]string{"string", "integer", "string, canonical_values: ['1', A, a]", "reference, reference_types: [Group]", "complex, sub_attributes: [{name: b, returned: never}]"}).Draw(t, "type"), some("multi"), some("needed"),
+				rapid.SampledFrom([]string{"readWrite", "immutable", "writeOnly"}).Draw(t, "mutability"), quoted("description"))
+		}
+	}
 	if some("mappings?") {
 		b.WriteString("role_mappings:\n")
 		for range rapid.IntRange(1, 4).Draw(t, "mappings") {
