@@ -47,6 +47,9 @@ type Handler struct {
 	HideNewerKeys bool
 	// Bulk offers bulk requests; nil does not, and answers them with 501.
 	Bulk *BulkLimits
+	// SecurityEvents are the URIs of the events that the server sends as security event tokens (RFC 9967), advertised
+	// where there are any. Sending them is not the Handler's business.
+	SecurityEvents []string
 	// DocumentationURI is the page for administrators, optional.
 	DocumentationURI string
 	// AuthenticationSchemes are advertised; nil means one, the bearer token.

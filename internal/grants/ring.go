@@ -259,6 +259,7 @@ func (r *KeyRing) open(k store.SigningKey) (*rsa.PrivateKey, error) {
 const (
 	typeID     = "JWT"
 	typeLogout = "logout+jwt"
+	typeEvent  = "secevent+jwt"
 )
 
 // sign makes a compact JWS of claims. It is the only place that signs.

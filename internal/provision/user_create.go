@@ -60,6 +60,16 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		if err := tx.Record(e); err != nil {
 			return err
 		}
+		for _, old := range before.inactive {
+			if err := tell(tx, f.Config, toldUser(old.ID, old.ExternalID), EventDeleted); err != nil {
+				return err
+			}
+		}
+		if tells(f.Config) {
+			if err := tellCreated(tx, f.Config, u); err != nil {
+				return err
+			}
+		}
 		if err := save(tx, f.Config, scope, c); err != nil {
 			return err
 		}

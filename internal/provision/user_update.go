@@ -221,8 +221,14 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 	if was.ExternalID != u.ExternalID {
 		changes = append(changes, audit.Change{Field: "external_id", From: was.ExternalID, To: u.ExternalID})
 	}
+	if err := tellUpdated(tx, f.Config, scope, &was, u); err != nil {
+		return err
+	}
 	if renews {
-		return f.renew(tx, scope, u, c, changes)
+		if err := f.renew(tx, scope, u, c, changes); err != nil {
+			return err
+		}
+		return tell(tx, f.Config, toldUser(u.ID, u.ExternalID), EventActivated)
 	}
 	if shown {
 		tx.UpdateSCIMUser(u)
@@ -329,6 +335,9 @@ func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error 
 			return err
 		}
 		if err := tx.Record(scope.event(audit.SCIMUserDeleted, memberParty(m), audit.Change{Field: "scim_id", From: u.ID})); err != nil {
+			return err
+		}
+		if err := tell(tx, f.Config, toldUser(u.ID, u.ExternalID), EventDeleted); err != nil {
 			return err
 		}
 		if err := save(tx, f.Config, scope, c); err != nil {

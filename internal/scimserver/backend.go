@@ -47,7 +47,7 @@ func (b *backend) Mode() scim.Mode { return b.mode }
 // acting is the scope with what was sent, for the event of a change, and with the condition that it is made under.
 func (b *backend) acting(ctx context.Context) provision.Scope {
 	scope := b.scope
-	scope.Payload = b.payload(ctx)
+	scope.Payload, scope.Put = b.payload(ctx), b.r.Method == http.MethodPut
 	if scim.Conditional(ctx) {
 		scope.Precondition = func(modified time.Time, groups []store.GroupMember) error {
 			return scim.CheckVersion(ctx, version(modified, groups))

@@ -2,6 +2,7 @@ package scimserver
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -14,6 +15,8 @@ type resourceTypes struct {
 	users, groups *scim.ResourceType
 	// sealed are names of attributes whose values belong into no event.
 	sealed []string
+	// events says that some application is told of changes.
+	events bool
 }
 
 func (rt *resourceTypes) list() []*scim.ResourceType {
@@ -52,8 +55,13 @@ func (s *Server) typesOf(ctx context.Context, workspace string, version int64) (
 			return err
 		}
 		made.version = cfg.Workspace.Version
-		if len(cfg.Schemas) > 0 {
+		events := slices.ContainsFunc(cfg.Applications, func(a directory.Application) bool { return a.SCIMEventsURI != "" })
+		switch {
+		case len(cfg.Schemas) > 0:
 			made.types = typesFrom(cfg)
+			made.types.events = events
+		case events:
+			made.types = &resourceTypes{users: c.plain.users, groups: c.plain.groups, events: true}
 		}
 		return nil
 	})

@@ -56,6 +56,8 @@ type exportedApplication struct {
 	RedirectURIs           []string `yaml:"redirect_uris"`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
 	BackchannelLogoutURI   string   `yaml:"backchannel_logout_uri"`
+	SCIMEventsURI          string   `yaml:"scim_events_uri"`
+	SCIMEventsAudience     string   `yaml:"scim_events_audience"`
 	Public                 bool     `yaml:"public"`
 }
 
@@ -128,7 +130,7 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 		out.Directories = append(out.Directories, exportedDirectory{d.Name, con.Name, d.Enabled, string(d.Mode), exportOverride(d.Override)})
 	}
 	for _, a := range cfg.Applications {
-		out.Applications = append(out.Applications, exportedApplication{a.Name, a.RedirectURIs, orEmpty(a.PostLogoutRedirectURIs), a.BackchannelLogoutURI, a.Public})
+		out.Applications = append(out.Applications, exportedApplication{a.Name, a.RedirectURIs, orEmpty(a.PostLogoutRedirectURIs), a.BackchannelLogoutURI, a.SCIMEventsURI, a.SCIMEventsAudience, a.Public})
 	}
 	out.Enforcement.RequireSSO = stateOf(cfg)["enforcement.require_sso"]
 	out.Enforcement.Domains = w.Enforcement.Domains

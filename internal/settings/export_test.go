@@ -81,8 +81,9 @@ func drawFile(t *rapid.T, slug string) string {
 	if some("applications?") {
 		b.WriteString("applications:\n")
 		for i := range rapid.IntRange(1, 2).Draw(t, "applications") {
-			fmt.Fprintf(&b, "  - {name: App %d, public: %v, redirect_uris: ['https://a%d.test/cb?x=%%23'], post_logout_redirect_uris: %s}\n", i, some("public"),
-				rapid.IntRange(0, 2).Draw(t, "redirect"), rapid.SampledFrom([]string{"[]", "['http://localhost/']"}).Draw(t, "logout"))
+			fmt.Fprintf(&b, "  - {name: App %d, public: %v, redirect_uris: ['https://a%d.test/cb?x=%%23'], post_logout_redirect_uris: %s, scim_events_uri: %s, scim_events_audience: %s}\n", i, some("public"),
+				rapid.IntRange(0, 2).Draw(t, "redirect"), rapid.SampledFrom([]string{"[]", "['http://localhost/']"}).Draw(t, "logout"),
+				rapid.SampledFrom([]string{"''", "'https://a.test/events'"}).Draw(t, "events"), rapid.SampledFrom([]string{"''", "'urn:x'"}).Draw(t, "audience"))
 		}
 	}
 	if some("enforcement?") {

@@ -61,6 +61,8 @@ func stateOf(c *directory.Config) state {
 		s.put(at+".redirect_uris", strings.Join(a.RedirectURIs, ", "))
 		s.put(at+".post_logout_redirect_uris", strings.Join(a.PostLogoutRedirectURIs, ", "))
 		s.put(at+".backchannel_logout_uri", a.BackchannelLogoutURI)
+		s.put(at+".scim_events_uri", a.SCIMEventsURI)
+		s.put(at+".scim_events_audience", a.SCIMEventsAudience)
 	}
 	return s
 }

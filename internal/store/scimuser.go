@@ -180,6 +180,28 @@ func scanSCIMUsers(out *[]SCIMUser) func(Rows) error {
 	}
 }
 
+// LiveSCIMUsersOf returns the resources that point at members now: id, external id and member of each.
+func (tx *Tx) LiveSCIMUsersOf(members []string) ([]SCIMUser, error) {
+	var out []SCIMUser
+	err := eachChunk(members, func(part []string) error {
+		list, args := in(2, part)
+		return tx.each(func(r Rows) error {
+			var u SCIMUser
+			var external *string
+			if err := r.Scan(&u.ID, &external, &u.Member); err != nil {
+				return err
+			}
+			if external != nil {
+				u.ExternalID = *external
+			}
+			out = append(out, u)
+			return nil
+		}, `SELECT id, external_id, member_id FROM scim_user WHERE workspace_id = $1 AND retired_at IS NULL AND member_id IN (`+list+`) ORDER BY id`,
+			append([]any{tx.workspace}, args...)...)
+	})
+	return out, err
+}
+
 const scimUserClaims = `
 	SELECT ` + scimUserColumns + ` FROM scim_user r
 	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.user_name_folded = $3 AND r.retired_at IS NULL

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 )
 
 // Tx is one transaction on one workspace. It cannot exist without a workspace id, and every
@@ -33,7 +34,16 @@ type Tx struct {
 	recorded  int
 	signals   []Signal
 	ahead     ahead
+	txn       string           // made when it is asked for
 	onUnique  map[string]error // what a deferred unique violation means, by index name
+}
+
+// Txn is an id of this transaction for the outside: all that it tells of one change has the same.
+func (tx *Tx) Txn() string {
+	if tx.txn == "" {
+		tx.txn = keys.UUID()
+	}
+	return tx.txn
 }
 
 // Write runs fn in one transaction bound to workspace. fn may run twice, so it makes no call

@@ -116,6 +116,7 @@ func (h house) signsIn(tx *store.Tx) error {
 	tx.SaveClaims(h.Member, h.Connection, []string{"Agents", "of " + h.Slug})
 	tx.InsertSignInState(h.StateHash, store.SignInState{Connection: h.Connection, RequestID: "_" + h.Slug, Browser: "browser", ExpiresAt: tx.Now().Add(time.Hour)})
 	tx.InsertJob("test", `{"of":"`+h.Slug+`"}`, tx.Now().Add(time.Hour))
+	tx.InsertJobInQueue("queue of "+h.Slug, "test", `{"first of":"`+h.Slug+`"}`)
 	_, err := tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))
 	return err
 }
