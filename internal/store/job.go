@@ -38,9 +38,8 @@ func (tx *Tx) InsertJob(kind, body string, runAt time.Time) {
 // Where the one before waits for another try, who comes behind waits as well and is not looked at meanwhile.
 const insertJobInQueue = `
 	INSERT INTO job (workspace_id, id, kind, body, created_at, run_at, attempts, claim, last_error, queue, place)
-	SELECT $1, $2, $3, $4, $5, CASE WHEN q.due > $5 THEN q.due ELSE $5 END, 0, '', '', $6, q.last + 1
-	FROM  (SELECT COALESCE(MAX(run_at), 0) AS due, COALESCE(MAX(place), 0) AS last FROM job
-	       WHERE workspace_id = $1 AND queue = $6 AND queue <> '' AND dead_at IS NULL) AS q`
+	VALUES ($1, $2, $3, $4, $5, (SELECT CASE WHEN MAX(run_at) > $5 THEN MAX(run_at) ELSE $5 END FROM job WHERE workspace_id = $1 AND queue = $6 AND dead_at IS NULL),
+	        0, '', '', $6, (SELECT COALESCE(MAX(place), 0) + 1 FROM job WHERE workspace_id = $1 AND queue = $6 AND dead_at IS NULL))`
 
 // InsertJobInQueue is InsertJob, due at once, for work that must be done in the order in which it came about: of the jobs of
 // a queue only the first is done, again and again until it is done or given up, and then the next. The
@@ -79,7 +78,7 @@ const claimJobs = `
 	RETURNING workspace_id, id, kind, body, attempts, created_at, last_error, queue`
 
 const firstOfQueue = `(queue = '' OR NOT EXISTS (SELECT 1 FROM job AS e
-	WHERE e.workspace_id = job.workspace_id AND e.queue = job.queue AND e.queue <> '' AND e.dead_at IS NULL AND e.place < job.place))`
+	WHERE e.workspace_id = job.workspace_id AND e.queue = job.queue AND e.dead_at IS NULL AND e.place < job.place))`
 
 // ClaimJobs takes up to limit jobs that are due, in no order, for the holder of claim: nobody else
 // gets them before lease has passed.
@@ -112,10 +111,10 @@ const (
 // The one behind in the queue has its turn when the first is out of it, and waits while the first does.
 const (
 	nextInQueue = `
-	UPDATE job SET run_at = $3 WHERE workspace_id = $1 AND queue = $2 AND queue <> '' AND dead_at IS NULL AND run_at > $3 AND claim = '' AND attempts = 0
-	AND    place = (SELECT MIN(place) FROM job WHERE workspace_id = $1 AND queue = $2 AND queue <> '' AND dead_at IS NULL)`
+	UPDATE job SET run_at = $3 WHERE workspace_id = $1 AND queue = $2 AND dead_at IS NULL AND run_at > $3 AND claim = '' AND attempts = 0
+	AND    place = (SELECT MIN(place) FROM job WHERE workspace_id = $1 AND queue = $2 AND dead_at IS NULL)`
 	waitInQueue = `
-	UPDATE job SET run_at = $3 WHERE workspace_id = $1 AND queue = $2 AND queue <> '' AND dead_at IS NULL AND run_at < $3`
+	UPDATE job SET run_at = $3 WHERE workspace_id = $1 AND queue = $2 AND dead_at IS NULL AND run_at < $3`
 )
 
 // FinishJob removes a claimed job that is done. A claim that was lost meanwhile changes nothing.

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -196,9 +198,10 @@ func (tx *Tx) LiveSCIMUsersOf(members []string) ([]SCIMUser, error) {
 			}
 			out = append(out, u)
 			return nil
-		}, `SELECT id, external_id, member_id FROM scim_user WHERE workspace_id = $1 AND retired_at IS NULL AND member_id IN (`+list+`) ORDER BY id`,
+		}, `SELECT id, external_id, member_id FROM scim_user WHERE workspace_id = $1 AND retired_at IS NULL AND member_id IN (`+list+`)`,
 			append([]any{tx.workspace}, args...)...)
 	})
+	slices.SortFunc(out, func(a, b SCIMUser) int { return strings.Compare(a.ID, b.ID) })
 	return out, err
 }
 

@@ -210,8 +210,13 @@ func (tx *Tx) change(what string) {
 	}
 }
 
-// signal announces s to this process after commit, and to others by the driver.
-func (tx *Tx) signal(s Signal) { tx.signals = append(tx.signals, s) }
+// signal announces s to this process after commit, and to others by the driver; once where it is said several times
+// in a row.
+func (tx *Tx) signal(s Signal) {
+	if n := len(tx.signals); n == 0 || tx.signals[n-1] != s {
+		tx.signals = append(tx.signals, s)
+	}
+}
 
 func (tx *Tx) announce() error {
 	for _, s := range tx.signals {

@@ -4,7 +4,7 @@
 -- queues does not know the kinds of job that have one either, and leaves them to others.
 ALTER TABLE job ADD COLUMN queue TEXT NOT NULL DEFAULT '';
 ALTER TABLE job ADD COLUMN place BIGINT NOT NULL DEFAULT 0;
-CREATE INDEX job_queue ON job (workspace_id, queue, place) WHERE dead_at IS NULL AND queue <> '';
+CREATE INDEX job_queue ON job (workspace_id, queue, place) WHERE dead_at IS NULL;
 
 -- +goose Down
 DROP INDEX job_queue;
