@@ -241,6 +241,9 @@ var doneTexts = map[string]string{
 	"directory-off":      "The directory is switched off: every request of it is refused.",
 	"token-revoked":      "The token does not work any more.",
 	"secret-revoked":     "Neither the secret nor what it gave works any more.",
+	"adoption-allowed":   "It is allowed. Nothing changes before the directory names the person again: retry the task in the identity provider, or wait for its next cycle.",
+	"adoption-refused":   "It is refused. The directory is answered “conflict” whenever it names the person.",
+	"adoption-undone":    "The member belongs to no directory again, as they were before.",
 	"mapping-added":      "The mapping was added, and roles were decided again.",
 	"mapping-removed":    "The mapping was removed, and roles were decided again.",
 }

@@ -17,6 +17,8 @@ type change struct {
 	why    string // code of what brought it about
 	// told are the fields that the event of the request itself tells of.
 	told []audit.Change
+	// retires are resources of another directory whose member this was, of an adoption.
+	retires []store.SCIMUser
 }
 
 // edit starts a change of m: the copy of what was is kept, m is changed by the caller.

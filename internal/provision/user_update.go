@@ -46,7 +46,7 @@ func hold(tx *store.Tx, scope Scope, id string, exclusive *bool) (*feed, *store.
 	return f, u, m, err
 }
 
-// touchGroupsOf moves on the groups of people who are shown in them by another name, or no more. It returns
+// touchGroupsOf moves on the groups of people, or of groups, that are shown in them by another name, or no more. It returns
 // the last step: rows of groups are locked from there on, in id order.
 func touchGroupsOf(tx *store.Tx, users ...string) (last func(), err error) {
 	memberships, err := tx.GroupsOfUsers(users)
@@ -165,7 +165,10 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 	was := *u
 	c := edit(m, "scim_update")
 	changes = append(changes, p.fill(m)...)
-	address := p.address()
+	address, err := f.addressOf(tx, m, p.address())
+	if err != nil {
+		return err
+	}
 	elsewhere := directory.Fold(address) != directory.Fold(m.Email)
 	if address != m.Email {
 		changes = append(changes, audit.Change{Field: "email", From: m.Email, To: address})
@@ -330,14 +333,11 @@ func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error 
 		c := edit(m, string(audit.SCIMUserDeleted))
 		m.Sources = m.Sources.With(directory.SourceIdP)
 		keepRole(m, tx.Now())
-		touch, err := retire(tx, []store.SCIMUser{*u})
+		touch, err := retire(tx, f.Config, []store.SCIMUser{*u})
 		if err != nil {
 			return err
 		}
 		if err := tx.Record(scope.event(audit.SCIMUserDeleted, memberParty(m), audit.Change{Field: "scim_id", From: u.ID})); err != nil {
-			return err
-		}
-		if err := tell(tx, f.Config, toldUser(u.ID, u.ExternalID), EventDeleted); err != nil {
 			return err
 		}
 		if err := save(tx, f.Config, scope, c); err != nil {

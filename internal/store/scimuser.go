@@ -311,6 +311,7 @@ func (tx *Tx) ForgetDirectory(id string) error {
 		`DELETE FROM group_member WHERE workspace_id = $1 AND group_id IN (SELECT id FROM grp WHERE workspace_id = $1 AND directory_id = $2)`,
 		`DELETE FROM grp WHERE workspace_id = $1 AND directory_id = $2`,
 		`DELETE FROM scim_user_email WHERE workspace_id = $1 AND directory_id = $2`,
+		`DELETE FROM adoption WHERE workspace_id = $1 AND directory_id = $2`,
 		`UPDATE member SET directory_id = '' WHERE workspace_id = $1 AND directory_id = $2`,
 	} {
 		tx.later(statement, tx.workspace, id)
