@@ -86,7 +86,10 @@ func (b *tab) press(action, where string) {
 func TestBrowser_OmniflowIsSetUpWithOktaByHand(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.mustApply("workspace: acme\nname: Acme Inc\npreset: omniflow\ndomains: [acme.test]\nowners:\n  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}\n")
+	s.mustApply("workspace: acme\nname: Acme Inc\npreset: omniflow\ndomains: [acme.test]\nowners:\n  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}\n" +
+		"schemas:\n  - urn: urn:ietf:params:scim:schemas:extension:acme:2.0:User\n    name: Acme\n    description: What Acme's IdP knows of its people.\n    attributes:\n" +
+		"      - {name: costCentre, description: Who pays for the seat., case_exact: yes}\n      - {name: pin, type: integer, mutability: writeOnly}\n" +
+		"      - {name: cards, type: complex, multi_valued: yes, returned: request, sub_attributes: [{name: value, required: yes}, {name: code, returned: never}]}\n")
 	okta, here := s.idps+"/okta", s.base+"/console/acme/sso"
 	console := s.ownerAt("acme")
 	console.picture("console-empty")

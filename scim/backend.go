@@ -27,6 +27,14 @@ type Backend interface {
 	Delete(ctx context.Context, t *ResourceType, id string) error
 }
 
+// TypesBackend is a Backend that says by itself which resource types its client has, where the clients of one Handler
+// have different ones, such as extensions of their own. They take the place of Handler.Types for the request, in
+// discovery as well. ResourceType.Load reads what was stored when the extensions were others.
+type TypesBackend interface {
+	Backend
+	Types() []*ResourceType
+}
+
 // Exchange is one request and its answer, for logs and audit trails.
 //
 // A bulk request makes one for each operation that was run, in the order in which they were, and at last one for

@@ -82,3 +82,24 @@ func BenchmarkReplaceMembers(b *testing.B) {
 		})
 	}
 }
+
+// What Load costs beside Parse is paid for each resource of a list.
+func BenchmarkLoad(b *testing.B) {
+	doc := []byte(`{"displayName":"Ann Lee","emails":[{"primary":true,"type":"work","value":"ann@acme.test"}],"name":{"familyName":"Lee","givenName":"Ann"},"` + URNEnterpriseUser + `":{"department":"R","employeeNumber":"7"}}`)
+	declared := []byte(strings.TrimSuffix(string(doc), "}") + `,"` + acmeURN + `":{"costCentre":"77","level":3,"remote":true}}`)
+	plain, acme := NewUserType(), acmeType()
+	for name, load := range map[string]func() (Resource, error){
+		"parse":    func() (Resource, error) { return Parse(doc) },
+		"plain":    func() (Resource, error) { return plain.Load(doc) },
+		"declared": func() (Resource, error) { return acme.Load(declared) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := load(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

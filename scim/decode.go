@@ -174,7 +174,7 @@ func (rd *reader) topLevel(into map[string]any, a *Attribute, f field, urn strin
 	case a == nil:
 		rd.warn("%s was dropped: %s has no such attribute.", quote(AttrPath{URN: urn, Name: f.name}.String()), rd.t.Name)
 		return nil
-	case a.sealed():
+	case a.Unstored:
 		if assignedJSON(f.value) && rd.mode.strict() {
 			return unstoredAttribute.refused("%s cannot be set: it is not stored.", quote(a.Name))
 		}

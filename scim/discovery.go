@@ -50,9 +50,16 @@ type configJSON struct {
 	Sort                  supported              `json:"sort"`
 	ETag                  supported              `json:"etag"`
 	Pagination            *paginationJSON        `json:"pagination,omitempty"`
+	SecurityEvents        *securityEventsJSON    `json:"securityEvents,omitempty"`
 	Conformant            bool                   `json:"interopProfileConformant,omitempty"`
 	AuthenticationSchemes []AuthenticationScheme `json:"authenticationSchemes"`
 	Meta                  metaJSON               `json:"meta"`
+}
+
+// securityEventsJSON is which events are sent (RFC 9967 section 4).
+type securityEventsJSON struct {
+	AsyncRequest string   `json:"asyncRequest"`
+	EventURIs    []string `json:"eventUris"`
 }
 
 // paginationJSON is how lists are paged (RFC 9865 section 4).
@@ -166,6 +173,9 @@ func (h *Handler) serviceProviderConfig(mode Mode) configJSON {
 	}
 	if !h.HideNewerKeys {
 		c.Pagination, c.Conformant = h.pagination(), mode.strict()
+		if len(h.SecurityEvents) > 0 {
+			c.SecurityEvents = &securityEventsJSON{AsyncRequest: "none", EventURIs: h.SecurityEvents}
+		}
 	}
 	if c.AuthenticationSchemes == nil {
 		c.AuthenticationSchemes = bearerScheme()
@@ -230,7 +240,7 @@ func (h *Handler) schemas(mode Mode) []identified {
 func publish(list []*Attribute, mode Mode) []attributeJSON {
 	out := make([]attributeJSON, 0, len(list))
 	for _, a := range list {
-		if a.sealed() {
+		if a.Unstored {
 			continue
 		}
 		out = append(out, attributeJSON{

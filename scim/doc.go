@@ -26,6 +26,10 @@
 //
 // # Where to start
 //
+// A customer's own extensions are Extensions given to NewUserType and NewGroupType. Where each client has its own, the
+// Backend is a TypesBackend; where they change while there are resources, ResourceType.Save and Load keep what is stored
+// in step with them. Attributes that are never returned are stored and leave in no answer, filter, order or error.
+//
 // NewUserType, NewGroupType and Handler serve a directory; Example shows the smallest one, and scimmem has a
 // Backend in memory with everything that a Handler can offer.
 // The rest can be used without HTTP: Decode, ParsePatch, ParseFilter.

@@ -24,7 +24,8 @@ type Handler struct {
 	BaseURL string
 	// Prefix is the path before the SCIM endpoints, such as /scim/v2; "" when it was stripped.
 	Prefix string
-	// Types are served in this order; put User first, Microsoft's collection expects it.
+	// Types are served in this order, where the Backend is no TypesBackend; put User first, Microsoft's
+	// collection expects it.
 	Types []*ResourceType
 	// Mode is how much deviation from the standard is accepted, where the Backend is no ModeBackend.
 	Mode Mode
@@ -46,6 +47,9 @@ type Handler struct {
 	HideNewerKeys bool
 	// Bulk offers bulk requests; nil does not, and answers them with 501.
 	Bulk *BulkLimits
+	// SecurityEvents are the URIs of the events that the server sends as security event tokens (RFC 9967), advertised
+	// where there are any. Sending them is not the Handler's business.
+	SecurityEvents []string
 	// DocumentationURI is the page for administrators, optional.
 	DocumentationURI string
 	// AuthenticationSchemes are advertised; nil means one, the bearer token.
@@ -88,7 +92,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) perform(w http.ResponseWriter, r *http.Request) (answer, Exchange) {
 	x := Exchange{Request: r}
 	rt := h.route(r)
-	a, err := h.serve(w, r, rt, &x)
+	a, err := h.serve(w, r, &rt, &x)
 	if err != nil {
 		a, x.Err = h.refusal(err), err
 		a.allow = rt.allow
@@ -108,13 +112,14 @@ func (h *Handler) perform(w http.ResponseWriter, r *http.Request) (answer, Excha
 }
 
 // serve authenticates, then performs the route.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt route, x *Exchange) (answer, error) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, rt *route, x *Exchange) (answer, error) {
 	if !h.AnonymousDiscovery || rt.kind != routeDiscovery {
 		b, err := h.Backend(r)
 		if err != nil {
 			return answer{}, err
 		}
 		x.Backend = b
+		h = h.of(b, rt, r)
 	}
 	x.Type, x.ID = rt.t, rt.id
 	if err := rt.refuseInBulk(r, x); err != nil {

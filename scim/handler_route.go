@@ -174,3 +174,15 @@ func (rt route) refuse(method string) error {
 	}
 	return Errorf(http.StatusMethodNotAllowed, "", "%s is not possible here; the path takes %s.", quote(method), rt.allow)
 }
+
+// of is the Handler for a request of b, with the route that b's own types give it.
+func (h *Handler) of(b Backend, rt *route, r *http.Request) *Handler {
+	own, ok := b.(TypesBackend)
+	if !ok {
+		return h
+	}
+	mine := *h
+	mine.Types = own.Types()
+	*rt = mine.route(r)
+	return &mine
+}

@@ -141,6 +141,10 @@ func parsePath(t *ResourceType, mode Mode, text string) (Path, scanned, error) {
 	if strings.HasPrefix(rest, "[") && s.attr != nil {
 		p := filterParser{text: text, at: s.n, scope: scope{t: t, mode: mode}, depth: maxFilterDepth, terms: maxPathTerms}
 		f, err := p.brackets(s)
+		if err != nil && s.attr.seals() {
+			text = text[:s.n] + "[...]"
+			return invalid("its filter is none, or names what no answer shows")
+		}
 		if err != nil {
 			return invalid(err.(*Error).Detail)
 		}

@@ -57,8 +57,7 @@ func (ap *applier) apply(r Resource, op Op) error {
 		return ap.open(r, op)
 	}
 	if name == "" {
-		delete(r, urn)
-		return nil
+		return ap.removeExtension(r, urn)
 	}
 	a := ap.t.top(urn, name)
 	if a == nil {
@@ -78,8 +77,26 @@ func (ap *applier) apply(r Resource, op Op) error {
 	}
 	if urn != "" {
 		put(r, urn, container)
+		r.forget(urn, a.Name)
 	}
 	return err
+}
+
+// removeExtension takes an extension away but for what the client cannot change.
+func (ap *applier) removeExtension(r Resource, urn string) error {
+	data, kept := r.Extension(urn), map[string]any{}
+	for _, a := range ap.t.space(urn).attrs {
+		switch v := data[a.Name]; {
+		case v == nil:
+		case a.Mutability == ReadOnly:
+			kept[a.Name] = v
+		case a.Mutability == Immutable:
+			return immutable(Path{AttrPath: AttrPath{URN: urn, Name: a.Name}})
+		}
+	}
+	put(r, urn, kept)
+	r.forget(urn, "")
+	return nil
 }
 
 // put sets a key, or deletes it where there is nothing to hold.
@@ -168,9 +185,18 @@ func mergeInto(into map[string]any, a *Attribute, op Op) error {
 }
 
 // multi applies op to a multi-valued attribute.
-func (ap *applier) multi(m map[string]any, a *Attribute, op Op) error {
+func (ap *applier) multi(m map[string]any, a *Attribute, op Op) (err error) {
 	list, _ := m[a.Name].([]any)
-	var err error
+	if a.Mutability == Immutable && len(list) > 0 {
+		// On a copy: elements are changed where they are.
+		before := list
+		list, _ = cloneValue(list).([]any)
+		defer func() {
+			if now, _ := m[a.Name].([]any); err == nil && !equalValue(before, now) {
+				m[a.Name], err = before, immutable(op.Path)
+			}
+		}()
+	}
 	switch {
 	case op.Path.Filter != nil:
 		list, err = ap.filtered(list, a, op)

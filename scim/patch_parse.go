@@ -167,7 +167,7 @@ func (pr *patchReader) perform(q request) error {
 	if a == nil {
 		return pr.wholeExtension(q)
 	}
-	if a.sealed() || sub != nil && sub.sealed() {
+	if a.Unstored || sub != nil && sub.Unstored {
 		if pr.mode.strict() {
 			return unstoredAttribute.refused("%s cannot be set: it is not stored.", quote(q.path.AttrPath.String()))
 		}
@@ -270,6 +270,9 @@ func (pr *patchReader) unassign(q request) error {
 // except that adding nothing to a list adds nothing.
 func (pr *patchReader) set(q request) error {
 	v, err := pr.operand(q)
+	if err != nil && q.at.attr.sealed() {
+		return untold(q.at.leaf(), q.path.AttrPath.String())
+	}
 	if err != nil {
 		return err
 	}
@@ -278,7 +281,7 @@ func (pr *patchReader) set(q request) error {
 		return nil
 	}
 	if leaf := q.at.leaf(); leaf.Required || leaf.Permanent {
-		return bad(TypeInvalidValue, "%s must have a value; received %s.", quote(q.path.AttrPath.String()), describe(q.value))
+		return bad(TypeInvalidValue, "%s must have a value; received %s.", quote(q.path.AttrPath.String()), describe(q.value)) // which is empty
 	}
 	if q.element && q.at.sub == nil && q.at.attr.isComplex() {
 		replaces := pr.mode.strict() && q.kind == Replace && q.path.Filter == nil

@@ -1,6 +1,9 @@
 package scim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Schema URNs of RFC 7643 and message URNs of RFC 7644.
 const (
@@ -75,7 +78,7 @@ type Attribute struct {
 	MultiValued     bool
 	Required        bool
 	CaseExact       bool
-	CanonicalValues []string // published, not enforced: IdPs send types of their own
+	CanonicalValues []string // published, not enforced: IdPs send values of their own
 	Mutability      Mutability
 	Returned        Returned
 	Uniqueness      Uniqueness
@@ -89,6 +92,9 @@ type Attribute struct {
 	// Permanent marks an optional attribute that always has a value once the resource exists:
 	// it can be set and not removed (User.active). Not published.
 	Permanent bool
+	// Unstored marks an attribute whose values are dropped and never reach the Backend (User.password). It is not
+	// published.
+	Unstored bool
 }
 
 // Sub returns the sub-attribute of that name, in any letter case, or nil.
@@ -116,9 +122,14 @@ func (a *Attribute) Exact() bool {
 
 func (a *Attribute) isComplex() bool { return a.Type == Complex }
 
-// sealed reports an attribute that is neither stored by the engine nor ever shown: password.
+// sealed reports an attribute that no answer shows, whose value no filter, order or error may tell either.
 func (a *Attribute) sealed() bool {
 	return a.Mutability == WriteOnly || a.Returned == ReturnedNever
+}
+
+// seals reports an attribute that is sealed or has a part that is.
+func (a *Attribute) seals() bool {
+	return a.sealed() || slices.ContainsFunc(a.SubAttributes, (*Attribute).sealed)
 }
 
 // hidden reports an attribute that answers do not show unless it is asked for.
@@ -130,6 +141,8 @@ type Schema struct {
 	Name        string
 	Description string
 	Attributes  []*Attribute
+
+	fixed bool // nobody configures it, so that what is stored fits
 }
 
 // Attribute returns the top-level attribute of that name, in any letter case, or nil.

@@ -40,7 +40,7 @@ func metaSchemas(newer bool, mode Mode) []*Schema {
 		})},
 	}
 	if newer {
-		list[0].Attributes = append(list[0].Attributes, pagination())
+		list[0].Attributes = append(list[0].Attributes, pagination(), securityEvents())
 		if mode.strict() {
 			list[0].Attributes = append(list[0].Attributes, serverSide([]*Attribute{{Name: "interopProfileConformant", Type: Boolean}})...)
 		}
@@ -57,6 +57,14 @@ func pagination() *Attribute {
 		{Name: "defaultPageSize", Type: Integer},
 		{Name: "maxPageSize", Type: Integer},
 		{Name: "cursorTimeout", Type: Integer},
+	}}})[0]
+}
+
+// securityEvents is the addition of RFC 9967 section 4.
+func securityEvents() *Attribute {
+	return serverSide([]*Attribute{{Name: "securityEvents", Type: Complex, SubAttributes: []*Attribute{
+		{Name: "asyncRequest", CanonicalValues: []string{"none", "long", "request"}},
+		{Name: "eventUris", MultiValued: true, CaseExact: true},
 	}}})[0]
 }
 

@@ -32,7 +32,7 @@ func userSchema() *Schema {
 		text("locale", "The locale for dates, numbers and currency."),
 		text("timezone", "The time zone, as in the IANA database."),
 		{Name: "active", Type: Boolean, Permanent: true, Description: "Whether the directory lets the user in."},
-		{Name: "password", Mutability: WriteOnly, Returned: ReturnedNever, Description: "Not stored: passwords cannot be changed through SCIM."},
+		{Name: "password", Mutability: WriteOnly, Returned: ReturnedNever, Unstored: true, Description: "Not stored: passwords cannot be changed through SCIM."},
 		plural("emails", "The e-mail addresses.", text("value", "An e-mail address."), "work", "home", "other"),
 		plural("phoneNumbers", "The telephone numbers, as they were sent.", text("value", "A telephone number."), "work", "home", "mobile", "fax", "pager", "other"),
 		plural("ims", "The instant messaging addresses.", text("value", "An address."), "aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"),
@@ -81,7 +81,7 @@ func addresses() *Attribute {
 // enterpriseUserSchema publishes manager.value as optional: Entra sets the manager as a bare
 // string and removes it.
 func enterpriseUserSchema() *Schema {
-	return &Schema{ID: URNEnterpriseUser, Name: "EnterpriseUser", Description: "Enterprise User", Attributes: []*Attribute{
+	return &Schema{fixed: true, ID: URNEnterpriseUser, Name: "EnterpriseUser", Description: "Enterprise User", Attributes: []*Attribute{
 		text("employeeNumber", "The number the organization gave the user."),
 		text("costCenter", "The cost centre."),
 		text("organization", "The organization."),

@@ -37,10 +37,24 @@ func (rd *reader) warn(format string, args ...any) {
 	}
 }
 
-// value reads v for attribute a, which at names in messages. It returns nil for an unassigned
+// value is read, with an error that does not repeat what no answer may show.
+func (rd *reader) value(a *Attribute, v any, at string) (any, error) {
+	out, err := rd.read(a, v, at)
+	if err != nil && a.sealed() {
+		err = untold(a, at)
+	}
+	return out, err
+}
+
+// untold refuses a value of a sealed attribute: an error is on record, and may be read by others than its sender.
+func untold(a *Attribute, at string) error {
+	return bad(TypeInvalidValue, "%s must be %s.", at, a.kind())
+}
+
+// read reads v for attribute a, which at names in messages. It returns nil for an unassigned
 // value: null, an empty string, an empty list, an object without content (RFC 7643 section 2.5;
 // the empty string is how OneLogin and Okta write it).
-func (rd *reader) value(a *Attribute, v any, at string) (any, error) {
+func (rd *reader) read(a *Attribute, v any, at string) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -190,7 +204,7 @@ func (rd *reader) complex(a *Attribute, v any, at string, merge bool) (map[strin
 			return nil, wrongType(at, a, v)
 		}
 	}
-	if a.Name == "roles" || a.Name == "entitlements" {
+	if (a.Name == "roles" || a.Name == "entitlements") && a.Sub("displayName") == nil {
 		if err := rd.refuseAppRole(o, at); err != nil {
 			return nil, err
 		}
@@ -200,6 +214,11 @@ func (rd *reader) complex(a *Attribute, v any, at string, merge bool) (map[strin
 	for _, f := range o {
 		if err := rd.subAttribute(a, f, at, m, merge); err != nil {
 			return nil, err
+		}
+	}
+	for _, sub := range a.SubAttributes {
+		if sub.Required && m[sub.Name] == nil && len(m) > 0 && !merge && !rd.selecting {
+			return nil, bad(TypeInvalidValue, "%s is required and must not be empty.", at+"."+sub.Name)
 		}
 	}
 	return m, nil
@@ -222,9 +241,9 @@ func (rd *reader) subAttribute(a *Attribute, f field, at string, into map[string
 			rd.warn("%s was dropped: it is read-only.", quote(at+"."+sub.Name))
 		}
 		return nil
-	case sub.sealed() && rd.mode.strict():
+	case sub.Unstored && rd.mode.strict():
 		return unstoredAttribute.refused("%s cannot be set: it is not stored.", quote(at+"."+sub.Name))
-	case sub.sealed():
+	case sub.Unstored:
 		rd.warn("%s was dropped: it is not stored.", quote(at+"."+sub.Name))
 		return nil
 	}

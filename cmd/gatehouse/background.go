@@ -48,7 +48,7 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 
 // outbox is what does the work of the outbox; here is said who does which.
 func (s *server) outbox() *jobs.Runner {
-	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler()}
+	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler()}
 	if s.mailer != nil {
 		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[provision.JobInvitation] = inviter.Handler()

@@ -74,6 +74,7 @@ const (
 	ApplicationRefused      Type = "application.refused"       // a code in the wrong hands
 	ApplicationGrantRevoked Type = "application.grant_revoked" // a code or refresh token came twice or was misused
 	ApplicationLogoutSent   Type = "application.logout_sent"
+	ApplicationEventUnsent  Type = "application.event_unsent" // a SCIM event that the receiver refused, or that was given up
 
 	// StrangerRefused sums up refusals of callers whose workspace is not known.
 	StrangerRefused Type = "stranger.refused"

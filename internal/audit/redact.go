@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,8 +15,11 @@ const Masked = "[redacted]"
 var secretWords = []string{"password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "authorization", "cookie", "apikey", "privatekey", "assertion", "credential"}
 
 // secretKey reports whether key, which may be a SCIM path ("urn:...:User:password") or hold
-// escapes, names a secret.
-func secretKey(key string) bool {
+// escapes, names a secret: by one of secretWords, or by a whole name that is among more.
+func secretKey(key string, more []string) bool {
+	if len(more) > 0 && slices.ContainsFunc(strings.FieldsFunc(key, outsideName), func(name string) bool { return amongFolded(more, name) }) {
+		return true
+	}
 	var b strings.Builder
 	for _, r := range key {
 		switch {
@@ -39,6 +43,15 @@ func secretKey(key string) bool {
 	return false
 }
 
+// outsideName reports what no attribute name of SCIM has in it.
+func outsideName(r rune) bool {
+	return ('a' > r || r > 'z') && ('A' > r || r > 'Z') && ('0' > r || r > '9') && r != '-' && r != '_'
+}
+
+func amongFolded(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
+}
+
 // Exchange is a payload: what was asked and how it was answered.
 type Exchange struct {
 	Method string `json:"method,omitempty"`
@@ -52,19 +65,20 @@ type Exchange struct {
 
 // Redact returns body without secrets as valid JSON of at most limit bytes, and a note where
 // anything but a secret was left out. A body that is not JSON is kept as a string with the values
-// behind secret-looking names masked. An empty body gives nil.
-func Redact(body []byte, limit int) (json.RawMessage, string) {
+// behind secret-looking names masked. An empty body gives nil. more are further names of attributes whose values are
+// secret.
+func Redact(body []byte, limit int, more ...string) (json.RawMessage, string) {
 	if len(body) == 0 {
 		return nil, ""
 	}
 	if json.Valid(body) {
-		out := redactJSON(make([]byte, 0, len(body)), body)
+		out := redactJSON(make([]byte, 0, len(body)), body, more)
 		if len(out) <= limit {
 			return out, ""
 		}
 		return quoted(out, limit), "the body is cut at the size limit of the log"
 	}
-	masked := maskText(body)
+	masked := maskText(body, more)
 	note := "the body is not valid JSON"
 	if len(masked) > limit {
 		note += " and is cut at the size limit of the log"

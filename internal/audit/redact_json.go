@@ -11,8 +11,8 @@ import (
 //
 // A SCIM PATCH names its target in "path": where an object has a string member "path" that names
 // a secret, the object's "value" is masked as well.
-func redactJSON(dst, doc []byte) []byte {
-	s := scanner{doc: doc}
+func redactJSON(dst, doc []byte, more []string) []byte {
+	s := scanner{doc: doc, more: more}
 	return s.value(dst, false)
 }
 
@@ -20,6 +20,7 @@ type scanner struct {
 	doc   []byte
 	at    int
 	depth int
+	more  []string // names beside those of secretWords
 }
 
 // maxDepth bounds the look-ahead, which costs the size of each enclosing object once more. What
@@ -90,7 +91,11 @@ func (s *scanner) object(dst []byte) []byte {
 			dst = s.secretPath(dst)
 			continue
 		}
-		dst = s.value(dst, secretKey(key) || masksValue && bytes.EqualFold([]byte(key), []byte("value")))
+		if bytes.EqualFold([]byte(key), []byte("filter")) {
+			dst = s.filter(dst)
+			continue
+		}
+		dst = s.value(dst, secretKey(key, s.more) || masksValue && bytes.EqualFold([]byte(key), []byte("value")))
 	}
 }
 
@@ -107,6 +112,19 @@ func (s *scanner) secretPath(dst []byte) []byte {
 	return s.value(dst, true)
 }
 
+// filter copies the filter of a search, masked where it asks after a secret.
+func (s *scanner) filter(dst []byte) []byte {
+	dst = s.space(dst)
+	if s.at >= len(s.doc) || s.doc[s.at] != '"' {
+		return s.value(dst, false)
+	}
+	raw := s.str()
+	if secretKey(unquote(raw), s.more) {
+		return append(dst, `"`+Masked+`"`...)
+	}
+	return append(dst, raw...)
+}
+
 // text copies a string. One that holds a JSON document, as Entra's app roles do, is redacted as such.
 func (s *scanner) text(dst []byte) []byte {
 	raw := s.str()
@@ -117,7 +135,7 @@ func (s *scanner) text(dst []byte) []byte {
 	if len(inner) == 0 || inner[0] != '{' && inner[0] != '[' || !json.Valid(inner) {
 		return append(dst, raw...)
 	}
-	in := scanner{doc: inner, depth: s.depth}
+	in := scanner{doc: inner, depth: s.depth, more: s.more}
 	redacted := in.value(nil, false)
 	if !bytes.Contains(redacted, []byte(Masked)) {
 		return append(dst, raw...)
@@ -173,7 +191,7 @@ func (s *scanner) pathNamesSecret() bool {
 		look.space(nil)
 		start := look.at
 		look.skip()
-		if bytes.EqualFold([]byte(key), []byte("path")) && s.doc[start] == '"' && secretKey(unquote(s.doc[start:look.at])) {
+		if bytes.EqualFold([]byte(key), []byte("path")) && s.doc[start] == '"' && secretKey(unquote(s.doc[start:look.at]), s.more) {
 			return true
 		}
 	}
@@ -249,8 +267,8 @@ func unquote(raw []byte) string {
 
 // maskText masks, in text that is not JSON, what follows a secret-looking word up to the end of
 // the quoted value or of the line: a broken body can still hold a password.
-func maskText(body []byte) []byte {
-	words := findings(body)
+func maskText(body []byte, more []string) []byte {
+	words := findings(body, more)
 	out := make([]byte, 0, len(body))
 	at := 0
 	for at < len(body) {
@@ -272,19 +290,24 @@ func maskText(body []byte) []byte {
 
 // finds is where the secret words stand in a text.
 type finds struct {
+	words  []string
 	lower  []byte
 	ends   []int // behind the next find of each word, -1 for no more
 	looked int   // bytes that were searched
 }
 
-func findings(text []byte) *finds {
-	return &finds{lower: bytes.ToLower(text), ends: make([]int, len(secretWords))}
+func findings(text []byte, more []string) *finds {
+	words := secretWords
+	for _, name := range more {
+		words = append(words[:len(words):len(words)], strings.ToLower(name))
+	}
+	return &finds{words: words, lower: bytes.ToLower(text), ends: make([]int, len(words))}
 }
 
 // next is the end of the first word that begins at at or behind it, -1 for none. at never goes back.
 func (f *finds) next(at int) int {
 	next := -1
-	for i, word := range secretWords {
+	for i, word := range f.words {
 		// A find that lies ahead still stands: looking again for each would cost the square of the size.
 		if f.ends[i] >= 0 && f.ends[i]-len(word) < at {
 			f.ends[i] = -1

@@ -63,7 +63,7 @@ func TestRedact_StaysWithinItsLimit(t *testing.T) {
 
 func TestRedact_SearchesABrokenBodyOnceForEachWord(t *testing.T) {
 	body := []byte(strings.Repeat("token\n", 170_000)) // 1 MB, each line a find of its own
-	words := findings(body)
+	words := findings(body, nil)
 	found := 0
 	for end := words.next(0); end >= 0; end = words.next(end) {
 		found++
@@ -86,4 +86,28 @@ func FuzzRedact(f *testing.F) {
 			t.Fatalf("%d bytes", len(out))
 		}
 	})
+}
+
+func TestRedact_MasksTheAttributesThatAWorkspaceNames(t *testing.T) {
+	const urn = "urn:acme:2.0:User"
+	for body, want := range map[string]string{
+		`{"` + urn + `":{"PIN":"1","pins":"2"}}`:                       `{"` + urn + `":{"PIN":"[redacted]","pins":"2"}}`,
+		`{"` + urn + `:pin":"1","x.pin":2}`:                            `{"` + urn + `:pin":"[redacted]","x.pin":"[redacted]"}`,
+		`{"op":"add","path":"` + urn + `:pin","value":{"a":"1"}}`:      `{"op":"add","path":"` + urn + `:pin","value":"[redacted]"}`,
+		`{"path":"` + urn + `:cards[pin eq \"1\"].value","value":"2"}`: `{"path":"[redacted]","value":"[redacted]"}`,
+		`{"filter":"` + urn + `:pin eq \"1\"","count":1}`:              `{"filter":"[redacted]","count":1}`,
+		`{"filter":"shipping eq \"1\""}`:                               `{"filter":"shipping eq \"1\""}`,
+		`{"shopping":"1"}`:                                             `{"shopping":"1"}`,
+	} {
+		got, note := Redact([]byte(body), 1000, "pin")
+		if string(got) != want || note != "" {
+			t.Errorf("%s\ngot  %s %s\nwant %s", body, got, note, want)
+		}
+	}
+	if got, _ := Redact([]byte(`filter=x:pin eq "1234" `), 1000, "pin"); strings.Contains(string(got), "1234") {
+		t.Errorf("%s", got)
+	}
+	if got, _ := Redact([]byte(`{"filter":"password eq \"hush\""}`), 1000); strings.Contains(string(got), "hush") {
+		t.Errorf("%s", got)
+	}
 }

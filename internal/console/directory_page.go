@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/web"
@@ -25,6 +26,7 @@ type directoryData struct {
 	IssuedSecret                 string               // as Issued, for the OAuth client
 	Secrets                      []settings.SecretView
 	SignInAgain                  string // where to, before a credential can be made; "" for who just did
+	Schemas                      []directory.Schema
 }
 
 func (d *Door) directoryPage(v *visit) error {
@@ -49,6 +51,7 @@ func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issu
 				data.Secrets = append(data.Secrets, secret)
 			}
 		}
+		data.Schemas = v.setup.Schemas
 		provider := "generic"
 		for _, con := range v.setup.Connections {
 			if con.ID == dir.Connection {

@@ -427,6 +427,31 @@ func TestCredential_IsMadeByWhoSignedInWithinTenMinutes(t *testing.T) {
 	})
 }
 
+func TestDirectoryPage_ShowsTheAttributesThatTheWorkspaceDefines(t *testing.T) {
+	each(t, "omniflow", func(t *testing.T, w *world) {
+		b := w.as("admin@acme.test")
+		b.done(b.page("/console/acme/sso"), "new-directory")
+		at := "/console/acme/sso/directories/" + w.setup().Directories[0].ID
+		if b.page(at).has("schemas") {
+			t.Error("a workspace without attributes of its own shows some")
+		}
+		if err := w.db.Write(t.Context(), w.setup().Workspace.ID, func(tx *store.Tx) error {
+			tx.SaveSchema(directory.Schema{URN: "urn:example:acme:2.0:User", Resource: directory.SchemaUser, Name: "Acme", Attributes: []directory.SchemaAttribute{
+				{Name: "pin", Type: "integer", Returned: "never", Mutability: "writeOnly", Description: "For the <door>."},
+				{Name: "cards", Type: "complex", MultiValued: true, SubAttributes: []directory.SchemaAttribute{{Name: "code", Type: "string"}}}}})
+			return tx.Record(audit.Event{Type: audit.WorkspaceApplied})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		page := b.page(at)
+		for _, want := range []string{"urn:example:acme:2.0:User", "For the &lt;door&gt;.", "list of complex", "<code>code</code> string"} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("no %s on the page: %s", want, page.body)
+			}
+		}
+	})
+}
+
 func TestClientSecret_StandsInOneAnswerOnlyAndIsRevokedByThePage(t *testing.T) {
 	each(t, "omniflow", func(t *testing.T, w *world) {
 		b := w.as("admin@acme.test")

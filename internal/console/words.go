@@ -95,6 +95,7 @@ var eventTypes = []choice{
 	{string(audit.ApplicationRefused), "Application: refused"},
 	{string(audit.ApplicationGrantRevoked), "Application: grant revoked"},
 	{string(audit.ApplicationLogoutSent), "Application: told of a logout"},
+	{string(audit.ApplicationEventUnsent), "Application: not told of a SCIM event"},
 }
 
 // eventLabel is a type in words; one without words is shown as it is.

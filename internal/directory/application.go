@@ -12,6 +12,10 @@ type Application struct {
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	// BackchannelLogoutURI is told when a session ends; "" is not told.
 	BackchannelLogoutURI string `json:"backchannel_logout_uri,omitempty"`
+	// SCIMEventsURI is told of changes of SCIM resources (RFC 9967), for SCIMEventsAudience or, where that is "", for
+	// the application's id; "" is not told.
+	SCIMEventsURI      string `json:"scim_events_uri,omitempty"`
+	SCIMEventsAudience string `json:"scim_events_audience,omitempty"`
 	// Public applications have no secret and are known by PKCE alone.
 	Public    bool      `json:"public,omitempty"`
 	CreatedAt time.Time `json:"-"`

@@ -135,6 +135,8 @@ type Config struct {
 	// Applications are the host applications behind this workspace.
 	Applications []Application
 	Domains      []string // proven, folded
+	// Schemas are the extensions of SCIM's resources that the workspace defines, in the order of their URNs.
+	Schemas []Schema
 }
 
 // Directory finds a directory by id.

@@ -1,11 +1,11 @@
 // Package grants is what sessions give to host applications: authorization codes, access and
-// refresh tokens, ID tokens, and the word that a session has ended.
+// refresh tokens, ID tokens, the word that a session has ended, and that of a SCIM resource which has changed (event.go).
 //
 // Everything given is worth what its session is worth: each use reads grant, session, member and
 // connection from the database, and whatever ends the session ends the rest in the same
-// transaction. Secrets are opaque and stored as hashes; only ID and logout tokens are signed.
+// transaction. Secrets are opaque and stored as hashes; only ID, logout and event tokens are signed.
 //
-// Entry points: Service (Authorize, Redeem, Refresh, Access, UserInfo, Introspect, Revoke, SendLogout,
+// Entry points: Service (Authorize, Redeem, Refresh, Access, UserInfo, Introspect, Revoke, SendLogout, SendSCIMEvent,
 // EndExpired), and KeyRing, which holds the deployment's signing keys.
 //
 // The package refuses to know HTTP parameters, how clients prove who they are and what a browser

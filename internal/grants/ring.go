@@ -261,6 +261,7 @@ const (
 	typeLogout = "logout+jwt"
 	// typeClient is that of draft-ietf-oauth-rfc7523bis; nothing of ours is taken in with it.
 	typeClient = "client-authentication+jwt"
+	typeEvent  = "secevent+jwt"
 )
 
 // Assert signs what proves to an IdP that we are its client (private_key_jwt). The key is among those that our own

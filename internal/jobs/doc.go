@@ -1,6 +1,8 @@
 // Package jobs is the outbox: work that a transaction puts in with [Enqueue] and that is done after
 // its commit, at least once, by a [Runner]: a logout to an application, an invitation by e-mail.
 //
+// Jobs that [EnqueueInOrder] puts into one queue are done one after the other; one that is given up makes way.
+//
 // A job whose time has come is claimed for a lease, so that one process does it and another takes
 // over when that one dies. A failure is tried again with growing pauses for about a day, then the
 // job is given up and kept for people to see. An address that does not answer takes only so many
@@ -9,5 +11,5 @@
 // It refuses to know what a job means: handlers are registered by the command, by kind. A handler
 // may run twice for one job, so what it does can be done twice.
 //
-// Entry points: [Enqueue], [Runner], [Permanent].
+// Entry points: [Enqueue], [EnqueueInOrder], [Runner], [Permanent].
 package jobs

@@ -23,6 +23,17 @@ func Enqueue(tx *store.Tx, kind string, body any, runAt time.Time) error {
 	return nil
 }
 
+// EnqueueInOrder puts work into the outbox that must be done after what was put into the same queue of the workspace
+// before: it waits until that is done or given up. The caller holds a lock that orders what comes into the queue.
+func EnqueueInOrder(tx *store.Tx, queue, kind string, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("enqueue %s: %w", kind, err)
+	}
+	tx.InsertJobInQueue(queue, kind, string(text))
+	return nil
+}
+
 // Handler does the work of one kind.
 type Handler struct {
 	// Do does it. An error means again later, unless Permanent made it.

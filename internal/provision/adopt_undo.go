@@ -30,7 +30,7 @@ func (s *Service) UndoAdoption(ctx context.Context, scope Scope, id, seen string
 			return err
 		}
 		c := edit(m, "adoption_undone")
-		touch, err := retire(tx, live)
+		touch, err := retire(tx, cfg, live)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@
 // transaction all that going out means: sessions end, one-time links die. There is no other way
 // to write a member, so no path can forget it.
 //
+// What a change means to applications that listen is put into the outbox with it (tell.go); grants sends it.
+//
 // Locks: a group operation holds its group, then every operation holds the policy (shared) and
 // the members it touches in id order; what could take an owner out, or concerns everybody, holds
 // the policy exclusively.

@@ -68,6 +68,9 @@ func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, 
 			return err
 		}
 		made = *g
+		if err := tell(tx, f.Config, toldGroup(g), EventCreated, createdNames(g, len(members) > 0)...); err != nil {
+			return err
+		}
 		return tx.Record(scope.event(audit.SCIMGroupCreated, groupParty(g), counted("members_added", len(members))...))
 	})
 	return made, err
@@ -221,6 +224,9 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	if err := f.rolesAfter(tx, scope, g, before, added, removed, known, exclusive); err != nil {
 		return before, err
 	}
+	if err := tellGroup(tx, f.Config, scope, &before, g, len(added)+len(removed) > 0); err != nil {
+		return before, err
+	}
 	touchOuter()
 	if touched {
 		// Last, so that changes of one group wait for each other's commit alone: the row is
@@ -313,6 +319,9 @@ func (s *Service) DeleteGroup(ctx context.Context, scope Scope, id string) error
 			return err
 		}
 		tx.DeleteGroup(id)
+		if err := tell(tx, f.Config, toldGroup(g), EventDeleted); err != nil {
+			return err
+		}
 		if err := tx.Record(scope.event(audit.SCIMGroupDeleted, groupParty(g), counted("members_removed", len(members))...)); err != nil {
 			return err
 		}

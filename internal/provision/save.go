@@ -57,7 +57,7 @@ func save(tx *store.Tx, cfg *directory.Config, scope Scope, changes ...change) e
 			return err
 		}
 	}
-	return nil
+	return tellTurns(tx, cfg, changes)
 }
 
 func saveOne(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {

@@ -29,6 +29,8 @@ type Scope struct {
 	Actor      audit.Party
 	// Payload is what the caller sent, redacted (audit.Exchange); it is stored with the event.
 	Payload json.RawMessage
+	// Put says that the directory sent a whole resource, and not operations on one.
+	Put bool
 	// Precondition, where it is set, is asked about a directory's resource that is to be changed or deleted, as it
 	// stands under its lock and before anything is changed: its last change and, of a person, the groups. Its
 	// error is that of the change.

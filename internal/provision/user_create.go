@@ -49,7 +49,7 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 			return leaveWaiting(scope, err)
 		}
 		u.Member = c.after.ID
-		touch, err := retire(tx, slices.Concat(before.inactive, c.retires))
+		touch, err := retire(tx, f.Config, slices.Concat(before.inactive, c.retires))
 		if err != nil {
 			return err
 		}
@@ -63,6 +63,11 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		e.Reason = c.why
 		if err := tx.Record(e); err != nil {
 			return err
+		}
+		if tells(f.Config) {
+			if err := tellCreated(tx, f.Config, u); err != nil {
+				return err
+			}
 		}
 		if err := save(tx, f.Config, scope, c); err != nil {
 			return err
@@ -80,7 +85,7 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 }
 
 // retire takes resources out of service and returns the last step, for the groups that they were in.
-func retire(tx *store.Tx, users []store.SCIMUser) (last func(), err error) {
+func retire(tx *store.Tx, cfg *directory.Config, users []store.SCIMUser) (last func(), err error) {
 	if len(users) == 0 {
 		return func() {}, nil
 	}
@@ -91,8 +96,11 @@ func retire(tx *store.Tx, users []store.SCIMUser) (last func(), err error) {
 	if last, err = touchGroupsOf(tx, ids...); err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		tx.RetireSCIMUser(id)
+	for _, u := range users {
+		tx.RetireSCIMUser(u.ID)
+		if err := tell(tx, cfg, toldUser(u.ID, u.ExternalID), EventDeleted); err != nil {
+			return nil, err
+		}
 	}
 	return last, nil
 }

@@ -227,8 +227,14 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 	if was.ExternalID != u.ExternalID {
 		changes = append(changes, audit.Change{Field: "external_id", From: was.ExternalID, To: u.ExternalID})
 	}
+	if err := tellUpdated(tx, f.Config, scope, &was, u); err != nil {
+		return err
+	}
 	if renews {
-		return f.renew(tx, scope, u, c, changes)
+		if err := f.renew(tx, scope, u, c, changes); err != nil {
+			return err
+		}
+		return tell(tx, f.Config, toldUser(u.ID, u.ExternalID), EventActivated)
 	}
 	if shown {
 		tx.UpdateSCIMUser(u)
@@ -330,7 +336,7 @@ func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error 
 		c := edit(m, string(audit.SCIMUserDeleted))
 		m.Sources = m.Sources.With(directory.SourceIdP)
 		keepRole(m, tx.Now())
-		touch, err := retire(tx, []store.SCIMUser{*u})
+		touch, err := retire(tx, f.Config, []store.SCIMUser{*u})
 		if err != nil {
 			return err
 		}

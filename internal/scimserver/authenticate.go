@@ -82,6 +82,9 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 	} else if wait := s.limits.requests.take(holder.Directory, now); wait > 0 {
 		return nil, s.tooMany(r, holder, now, wait)
 	}
+	if b.types, err = s.typesOf(r.Context(), holder.Workspace, holder.Version); err != nil {
+		return nil, wire(err)
+	}
 	if !holder.Enabled {
 		err := errs.Forbidden("directory_disabled", "This directory is switched off in Gatehouse. Switch it on to provision again.")
 		if rec := b.refused(r.Context(), http.StatusForbidden, nil, err); rec != nil {

@@ -22,9 +22,24 @@ type backend struct {
 	results int  // resources returned, for the request log
 	listed  bool // it is a read, whatever its method
 	mode    scim.Mode
+	types   *resourceTypes // nil until the token is known to be worth something
 }
 
-var _ scim.ModeBackend = (*backend)(nil)
+var (
+	_ scim.ModeBackend  = (*backend)(nil)
+	_ scim.TypesBackend = (*backend)(nil)
+)
+
+// Types are the workspace's.
+func (b *backend) Types() []*scim.ResourceType { return b.types.list() }
+
+// sealed are the names of what the workspace never shows.
+func (b *backend) sealed() []string {
+	if b.types == nil {
+		return nil
+	}
+	return b.types.sealed
+}
 
 // Mode is what the directory's administrator chose.
 func (b *backend) Mode() scim.Mode { return b.mode }
@@ -32,7 +47,7 @@ func (b *backend) Mode() scim.Mode { return b.mode }
 // acting is the scope with what was sent, for the event of a change, and with the condition that it is made under.
 func (b *backend) acting(ctx context.Context) provision.Scope {
 	scope := b.scope
-	scope.Payload = b.payload(ctx)
+	scope.Payload, scope.Put = b.payload(ctx), b.r.Method == http.MethodPut
 	if scim.Conditional(ctx) {
 		scope.Precondition = func(modified time.Time, groups []store.GroupMember) error {
 			return scim.CheckVersion(ctx, version(modified, groups))
@@ -46,14 +61,14 @@ func (b *backend) acting(ctx context.Context) provision.Scope {
 func showsGroups(p scim.Projection) bool { return p.Wants("groups") || p.Wants("meta") }
 
 func (b *backend) payload(ctx context.Context) json.RawMessage {
-	return exchange(b.r, 0, b.sent.bytes, scim.Warnings(ctx))
+	return exchange(b.r, 0, b.sent.bytes, scim.Warnings(ctx), b.sealed()...)
 }
 
 func (b *backend) Create(ctx context.Context, t *scim.ResourceType, r scim.Resource) (scim.Resource, error) {
-	if t == b.s.groups {
+	if t == b.types.groups {
 		return b.createGroup(ctx, r)
 	}
-	p := toPerson(r)
+	p := b.toPerson(r)
 	if active, said := r.Bool("active"); said {
 		p.Active = &active
 	}
@@ -68,7 +83,7 @@ func (b *backend) Create(ctx context.Context, t *scim.ResourceType, r scim.Resou
 
 func (b *backend) Get(ctx context.Context, t *scim.ResourceType, id string, want scim.Projection) (scim.Resource, error) {
 	b.results = 1
-	if t == b.s.groups {
+	if t == b.types.groups {
 		return b.getGroup(ctx, id, want.Wants("members"))
 	}
 	withGroups := showsGroups(want)
@@ -76,29 +91,43 @@ func (b *backend) Get(ctx context.Context, t *scim.ResourceType, id string, want
 	if err != nil {
 		return nil, wire(err)
 	}
-	return fromUser(&u, withGroups)
+	return b.fromUser(&u, withGroups)
 }
 
 func (b *backend) Replace(ctx context.Context, t *scim.ResourceType, id string, r scim.Resource) (scim.Resource, error) {
-	if t == b.s.groups {
+	if t == b.types.groups {
 		return b.replaceGroup(ctx, id, r)
 	}
-	p := toPerson(r)
-	if active, said := r.Bool("active"); said {
-		p.Active = &active
-	}
 	withGroups := showsGroups(scim.Wanted(ctx))
-	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, withGroups, func(provision.User) (provision.Person, error) {
+	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, withGroups, func(now provision.User) (provision.Person, error) {
+		stored, err := b.fromUser(&now, false)
+		if err != nil {
+			return provision.Person{}, err
+		}
+		// What stays since the PUT says nothing of it, the directory does not say.
+		active, said := r.Bool("active")
+		next, _, err := scim.ApplyReplace(t, stored, r)
+		if err != nil && said && !active {
+			// An attribute that cannot be changed is no reason to leave somebody inside.
+			next, err = stored, nil
+		}
+		if err != nil {
+			return provision.Person{}, err
+		}
+		p := b.toPerson(next)
+		if said {
+			p.Active = &active
+		}
 		return p, nil
 	})
 	if err != nil {
 		return nil, wire(err)
 	}
-	return fromUser(&u, withGroups)
+	return b.fromUser(&u, withGroups)
 }
 
 func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p scim.Patch) (scim.Resource, error) {
-	if t == b.s.groups {
+	if t == b.types.groups {
 		return b.patchGroup(ctx, id, p)
 	}
 	// Only what a directory says counts: a PATCH of another attribute must not repeat an
@@ -106,7 +135,7 @@ func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p 
 	saysActive := p.Touches(scim.AttrPath{Name: "active"})
 	withGroups := p.Return && showsGroups(p.Projection)
 	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, withGroups, func(now provision.User) (provision.Person, error) {
-		r, err := fromUser(&now, withGroups)
+		r, err := b.fromUser(&now, withGroups)
 		if err != nil {
 			return provision.Person{}, err
 		}
@@ -114,7 +143,7 @@ func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p 
 		if err != nil {
 			return provision.Person{}, err
 		}
-		person := toPerson(after)
+		person := b.toPerson(after)
 		if saysActive {
 			// Taking the value away says nothing about access: somebody without "active"
 			// stays as they are.
@@ -127,11 +156,11 @@ func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p 
 	if err != nil {
 		return nil, wire(err)
 	}
-	return fromUser(&u, withGroups)
+	return b.fromUser(&u, withGroups)
 }
 
 func (b *backend) Delete(ctx context.Context, t *scim.ResourceType, id string) error {
-	if t == b.s.groups {
+	if t == b.types.groups {
 		return wire(b.s.provision.DeleteGroup(ctx, b.acting(ctx), id))
 	}
 	return wire(b.s.provision.DeleteUser(ctx, b.acting(ctx), id))
@@ -140,14 +169,14 @@ func (b *backend) Delete(ctx context.Context, t *scim.ResourceType, id string) e
 func (b *backend) createGroup(ctx context.Context, r scim.Resource) (scim.Resource, error) {
 	members, _ := r.Members()
 	members = distinct(members)
-	g, err := b.s.provision.CreateGroup(ctx, b.acting(ctx), toGroup(r), members)
+	g, err := b.s.provision.CreateGroup(ctx, b.acting(ctx), b.toGroup(r), members)
 	if err != nil {
 		return nil, wire(err)
 	}
 	if len(members) > 0 && scim.Wanted(ctx).Wants("members") {
-		return b.Get(ctx, b.s.groups, g.ID, scim.Wanted(ctx))
+		return b.Get(ctx, b.types.groups, g.ID, scim.Wanted(ctx))
 	}
-	return fromGroup(&provision.Group{Group: g})
+	return b.fromGroup(&provision.Group{Group: g})
 }
 
 func (b *backend) replaceGroup(ctx context.Context, id string, r scim.Resource) (scim.Resource, error) {
@@ -156,11 +185,20 @@ func (b *backend) replaceGroup(ctx context.Context, id string, r scim.Resource) 
 	if members, given := r.Members(); given {
 		ops = []scim.MemberOp{{Kind: scim.MemberReplace, Values: distinct(members)}}
 	}
-	form := toGroup(r)
-	if _, err := b.s.provision.UpdateGroup(ctx, b.acting(ctx), id, func(store.Group) (provision.GroupForm, error) { return form, nil }, ops); err != nil {
+	if _, err := b.s.provision.UpdateGroup(ctx, b.acting(ctx), id, func(now store.Group) (provision.GroupForm, error) {
+		stored, err := b.fromGroup(&provision.Group{Group: now})
+		if err != nil {
+			return provision.GroupForm{}, err
+		}
+		next, _, err := scim.ApplyReplace(b.types.groups, stored, r)
+		if err != nil {
+			return provision.GroupForm{}, err
+		}
+		return b.toGroup(next), nil
+	}, ops); err != nil {
 		return nil, wire(err)
 	}
-	return b.Get(ctx, b.s.groups, id, scim.Wanted(ctx))
+	return b.Get(ctx, b.types.groups, id, scim.Wanted(ctx))
 }
 
 func (b *backend) patchGroup(ctx context.Context, id string, p scim.Patch) (scim.Resource, error) {
@@ -168,7 +206,7 @@ func (b *backend) patchGroup(ctx context.Context, id string, p scim.Patch) (scim
 		if len(p.Ops) == 0 {
 			return provision.GroupForm{DisplayName: now.DisplayName, ExternalID: now.ExternalID, Document: now.Document}, nil
 		}
-		r, err := fromGroup(&provision.Group{Group: now})
+		r, err := b.fromGroup(&provision.Group{Group: now})
 		if err != nil {
 			return provision.GroupForm{}, err
 		}
@@ -176,7 +214,7 @@ func (b *backend) patchGroup(ctx context.Context, id string, p scim.Patch) (scim
 		if err != nil {
 			return provision.GroupForm{}, err
 		}
-		return toGroup(after), nil
+		return b.toGroup(after), nil
 	}, p.Members)
 	if err != nil {
 		return nil, wire(err)
@@ -184,7 +222,7 @@ func (b *backend) patchGroup(ctx context.Context, id string, p scim.Patch) (scim
 	if !p.Return {
 		return nil, nil
 	}
-	return b.Get(ctx, b.s.groups, id, p.Projection)
+	return b.Get(ctx, b.types.groups, id, p.Projection)
 }
 
 // distinct keeps the first of equal ids.

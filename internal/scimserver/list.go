@@ -32,14 +32,14 @@ func (b *backend) list(ctx context.Context, t *scim.ResourceType, q scim.Query) 
 		list.Behind, list.Total = &from.Place, from.Total
 	}
 	l := lister{b: b, t: t, q: q, from: from, order: order, exact: exact, served: exact && column}
-	if t == b.s.groups {
-		of := kind[provision.Group]{fromGroup, func(g *provision.Group) store.Place { return order.OfGroup(&g.Group) }, func(g *provision.Group) string { return g.ID }}
+	if t == b.types.groups {
+		of := kind[provision.Group]{b.fromGroup, func(g *provision.Group) store.Place { return order.OfGroup(&g.Group) }, func(g *provision.Group) string { return g.ID }}
 		keys, pick := picking(l, of)
 		page, err := b.s.provision.ListGroups(ctx, b.scope, list, q.Projection.Wants("members"), pick, pick != nil && mentions(q.Filter, "members"))
 		return pageOf(l, of, page, keys, err)
 	}
 	withGroups := showsGroups(q.Projection)
-	of := kind[provision.User]{func(u *provision.User) (scim.Resource, error) { return fromUser(u, withGroups) },
+	of := kind[provision.User]{func(u *provision.User) (scim.Resource, error) { return b.fromUser(u, withGroups) },
 		func(u *provision.User) store.Place { return order.OfUser(&u.SCIMUser) }, func(u *provision.User) string { return u.ID }}
 	keys, pick := picking(l, of)
 	page, err := b.s.provision.ListUsers(ctx, b.scope, list, withGroups, pick)

@@ -18,13 +18,13 @@ func (b *backend) getGroup(ctx context.Context, id string, withMembers bool) (sc
 		if err != nil {
 			return nil, wire(err)
 		}
-		return shownGroup(&g)
+		return b.shownGroup(&g)
 	}
 	g, rest, err := b.s.provision.ReadGroup(ctx, b.scope, id)
 	if err != nil {
 		return nil, wire(err)
 	}
-	r, err := shownGroup(&g)
+	r, err := b.shownGroup(&g)
 	if rest == nil {
 		return r, err
 	}

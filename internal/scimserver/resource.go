@@ -20,7 +20,7 @@ var columns = []string{"schemas", "id", "externalId", "meta", "userName", "activ
 var userColumns = []string{"schemas", "id", "externalId", "meta", "userName", "active", "groups"}
 
 // document is a resource without what stands in columns, as JSON with sorted keys.
-func document(r scim.Resource, without []string) string {
+func document(t *scim.ResourceType, r scim.Resource, without []string) string {
 	slim := make(scim.Resource, len(r))
 	for k, v := range r {
 		slim[k] = v
@@ -41,14 +41,14 @@ func document(r scim.Resource, without []string) string {
 			slim[scim.URNEnterpriseUser] = rest
 		}
 	}
-	return string(slim.AppendJSON(nil))
+	return string(t.Save(slim))
 }
 
 // toPerson reads what provisioning needs out of a resource. active is the caller's.
-func toPerson(r scim.Resource) provision.Person {
+func (b *backend) toPerson(r scim.Resource) provision.Person {
 	p := provision.Person{UserName: r.String("userName"), ExternalID: r.String("externalId"), DisplayName: r.String("displayName"),
 		GivenName: r.String("name.givenName"), FamilyName: r.String("name.familyName"),
-		Manager: r.String(scim.URNEnterpriseUser + ":manager.value"), Document: document(r, userColumns), Attributes: attributes(r)}
+		Manager: r.String(scim.URNEnterpriseUser + ":manager.value"), Document: document(b.types.users, r, userColumns), Attributes: attributes(r)}
 	seen := map[store.EmailKey]bool{}
 	for i, v := range r.Values("emails") {
 		if v.Value == "" {
@@ -89,8 +89,8 @@ func attributes(r scim.Resource) map[string]string {
 }
 
 // fromUser is the resource that a directory is shown; whole says that its groups were loaded.
-func fromUser(u *provision.User, whole bool) (scim.Resource, error) {
-	r, err := scim.Parse([]byte(u.Document))
+func (b *backend) fromUser(u *provision.User, whole bool) (scim.Resource, error) {
+	r, err := b.types.users.Load([]byte(u.Document))
 	if err != nil {
 		return nil, err
 	}
@@ -158,13 +158,13 @@ func version(modified time.Time, groups []store.GroupMember) string {
 	return `W/"` + v + `"`
 }
 
-func toGroup(r scim.Resource) provision.GroupForm {
-	return provision.GroupForm{DisplayName: r.String("displayName"), ExternalID: r.String("externalId"), Document: document(r, columns)}
+func (b *backend) toGroup(r scim.Resource) provision.GroupForm {
+	return provision.GroupForm{DisplayName: r.String("displayName"), ExternalID: r.String("externalId"), Document: document(b.types.groups, r, columns)}
 }
 
 // shownGroup is fromGroup for an answer alone, in which a member is a row and no map.
-func shownGroup(g *provision.Group) (scim.Resource, error) {
-	r, err := fromGroup(&provision.Group{Group: g.Group})
+func (b *backend) shownGroup(g *provision.Group) (scim.Resource, error) {
+	r, err := b.fromGroup(&provision.Group{Group: g.Group})
 	if err != nil || len(g.Members) == 0 {
 		return r, err
 	}
@@ -177,8 +177,8 @@ func shownGroup(g *provision.Group) (scim.Resource, error) {
 }
 
 // fromGroup is the group that a directory is shown.
-func fromGroup(g *provision.Group) (scim.Resource, error) {
-	r, err := scim.Parse([]byte(g.Document))
+func (b *backend) fromGroup(g *provision.Group) (scim.Resource, error) {
+	r, err := b.types.groups.Load([]byte(g.Document))
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,7 @@ type Server struct {
 	db        *store.DB
 	provision *provision.Service
 	log       *slog.Logger
-	users     *scim.ResourceType
-	groups    *scim.ResourceType
+	types     typeCache
 	handler   *scim.Handler
 	limits    *limits
 	walks     walks
@@ -62,7 +61,8 @@ type Server struct {
 
 // New makes the server.
 func New(o Options) *Server {
-	s := &Server{db: o.DB, provision: o.Provision, log: o.Log, users: scim.NewUserType(), groups: scim.NewGroupType(),
+	s := &Server{db: o.DB, provision: o.Provision, log: o.Log,
+		types:  typeCache{plain: &resourceTypes{users: scim.NewUserType(), groups: scim.NewGroupType()}},
 		limits: newLimits(o.Rate), keySets: keySets{fetch: o.Fetch}, tokenURL: strings.TrimRight(o.Origin, "/") + TokenPath}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -70,7 +70,7 @@ func New(o Options) *Server {
 	if s.pause = o.Pause; s.pause == nil {
 		s.pause = pause
 	}
-	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: []*scim.ResourceType{s.users, s.groups},
+	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: s.types.plain.list(),
 		MaxBody: MaxBody, Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}, Bulk: &scim.BulkLimits{}}
 	return s
 }
@@ -105,7 +105,7 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 	if x.Status < http.StatusBadRequest {
 		if x.Request.Method == http.MethodGet || b.listed {
 			if err := s.db.LogRead(ctx, store.ReadLogEntry{Workspace: b.scope.Workspace, Directory: b.scope.Directory, Time: b.began,
-				Method: x.Request.Method, Path: requestPath(x.Request), Status: x.Status, Took: s.db.Now().Sub(b.began), Results: b.results}); err != nil {
+				Method: x.Request.Method, Path: requestPath(x.Request, b.sealed()...), Status: x.Status, Took: s.db.Now().Sub(b.began), Results: b.results}); err != nil {
 				s.log.ErrorContext(ctx, "the request log could not be written", "error", err)
 			}
 		}
@@ -124,7 +124,7 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 // refused records a refusal in the workspace's log.
 func (b *backend) refused(ctx context.Context, status int, body []byte, cause error) error {
 	scope := b.scope
-	scope.Payload = exchange(b.r, status, body, []string{detail(cause)})
+	scope.Payload = exchange(b.r, status, body, []string{detail(cause)}, b.sealed()...)
 	return b.s.provision.Refused(ctx, scope, coded(cause))
 }
 
@@ -228,16 +228,17 @@ func (c *captured) Read(p []byte) (int, error) {
 }
 
 // exchange is the payload of an event: the request, redacted, and how it was answered (0 where
-// that is not known yet, and then it was a success).
-func exchange(r *http.Request, status int, body []byte, notes []string) json.RawMessage {
-	x := audit.Exchange{Method: r.Method, Path: requestPath(r), Status: status}
+// that is not known yet, and then it was a success). sealed are names of attributes that the workspace has declared to be
+// never returned.
+func exchange(r *http.Request, status int, body []byte, notes []string, sealed ...string) json.RawMessage {
+	x := audit.Exchange{Method: r.Method, Path: requestPath(r, sealed...), Status: status}
 	for _, n := range notes {
 		if n != "" {
 			x.Notes = append(x.Notes, n)
 		}
 	}
 	// Room for the rest of the exchange: the body is by far the largest part.
-	redacted, note := audit.Redact(body, audit.MaxPayload-8<<10)
+	redacted, note := audit.Redact(body, audit.MaxPayload-8<<10, sealed...)
 	x.Body = redacted
 	if note != "" {
 		x.Notes = append(x.Notes, note)
@@ -265,12 +266,12 @@ func limitNotes(notes []string) []string {
 var ourTokens = regexp.MustCompile(`(g(?:scim|sca|scs|ses|link|k)_)[0-9A-Za-z]{16,}`)
 
 // requestPath is path and query, at most 500 bytes, without a query that may hold a secret.
-func requestPath(r *http.Request) string {
+func requestPath(r *http.Request, sealed ...string) string {
 	path := r.URL.EscapedPath()
 	if q := r.URL.RawQuery; q != "" {
 		if text, err := json.Marshal(q); err == nil {
 			// As text behind a name, so that the redaction of names applies.
-			masked, _ := audit.Redact([]byte(q+" "), len(text)*2+64)
+			masked, _ := audit.Redact([]byte(q+" "), len(text)*2+64, sealed...)
 			var plain string
 			if json.Unmarshal(masked, &plain) == nil {
 				path += "?" + strings.TrimSpace(plain)
@@ -278,7 +279,7 @@ func requestPath(r *http.Request) string {
 		}
 		// A name may be hidden behind percent signs: p%61ssword.
 		decoded, err := url.QueryUnescape(q)
-		if hidden, _ := audit.Redact([]byte(decoded+" "), len(q)*6+64); err == nil && bytes.Contains(hidden, []byte(audit.Masked)) && !strings.Contains(path, audit.Masked) {
+		if hidden, _ := audit.Redact([]byte(decoded+" "), len(q)*6+64, sealed...); err == nil && bytes.Contains(hidden, []byte(audit.Masked)) && !strings.Contains(path, audit.Masked) {
 			path = r.URL.EscapedPath() + "?" + audit.Masked
 		}
 	}

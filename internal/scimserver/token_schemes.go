@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/scim"
 )
@@ -16,6 +17,9 @@ func (s *Server) tellConfig(w http.ResponseWriter, r *http.Request) {
 		found, err := s.authenticate(r)
 		if b, ok := found.(*backend); ok && err == nil {
 			own.AuthenticationSchemes, err = s.schemes(r.Context(), b)
+			if b.types.events {
+				own.SecurityEvents = provision.SCIMEvents()
+			}
 		}
 		return found, err
 	}

@@ -22,6 +22,7 @@ type exported struct {
 	RoleMappings []exportedMapping     `yaml:"role_mappings"`
 	Connections  []exportedConnection  `yaml:"connections"`
 	Directories  []exportedDirectory   `yaml:"directories"`
+	Schemas      []exportedSchema      `yaml:"schemas"`
 	Enforcement  exportedEnforcement   `yaml:"enforcement"`
 	Applications []exportedApplication `yaml:"applications"`
 }
@@ -70,6 +71,8 @@ type exportedApplication struct {
 	RedirectURIs           []string `yaml:"redirect_uris"`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
 	BackchannelLogoutURI   string   `yaml:"backchannel_logout_uri"`
+	SCIMEventsURI          string   `yaml:"scim_events_uri"`
+	SCIMEventsAudience     string   `yaml:"scim_events_audience"`
 	Public                 bool     `yaml:"public"`
 }
 
@@ -122,7 +125,7 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 	w := &cfg.Workspace
 	out := exported{Workspace: w.Slug, Name: w.Name, Preset: w.Preset, Policy: exportPolicy(cfg), Domains: orEmpty(cfg.Domains),
 		Owners: []exportedOwner{}, RoleMappings: []exportedMapping{}, Connections: []exportedConnection{}, Directories: []exportedDirectory{},
-		Applications: []exportedApplication{}}
+		Schemas: exportSchemas(cfg.Schemas), Applications: []exportedApplication{}}
 	for _, m := range owners {
 		if m.In() {
 			out.Owners = append(out.Owners, exportedOwner{Email: m.Email, Name: m.Name, BreakGlass: m.BreakGlass})
@@ -142,7 +145,7 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 		out.Directories = append(out.Directories, exportedDirectory{d.Name, con.Name, d.Enabled, string(d.Mode), exportOverride(d.Override)})
 	}
 	for _, a := range cfg.Applications {
-		out.Applications = append(out.Applications, exportedApplication{a.Name, a.RedirectURIs, orEmpty(a.PostLogoutRedirectURIs), a.BackchannelLogoutURI, a.Public})
+		out.Applications = append(out.Applications, exportedApplication{a.Name, a.RedirectURIs, orEmpty(a.PostLogoutRedirectURIs), a.BackchannelLogoutURI, a.SCIMEventsURI, a.SCIMEventsAudience, a.Public})
 	}
 	out.Enforcement.RequireSSO = stateOf(cfg)["enforcement.require_sso"]
 	out.Enforcement.Domains = w.Enforcement.Domains

@@ -61,6 +61,14 @@ func drawFile(t *rapid.T, slug string) string {
 				rapid.SampledFrom([]string{"keep", "deactivate", "inherit"}).Draw(t, "loss"), rapid.SampledFrom([]string{"yes", "no", "inherit"}).Draw(t, "invite"))
 		}
 	}
+	if some("schemas?") {
+		fmt.Fprintf(&b, "schemas:\n  - urn: 'urn:example:x:2.0:User'\n    required: %v\n    attributes:\n", some("required schema"))
+		for i := range rapid.IntRange(1, 3).Draw(t, "attributes") {
+			fmt.Fprintf(&b, "      - {name: a%d, type: %s, multi_valued: %v, required: %v, mutability: %s, description: %s}\n", i,
+				rapid.SampledFrom([]string{"string", "integer", "string, canonical_values: ['1', A, a]", "reference, reference_types: [Group]", "complex, sub_attributes: [{name: b, returned: never}]"}).Draw(t, "type"), some("multi"), some("needed"),
+				rapid.SampledFrom([]string{"readWrite", "immutable", "writeOnly"}).Draw(t, "mutability"), quoted("description"))
+		}
+	}
 	if some("mappings?") {
 		b.WriteString("role_mappings:\n")
 		for range rapid.IntRange(1, 4).Draw(t, "mappings") {
@@ -73,8 +81,9 @@ func drawFile(t *rapid.T, slug string) string {
 	if some("applications?") {
 		b.WriteString("applications:\n")
 		for i := range rapid.IntRange(1, 2).Draw(t, "applications") {
-			fmt.Fprintf(&b, "  - {name: App %d, public: %v, redirect_uris: ['https://a%d.test/cb?x=%%23'], post_logout_redirect_uris: %s}\n", i, some("public"),
-				rapid.IntRange(0, 2).Draw(t, "redirect"), rapid.SampledFrom([]string{"[]", "['http://localhost/']"}).Draw(t, "logout"))
+			fmt.Fprintf(&b, "  - {name: App %d, public: %v, redirect_uris: ['https://a%d.test/cb?x=%%23'], post_logout_redirect_uris: %s, scim_events_uri: %s, scim_events_audience: %s}\n", i, some("public"),
+				rapid.IntRange(0, 2).Draw(t, "redirect"), rapid.SampledFrom([]string{"[]", "['http://localhost/']"}).Draw(t, "logout"),
+				rapid.SampledFrom([]string{"''", "'https://a.test/events'"}).Draw(t, "events"), rapid.SampledFrom([]string{"''", "'urn:x'"}).Draw(t, "audience"))
 		}
 	}
 	if some("enforcement?") {

@@ -28,6 +28,7 @@ type File struct {
 	directories  *[]directoryPart
 	enforcement  *enforcementPart
 	applications *[]applicationPart
+	schemas      *[]schemaPart
 }
 
 type policyPart struct {
@@ -111,7 +112,7 @@ func ParseFile(text []byte, dir string) (*File, error) {
 
 func (r *reader) file(f *File, root *yaml.Node) {
 	parts, ok := r.object(root, "", fields{
-		known: []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "enforcement", "applications"},
+		known: []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "schemas", "enforcement", "applications"},
 	})
 	if !ok {
 		return
@@ -131,6 +132,9 @@ func (r *reader) file(f *File, root *yaml.Node) {
 	}
 	if n := parts["directories"]; n != nil {
 		f.directories = r.directories(n)
+	}
+	if n := parts["schemas"]; n != nil {
+		f.schemas = r.schemas(n)
 	}
 	if n := parts["role_mappings"]; n != nil {
 		f.mappings = r.mappings(n)

@@ -21,6 +21,8 @@ type applicationPart struct {
 	postLogout  *[]string
 	backchannel *string // "" for none
 	public      *bool
+	events      *string // "" for none
+	audience    *string // "" for the client's id
 }
 
 func (r *reader) applications(n *yaml.Node) *[]applicationPart {
@@ -32,7 +34,7 @@ func (r *reader) applications(n *yaml.Node) *[]applicationPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("applications", i)
-		parts, ok := r.object(n, path, fields{known: []string{"name", "redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri", "public"}})
+		parts, ok := r.object(n, path, fields{known: []string{"name", "redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri", "scim_events_uri", "scim_events_audience", "public"}})
 		if !ok {
 			continue
 		}
@@ -44,6 +46,8 @@ func (r *reader) applications(n *yaml.Node) *[]applicationPart {
 		}
 		a.postLogout = r.uris(parts["post_logout_redirect_uris"], path+".post_logout_redirect_uris")
 		a.backchannel = r.uri(parts["backchannel_logout_uri"], path+".backchannel_logout_uri")
+		a.events = r.uri(parts["scim_events_uri"], path+".scim_events_uri")
+		a.audience = r.textOrNone(parts["scim_events_audience"], path+".scim_events_audience")
 		a.public = r.optionalBool(parts["public"], path+".public")
 		out = append(out, a)
 	}

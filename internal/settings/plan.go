@@ -43,6 +43,7 @@ func newPlan(p *plan, id string) (*plan, error) {
 	p.roles()
 	p.connections()
 	p.directories()
+	p.schemas()
 	p.mappings()
 	p.domains()
 	p.enforcement()
@@ -61,6 +62,7 @@ func clone(c *directory.Config) *directory.Config {
 	out.Directories = slices.Clone(c.Directories)
 	out.Applications = slices.Clone(c.Applications)
 	out.Domains = slices.Clone(c.Domains)
+	out.Schemas = slices.Clone(c.Schemas)
 	return &out
 }
 

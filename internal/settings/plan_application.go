@@ -40,6 +40,12 @@ func (p *plan) applications() {
 		if part.backchannel != nil {
 			a.BackchannelLogoutURI = *part.backchannel
 		}
+		if part.events != nil {
+			a.SCIMEventsURI = *part.events
+		}
+		if part.audience != nil {
+			a.SCIMEventsAudience = *part.audience
+		}
 		if part.public != nil {
 			a.Public = *part.public
 		}

@@ -19,6 +19,7 @@ type Setup struct {
 	Applications []ApplicationSetup
 	Enforcement  directory.Enforcement
 	Domains      []string
+	Schemas      []directory.Schema   // of its own, beside the standard's
 	RoleSource   directory.RoleSource // with default_role the mappings are without effect
 	SCIMBaseURL  string
 	Providers    []string // for a new connection
@@ -105,7 +106,7 @@ func (s *Service) ConnectionSetup(ctx context.Context, slug string) (*Setup, err
 
 func (s *Service) setup(cfg *directory.Config) *Setup {
 	w := &cfg.Workspace
-	out := &Setup{Workspace: WorkspaceRef{ID: w.ID, Slug: w.Slug}, Name: w.Name, Enforcement: w.Enforcement, Domains: cfg.Domains,
+	out := &Setup{Workspace: WorkspaceRef{ID: w.ID, Slug: w.Slug}, Name: w.Name, Enforcement: w.Enforcement, Domains: cfg.Domains, Schemas: cfg.Schemas,
 		RoleSource: w.Policy.RoleSource, SCIMBaseURL: s.SCIMBaseURL(), Providers: directory.Providers()}
 	for _, c := range cfg.Connections {
 		out.Connections = append(out.Connections, s.view(c))

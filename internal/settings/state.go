@@ -51,6 +51,9 @@ func stateOf(c *directory.Config) state {
 	for _, d := range c.Directories {
 		s.directory(c, d)
 	}
+	for _, schema := range c.Schemas {
+		s.schema(schema)
+	}
 	s["enforcement.require_sso"] = string(cmp.Or(w.Enforcement.RequireSSO, directory.RequireNone))
 	s.put("enforcement.domains", strings.Join(w.Enforcement.Domains, ", "))
 	for _, a := range c.Applications {
@@ -59,6 +62,8 @@ func stateOf(c *directory.Config) state {
 		s.put(at+".redirect_uris", strings.Join(a.RedirectURIs, ", "))
 		s.put(at+".post_logout_redirect_uris", strings.Join(a.PostLogoutRedirectURIs, ", "))
 		s.put(at+".backchannel_logout_uri", a.BackchannelLogoutURI)
+		s.put(at+".scim_events_uri", a.SCIMEventsURI)
+		s.put(at+".scim_events_audience", a.SCIMEventsAudience)
 	}
 	return s
 }
@@ -145,7 +150,7 @@ func decodeState(text string) (state, error) {
 type difference struct{ key, from, to string }
 
 // sections is the order in which people are told of differences: that of the file.
-var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "enforcement", "applications"}
+var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "schemas", "enforcement", "applications"}
 
 func sectionOf(key string) int {
 	return slices.IndexFunc(sections, func(s string) bool {
@@ -182,6 +187,14 @@ func (d difference) thing() string {
 	return parts[0] + "." + parts[1]
 }
 
+// whole is thing, or the schema that a key is about: URNs have dots.
+func (d difference) whole() string {
+	if strings.HasPrefix(d.key, "schemas[") {
+		return d.key[:strings.IndexByte(d.key, ']')+1]
+	}
+	return d.thing()
+}
+
 // line is the difference as a person reads it.
 func (d difference) line() string {
 	entry := strings.HasSuffix(d.key, "]") || d.key == d.thing()
@@ -211,13 +224,13 @@ func orNone(s string) string {
 func linesOf(diffs []difference, fresh bool) []string {
 	whole := map[string]bool{}
 	for _, d := range diffs {
-		if d.key == d.thing() {
+		if d.key == d.whole() {
 			whole[d.key] = true
 		}
 	}
 	lines := []string{}
 	for _, d := range diffs {
-		part := d.key != d.thing() && whole[d.thing()]
+		part := d.key != d.whole() && whole[d.whole()]
 		given := fresh && sectionOf(d.key) <= slices.Index(sections, "policy")
 		if !part && !given && (!fresh || d.key != "enforcement.require_sso" || d.to != string(directory.RequireNone)) {
 			lines = append(lines, d.line())

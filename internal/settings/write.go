@@ -43,6 +43,7 @@ func (a *apply) write() error {
 	// A mapping is never changed: other parts make it another mapping.
 	eachGone(a.after.Mappings, had.Mappings, mappingID, tx.InsertMapping)
 	a.writeApplications()
+	a.writeSchemas()
 	return a.writeDomains()
 }
 

@@ -117,10 +117,10 @@ type credential struct {
 
 func (c *credential) dest() []any {
 	h := &c.h
-	return append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Directory, &h.Name, &h.Enabled, &h.Mode}, c.e.dest()...)
+	return append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Version, &h.Directory, &h.Name, &h.Enabled, &h.Mode}, c.e.dest()...)
 }
 
-const credentialColumns = `t.id, t.name, t.workspace_id, w.slug, t.directory_id, d.name, d.enabled, d.mode, ` + secretEnds
+const credentialColumns = `t.id, t.name, t.workspace_id, w.slug, w.version, t.directory_id, d.name, d.enabled, d.mode, ` + secretEnds
 
 const credentialJoins = `
 	JOIN   client_credential t ON t.workspace_id = h.workspace_id AND t.id = h.secret_id

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -178,6 +180,29 @@ func scanSCIMUsers(out *[]SCIMUser) func(Rows) error {
 		*out = append(*out, row.user())
 		return nil
 	}
+}
+
+// LiveSCIMUsersOf returns the resources that point at members now: id, external id and member of each.
+func (tx *Tx) LiveSCIMUsersOf(members []string) ([]SCIMUser, error) {
+	var out []SCIMUser
+	err := eachChunk(members, func(part []string) error {
+		list, args := in(2, part)
+		return tx.each(func(r Rows) error {
+			var u SCIMUser
+			var external *string
+			if err := r.Scan(&u.ID, &external, &u.Member); err != nil {
+				return err
+			}
+			if external != nil {
+				u.ExternalID = *external
+			}
+			out = append(out, u)
+			return nil
+		}, `SELECT id, external_id, member_id FROM scim_user WHERE workspace_id = $1 AND retired_at IS NULL AND member_id IN (`+list+`)`,
+			append([]any{tx.workspace}, args...)...)
+	})
+	slices.SortFunc(out, func(a, b SCIMUser) int { return strings.Compare(a.ID, b.ID) })
+	return out, err
 }
 
 const scimUserClaims = `

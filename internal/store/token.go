@@ -66,6 +66,7 @@ type TokenHolder struct {
 	TokenName  string
 	Workspace  string // id
 	Slug       string
+	Version    int64  // of the workspace's configuration
 	Directory  string // id
 	Name       string // of the directory
 	Enabled    bool
@@ -76,7 +77,7 @@ type TokenHolder struct {
 }
 
 const tokenByHash = `
-	SELECT t.id, t.name, t.workspace_id, w.slug, t.directory_id, d.name, d.enabled, d.mode, t.last_used_at, ` + tokenEnds + `
+	SELECT t.id, t.name, t.workspace_id, w.slug, w.version, t.directory_id, d.name, d.enabled, d.mode, t.last_used_at, ` + tokenEnds + `
 	FROM   token_handle t
 	JOIN   workspace w ON w.id = t.workspace_id
 	JOIN   directory d ON d.workspace_id = t.workspace_id AND d.id = t.directory_id
@@ -87,7 +88,7 @@ func (s System) TokenByHash(ctx context.Context, hash string, now time.Time) (*T
 	var h TokenHolder
 	var used *int64
 	var e ends
-	dest := append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Directory, &h.Name, &h.Enabled, &h.Mode, &used}, e.dest()...)
+	dest := append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Version, &h.Directory, &h.Name, &h.Enabled, &h.Mode, &used}, e.dest()...)
 	found, err := s.one(ctx, dest, tokenByHash, hash)
 	if err != nil {
 		return nil, err

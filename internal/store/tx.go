@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 )
 
 // Tx is one transaction on one workspace. It cannot exist without a workspace id, and every
@@ -33,7 +34,16 @@ type Tx struct {
 	recorded  int
 	signals   []Signal
 	ahead     ahead
+	txn       string           // made when it is asked for
 	onUnique  map[string]error // what a deferred unique violation means, by index name
+}
+
+// Txn is an id of this transaction for the outside: all that it tells of one change has the same.
+func (tx *Tx) Txn() string {
+	if tx.txn == "" {
+		tx.txn = keys.UUID()
+	}
+	return tx.txn
 }
 
 // Write runs fn in one transaction bound to workspace. fn may run twice, so it makes no call
@@ -200,8 +210,13 @@ func (tx *Tx) change(what string) {
 	}
 }
 
-// signal announces s to this process after commit, and to others by the driver.
-func (tx *Tx) signal(s Signal) { tx.signals = append(tx.signals, s) }
+// signal announces s to this process after commit, and to others by the driver; once where it is said several times
+// in a row.
+func (tx *Tx) signal(s Signal) {
+	if n := len(tx.signals); n == 0 || tx.signals[n-1] != s {
+		tx.signals = append(tx.signals, s)
+	}
+}
 
 func (tx *Tx) announce() error {
 	for _, s := range tx.signals {

@@ -97,6 +97,7 @@ const (
 	partDirectory
 	partApplication
 	partDomain
+	partSchema
 )
 
 // configOf reads all parts in one statement: under read committed only that sees them all as of one
@@ -113,6 +114,7 @@ const configOf = `
 		FROM   directory WHERE workspace_id = $1
 		UNION ALL SELECT 6, created_at, id, name, settings, '', '', '', 0, 0 FROM application WHERE workspace_id = $1
 		UNION ALL SELECT 7, 0, domain, '', '', '', '', '', 0, 0 FROM domain_handle WHERE workspace_id = $1
+		UNION ALL SELECT 8, 0, urn, definition, '', '', '', '', 0, 0 FROM scim_schema WHERE workspace_id = $1
 	) AS parts ORDER BY part, place, a`
 
 func (tx *Tx) loadConfig() (*directory.Config, error) {
@@ -176,6 +178,11 @@ func (p configPart) addTo(cfg *directory.Config) error {
 		return err
 	case partDomain:
 		cfg.Domains = append(cfg.Domains, p.a)
+	case partSchema:
+		schema := directory.Schema{URN: p.a}
+		err := parse("schema "+p.a, p.b, &schema)
+		cfg.Schemas = append(cfg.Schemas, schema)
+		return err
 	}
 	return nil
 }

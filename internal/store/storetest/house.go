@@ -50,6 +50,13 @@ func named(tag string) house {
 	}
 }
 
+// schema is the extension that the workspace defines.
+func (h house) schema() directory.Schema {
+	return directory.Schema{URN: "urn:example:" + h.Slug + ":2.0:User", Resource: directory.SchemaUser, Name: "Extension of " + h.Slug, Attributes: []directory.SchemaAttribute{
+		{Name: "badge", Type: "integer", CanonicalValues: []string{"1", "2"}}, {Name: "cards", Type: "complex", MultiValued: true, SubAttributes: []directory.SchemaAttribute{{Name: "value", Type: "string", Returned: "never"}}},
+	}}
+}
+
 // config stores the workspace with its settings.
 func (h house) config(tx *store.Tx) error {
 	preset, _ := directory.FindPreset("omniflow")
@@ -67,6 +74,7 @@ func (h house) config(tx *store.Tx) error {
 		Override: directory.Override{GroupLoss: &loss}}, true)
 	tx.InsertMapping(directory.RoleMapping{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest})
 	tx.InsertDomain(h.Domain)
+	tx.SaveSchema(h.schema())
 	tx.SetApplied("applied " + h.Slug)
 	return tx.Record(audit.Event{Type: audit.WorkspaceCreated, Subject: audit.Party{Kind: "workspace", ID: h.Workspace, Name: h.Slug},
 		Payload: []byte(`{"of":"` + h.Slug + `"}`)})
@@ -111,6 +119,7 @@ func (h house) signsIn(tx *store.Tx) error {
 	tx.SaveClaims(h.Member, h.Connection, []string{"Agents", "of " + h.Slug})
 	tx.InsertSignInState(h.StateHash, store.SignInState{Connection: h.Connection, RequestID: "_" + h.Slug, Browser: "browser", ExpiresAt: tx.Now().Add(time.Hour)})
 	tx.InsertJob("test", `{"of":"`+h.Slug+`"}`, tx.Now().Add(time.Hour))
+	tx.InsertJobInQueue("queue of "+h.Slug, "test", `{"first of":"`+h.Slug+`"}`)
 	_, err := tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))
 	return err
 }

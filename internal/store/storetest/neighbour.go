@@ -182,6 +182,8 @@ var peopleProbes = map[string]probe{
 	"DeleteDirectory": does(func(tx *store.Tx, h house) { tx.DeleteDirectory(h.Directory) }),
 	"InsertDomain":    does(func(tx *store.Tx, h house) { tx.InsertDomain(h.Domain) }),
 	"DeleteDomain":    does(func(tx *store.Tx, h house) { tx.DeleteDomain(h.Domain) }),
+	"SaveSchema":      does(func(tx *store.Tx, h house) { tx.SaveSchema(directory.Schema{URN: h.schema().URN, Name: "Taken"}) }),
+	"DeleteSchema":    does(func(tx *store.Tx, h house) { tx.DeleteSchema(h.schema().URN) }),
 	"InsertToken": does(func(tx *store.Tx, h house) {
 		tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory}, "own hash "+h.TokenHash)
 	}),

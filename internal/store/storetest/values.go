@@ -288,6 +288,7 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		Directories:  []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Enabled: true, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
 		Applications: []directory.Application{{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app.a.test/callback"}, CreatedAt: at}},
 		Domains:      []string{"a.test"},
+		Schemas:      []directory.Schema{h.schema()},
 	})
 	c.pass(time.Minute)
 	var oidc directory.OIDC
@@ -305,6 +306,9 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Entra", Mode: directory.ModeStrict}, false)
 		tx.DeleteMapping(h.Mapping)
 		tx.DeleteDomain(h.Domain)
+		shouted := h.schema()
+		shouted.URN, shouted.Required = strings.ToUpper(shouted.URN), true
+		tx.SaveSchema(shouted)
 		tx.SetApplied("later")
 		return nil
 	})
@@ -319,6 +323,9 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at, OIDC: &oidc})
 		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Mode: directory.ModeStrict, CreatedAt: at})
 		same(t, "what is gone", len(cfg.Mappings)+len(cfg.Domains), 0)
+		if len(cfg.Schemas) != 1 || cfg.Schemas[0].URN != strings.ToUpper(h.schema().URN) || !cfg.Schemas[0].Required {
+			t.Errorf("the schema in other letters is another one: %+v", cfg.Schemas)
+		}
 		if w.Version <= before.Workspace.Version {
 			t.Errorf("version %d after %d", w.Version, before.Workspace.Version)
 		}
@@ -330,11 +337,12 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		tx.DeleteConnection(h.Connection)
 		tx.DeleteDirectory(h.Directory)
 		tx.DeleteRole(h.Lowest)
+		tx.DeleteSchema(h.schema().URN)
 		return nil
 	})
 	read(t, db, h.Workspace, func(tx *store.Tx) error {
 		cfg, err := tx.Config()
-		same(t, "what is left", []int{len(cfg.Connections), len(cfg.Directories), len(cfg.Roles)}, []int{0, 0, 1})
+		same(t, "what is left", []int{len(cfg.Connections), len(cfg.Directories), len(cfg.Roles), len(cfg.Schemas)}, []int{0, 0, 1, 0})
 		return err
 	})
 	err := db.Read(context.Background(), "ws_none", func(tx *store.Tx) error { _, err := tx.Config(); return err })
@@ -491,7 +499,12 @@ func testSystemValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	sys := db.System()
 	holder, err := sys.TokenByHash(ctx, b.TokenHash, c.now())
 	must(t, err)
-	same(t, "the holder of a token", *holder, store.TokenHolder{Token: b.Token, TokenName: "first", Workspace: b.Workspace, Slug: "b", Directory: b.Directory, Name: "Okta", Enabled: true, Mode: "lenient"})
+	same(t, "the holder of a token", *holder, store.TokenHolder{Token: b.Token, TokenName: "first", Workspace: b.Workspace, Slug: "b", Version: holder.Version, Directory: b.Directory, Name: "Okta", Enabled: true, Mode: "lenient"})
+	read(t, db, b.Workspace, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		same(t, "the version that a token leads to", holder.Version, cfg.Workspace.Version)
+		return err
+	})
 	id, err := sys.WorkspaceBySlug(ctx, "a")
 	must(t, err)
 	same(t, "the workspace of a slug", id, a.Workspace)
