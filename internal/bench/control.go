@@ -127,7 +127,7 @@ func (c *controls) makeWorkspace(r *http.Request) (any, error) {
 			}
 		}
 		tx.SaveConnection(outside.connection(tx.Now()), true)
-		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Connection: connection, Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Connection: connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 		tx.InsertApplication(directory.Application{ID: client, Name: "Bench", RedirectURIs: []string{callback}, BackchannelLogoutURI: outside.Logout}, keys.HashToken(secret))
 		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: c.directory, Name: "okta", Hint: keys.Hint(token)}, hash)
 		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})

@@ -62,3 +62,17 @@ func IsAddress(s string) bool {
 	}
 	return strings.IndexByte(s, '@') == at
 }
+
+// SameName compares two names without regard to letter case, but never takes an ASCII letter for one
+// that only folds to it: the Kelvin sign is no k, and whoever can choose it is not k's owner.
+func SameName(a, b string) bool {
+	if len(a) != len(b) || Fold(a) != Fold(b) {
+		return false // the letters in question are longer than the ASCII ones
+	}
+	for i := range len(a) {
+		if (a[i] < utf8.RuneSelf) != (b[i] < utf8.RuneSelf) {
+			return false
+		}
+	}
+	return true
+}

@@ -2,7 +2,6 @@ package provision
 
 import (
 	"slices"
-	"unicode/utf8"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -117,19 +116,8 @@ func (a Arrival) names(userName, externalID, address string) bool {
 	return false
 }
 
-// sameName compares two names without regard to letter case, but never takes an ASCII letter for one
-// that only folds to it: the Kelvin sign is no k, and whoever can choose it is not k's owner.
-func sameName(a, b string) bool {
-	if len(a) != len(b) || directory.Fold(a) != directory.Fold(b) {
-		return false // the letters in question are longer than the ASCII ones
-	}
-	for i := range len(a) {
-		if (a[i] < utf8.RuneSelf) != (b[i] < utf8.RuneSelf) {
-			return false
-		}
-	}
-	return true
-}
+// sameName compares two names as law 6 does.
+func sameName(a, b string) bool { return directory.SameName(a, b) }
 
 // ofDirectory finds the one person of the connection's own directory whom the arrival names. It
 // needs no proven domain, and never makes an owner or the break-glass administrator of somebody:
@@ -233,6 +221,13 @@ func mayCreate(cfg *directory.Config, connection string) bool {
 // unknown decides about an arrival whom nobody here is: whether they may be made, and if not, why
 // nobody is there.
 func unknown(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
+	waits, err := stagedArrival(tx, cfg, a)
+	if err != nil {
+		return recognised{}, err
+	}
+	if waits {
+		return recognised{}, stagedOnly()
+	}
 	left, err := whoLeft(tx, cfg, a)
 	if err != nil {
 		return recognised{}, err

@@ -71,14 +71,18 @@ func open(tx *store.Tx, scope Scope) (*feed, error) {
 	if !ok {
 		return nil, errs.Unauthenticated("token_unknown", "The bearer token is missing or not valid.")
 	}
-	if !dir.Enabled {
-		return nil, errs.Forbidden("directory_disabled", "The directory %q is switched off.", dir.Name)
+	if err := dir.Status.Refusal(); err != nil {
+		return nil, err
 	}
-	f := &feed{Config: cfg, dir: dir, policy: cfg.PolicyFor(dir.ID)}
+	f := feedOf(cfg, dir)
 	if !f.policy.SCIMAllowed {
 		return nil, errs.Forbidden("scim_not_allowed", "SCIM is not switched on for this workspace.")
 	}
 	return f, nil
+}
+
+func feedOf(cfg *directory.Config, dir directory.Directory) *feed {
+	return &feed{Config: cfg, dir: dir, policy: cfg.PolicyFor(dir.ID)}
 }
 
 // mayBringIn refuses creating and reactivating while policy wants a verified connection and there

@@ -82,8 +82,7 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 	} else if wait := s.limits.requests.take(holder.Directory, now); wait > 0 {
 		return nil, s.tooMany(r, holder, now, wait)
 	}
-	if !holder.Enabled {
-		err := errs.Forbidden("directory_disabled", "This directory is switched off in Gatehouse. Switch it on to provision again.")
+	if err := holder.Status.Refusal(); err != nil {
 		if rec := b.refused(r.Context(), http.StatusForbidden, nil, err); rec != nil {
 			return nil, wire(rec)
 		}

@@ -21,7 +21,9 @@ type backend struct {
 	scope   provision.Scope
 	results int  // resources returned, for the request log
 	listed  bool // it is a read, whatever its method
-	mode    scim.Mode
+	// deactivates says that it takes somebody's access away.
+	deactivates bool
+	mode        scim.Mode
 }
 
 var _ scim.ModeBackend = (*backend)(nil)
@@ -91,6 +93,7 @@ func (b *backend) Replace(ctx context.Context, t *scim.ResourceType, id string, 
 	if active, said := r.Bool("active"); said {
 		p.Active = &active
 	}
+	b.deactivates = p.Active != nil && !*p.Active
 	withGroups := showsGroups(scim.Wanted(ctx))
 	u, err := b.s.provision.UpdateUser(ctx, b.acting(ctx), id, withGroups, func(provision.User) (provision.Person, error) {
 		return p, nil
@@ -124,6 +127,7 @@ func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p 
 			// stays as they are.
 			if active, present := after.Bool("active"); present {
 				person.Active = &active
+				b.deactivates = !active
 			}
 		}
 		return person, nil

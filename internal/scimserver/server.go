@@ -92,6 +92,7 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 		return
 	}
 	if x.Status < http.StatusBadRequest {
+		b.hear(x)
 		if x.Request.Method == http.MethodGet || b.listed {
 			if err := s.db.LogRead(ctx, store.ReadLogEntry{Workspace: b.scope.Workspace, Directory: b.scope.Directory, Time: b.began,
 				Method: x.Request.Method, Path: requestPath(x.Request), Status: x.Status, Took: s.db.Now().Sub(b.began), Results: b.results}); err != nil {
@@ -110,8 +111,26 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 	}
 }
 
+// hear counts a request that was served.
+func (b *backend) hear(x scim.Exchange) {
+	kind := store.HeardOther
+	switch {
+	case x.Request.Method == http.MethodGet || b.listed:
+		kind = store.HeardRead
+	case x.Type == nil: // a bulk request is counted by its parts
+	case x.Request.Method == http.MethodPost:
+		kind = store.HeardCreated
+	case x.Request.Method == http.MethodDelete, b.deactivates:
+		kind = store.HeardDeactivated
+	default:
+		kind = store.HeardUpdated
+	}
+	b.s.db.Hear(b.scope.Workspace, b.scope.Directory, b.began, kind, "")
+}
+
 // refused records a refusal in the workspace's log.
 func (b *backend) refused(ctx context.Context, status int, body []byte, cause error) error {
+	b.s.db.Hear(b.scope.Workspace, b.scope.Directory, b.began, store.HeardRefused, errs.CodeOf(coded(cause)))
 	scope := b.scope
 	scope.Payload = exchange(b.r, status, body, []string{detail(cause)})
 	return b.s.provision.Refused(ctx, scope, coded(cause))

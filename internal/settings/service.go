@@ -24,6 +24,8 @@ type Service struct {
 	SCIMPublicURL string
 	// Metadata fetches what an IdP publishes at a URL, MaxMetadataBytes at most. nil fetches nothing.
 	Metadata func(ctx context.Context, url string) ([]byte, error)
+	// Mail says that mail can be sent: people who are invited when a directory is enabled are told.
+	Mail bool
 	// AllowPrivate accepts IdPs without https, for tests on one machine (--allow-private-networks).
 	AllowPrivate bool
 }
