@@ -126,7 +126,7 @@ func (s *Service) updateStaged(tx *store.Tx, scope Scope, f *feed, u *store.SCIM
 		return err
 	}
 	u.UserName, u.ExternalID, u.Manager, u.Document = p.UserName, p.ExternalID, p.Manager, p.Document
-	if err := f.writeStaged(tx, scope, was, u, p, changes); err != nil {
+	if err := f.writeStaged(tx, scope, was, u, p, kept.Person, changes); err != nil {
 		return err
 	}
 	if !u.Active || f.dir.Stages(u.UserName, u.ExternalID, p.address()) {
@@ -178,8 +178,8 @@ func (f *feed) checkStaged(tx *store.Tx, u *store.SCIMUser, p *Person, had Perso
 	return f.candidate(tx, &store.SCIMUser{ID: u.ID, Directory: u.Directory, UserName: p.UserName, ExternalID: p.ExternalID, Active: u.Active}, *p, before)
 }
 
-// writeStaged saves a staged resource where it differs from what was.
-func (f *feed) writeStaged(tx *store.Tx, scope Scope, was store.SCIMUser, u *store.SCIMUser, p Person, changes []audit.Change) error {
+// writeStaged saves a staged resource where it differs from what was, and what is kept beside it.
+func (f *feed) writeStaged(tx *store.Tx, scope Scope, was store.SCIMUser, u *store.SCIMUser, p Person, kept string, changes []audit.Change) error {
 	field := func(name, from, to string) {
 		if from != to {
 			changes = append(changes, audit.Change{Field: name, From: from, To: to})
@@ -195,12 +195,15 @@ func (f *feed) writeStaged(tx *store.Tx, scope Scope, was store.SCIMUser, u *sto
 	case !was.Active && u.Active:
 		typ = audit.SCIMUserReactivated
 	}
+	person, err := p.encode()
+	if err != nil {
+		return err
+	}
 	e := scope.event(typ, resourceParty(u), changes...)
 	e.Reason = staged
-	if len(changes) > 0 || was.Manager != u.Manager || was.Document != u.Document {
+	if len(changes) > 0 || person != kept || was.Manager != u.Manager || was.Document != u.Document {
 		touch := func() {}
 		if was.UserName != u.UserName {
-			var err error
 			if touch, err = touchGroupsOf(tx, u.ID); err != nil {
 				return err
 			}
@@ -211,10 +214,6 @@ func (f *feed) writeStaged(tx *store.Tx, scope Scope, was store.SCIMUser, u *sto
 			if u.Emails == nil {
 				u.Emails = []store.EmailKey{}
 			}
-		}
-		person, err := p.encode()
-		if err != nil {
-			return err
 		}
 		tx.UpdateSCIMUser(u)
 		tx.StagePerson(f.dir.ID, u.ID, p.address(), person)
