@@ -136,10 +136,14 @@ func refuseProtected(scope Scope, m *directory.Member, what string) error {
 	}, e)
 }
 
-// Refused records that a SCIM request was refused. It is committed before the caller is answered.
-func (s *Service) Refused(ctx context.Context, scope Scope, cause error) error {
+// Refused records that a SCIM request was refused, about whom it was, or about the directory for nobody. It is
+// committed before the caller is answered.
+func (s *Service) Refused(ctx context.Context, scope Scope, about audit.Party, cause error) error {
+	if about.Kind == "" {
+		about = audit.Party{Kind: "directory", ID: scope.Directory}
+	}
 	return s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
-		e := scope.event(audit.SCIMRefused, audit.Party{Kind: "directory", ID: scope.Directory})
+		e := scope.event(audit.SCIMRefused, about)
 		e.Outcome, e.Reason = audit.Refused, errs.CodeOf(cause)
 		return tx.Record(e)
 	})

@@ -83,7 +83,7 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		return nil, s.tooMany(r, holder, now, wait)
 	}
 	if err := holder.Status.Refusal(); err != nil {
-		if rec := b.refused(r.Context(), http.StatusForbidden, nil, err); rec != nil {
+		if rec := b.refused(r.Context(), http.StatusForbidden, nil, audit.Party{}, err); rec != nil {
 			return nil, wire(rec)
 		}
 		return nil, wire(err)

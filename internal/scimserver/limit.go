@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -203,7 +204,7 @@ func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, w
 	if s.limits.told.take(h.Directory, now) == 0 {
 		scope := provision.Scope{Workspace: h.Workspace, Directory: h.Directory, Actor: directoryParty(h),
 			Payload: exchange(r, http.StatusTooManyRequests, nil, []string{err.Message})}
-		if recErr := s.provision.Refused(ctx, scope, err); recErr != nil {
+		if recErr := s.provision.Refused(ctx, scope, audit.Party{}, err); recErr != nil {
 			s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", h.Workspace, "error", recErr)
 		}
 	}

@@ -106,7 +106,7 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 	}
 	// The client may be gone; its refused request stays on record all the same.
 	ctx = context.WithoutCancel(ctx)
-	if err := b.refused(ctx, x.Status, x.Body, x.Err); err != nil {
+	if err := b.refused(ctx, x.Status, x.Body, b.about(x), x.Err); err != nil {
 		s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", b.scope.Workspace, "error", err)
 	}
 }
@@ -128,12 +128,31 @@ func (b *backend) hear(x scim.Exchange) {
 	b.s.db.Hear(b.scope.Workspace, b.scope.Directory, b.began, kind, "")
 }
 
+// about is the person whom a refused request was about, as it names them, so that a question about them finds it;
+// the zero Party for none.
+func (b *backend) about(x scim.Exchange) audit.Party {
+	if x.Type != b.s.users {
+		return audit.Party{}
+	}
+	var sent struct {
+		UserName string `json:"userName"`
+	}
+	// What is no JSON names nobody.
+	if json.Unmarshal(x.Body, &sent) != nil || len(sent.UserName) > 1024 {
+		sent.UserName = ""
+	}
+	if x.ID == "" && sent.UserName == "" || len(x.ID) > 256 {
+		return audit.Party{}
+	}
+	return audit.Party{Kind: "scim_user", ID: x.ID, Name: sent.UserName}
+}
+
 // refused records a refusal in the workspace's log.
-func (b *backend) refused(ctx context.Context, status int, body []byte, cause error) error {
+func (b *backend) refused(ctx context.Context, status int, body []byte, about audit.Party, cause error) error {
 	b.s.db.Hear(b.scope.Workspace, b.scope.Directory, b.began, store.HeardRefused, errs.CodeOf(coded(cause)))
 	scope := b.scope
 	scope.Payload = exchange(b.r, status, body, []string{detail(cause)})
-	return b.s.provision.Refused(ctx, scope, coded(cause))
+	return b.s.provision.Refused(ctx, scope, about, coded(cause))
 }
 
 // coded gives an error of the engine a code for the log: its scimType in snake case, else its

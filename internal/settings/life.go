@@ -207,16 +207,33 @@ func (s *Service) DiscardDirectory(ctx context.Context, slug, dir string, actor 
 	})
 }
 
-// SetPilot makes the list of those who take effect while a directory is testing (K16, E10). Staged people on it become
-// members at once, under their ids, as a live create would have made them; who cannot stays staged, and the
-// plan of the answer says why. Whoever is a member stays one when taken off the list.
-func (s *Service) SetPilot(ctx context.Context, slug, dir string, names []string, actor audit.Party) (DirectoryState, error) {
-	var wrong mistakes
-	names = cleanPilot(names, func(format string, args ...any) { wrong.add(0, "pilot: "+format, args...) })
-	if err := wrong.err(); err != nil {
-		return DirectoryState{}, err
+// PilotEdit is a change of a pilot list: its names are made Set, where it is not nil, then some are taken off and
+// some are put on.
+type PilotEdit struct {
+	Set         *[]string
+	Remove, Add []string
+}
+
+func (e PilotEdit) apply(names []string) []string {
+	if e.Set != nil {
+		names = *e.Set
 	}
+	kept := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.ContainsFunc(e.Remove, func(gone string) bool { return directory.SameName(name, gone) })
+	})
+	return append(kept, e.Add...)
+}
+
+// EditPilot changes the list of those who take effect while a directory is testing (K16, E10). Staged people on it
+// become members at once, under their ids, as a live create would have made them; who cannot stays staged, and
+// the plan of the answer says why. Whoever is a member stays one when taken off the list.
+func (s *Service) EditPilot(ctx context.Context, slug, dir string, edit PilotEdit, actor audit.Party) (DirectoryState, error) {
 	return s.live(ctx, slug, dir, actor, func(l *life) (*audit.Event, error) {
+		var wrong mistakes
+		names := cleanPilot(edit.apply(l.was.Pilot), func(format string, args ...any) { wrong.add(0, "pilot: "+format, args...) })
+		if err := wrong.err(); err != nil {
+			return nil, err
+		}
 		if slices.Equal(l.was.Pilot, names) {
 			return nil, nil
 		}
