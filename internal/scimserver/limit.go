@@ -193,6 +193,7 @@ func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, w
 	web.Add(r.Context(), "directory", h.Directory)
 	web.Add(r.Context(), "error_code", "rate_limited")
 	err := errs.Limited("rate_limited", "This directory sends more than the %d requests a second that are served for it.", s.limits.rate)
+	s.db.Hear(h.Workspace, h.Directory, now, store.HeardRefused, err.Code)
 	// The client may be gone; its refused request stays on record all the same.
 	ctx := context.WithoutCancel(r.Context())
 	if s.limits.logged.take(h.Directory, now) == 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -135,7 +136,11 @@ func requestsOf(events []audit.Event, reads []store.ReadLogEntry) []RequestView 
 		out = append(out, requestOf(e))
 	}
 	for _, r := range reads {
-		out = append(out, RequestView{Time: r.Time, Method: r.Method, Path: r.Path, Status: r.Status, Outcome: string(audit.OK)})
+		v := RequestView{Time: r.Time, Method: r.Method, Path: r.Path, Status: r.Status, Outcome: string(audit.OK)}
+		if r.Status >= http.StatusBadRequest {
+			v.Outcome = string(audit.Refused) // more came at once than are served
+		}
+		out = append(out, v)
 	}
 	slices.SortStableFunc(out, func(a, b RequestView) int { return b.Time.Compare(a.Time) })
 	return out[:min(len(out), shownRequests)]

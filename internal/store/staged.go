@@ -19,20 +19,16 @@ type Staged struct {
 	Person string
 }
 
-const stagedColumns = `r.id, r.user_name, r.external_id, r.active, r.manager_id, r.created_at, r.updated_at, s.person`
+const stagedColumns = `r.id, r.user_name, r.external_id, r.active, r.manager_id, r.created_at, r.updated_at`
 
-// A staged resource and what is kept beside it. A row that an older binary left behind has no resource.
 const stagedRows = `
 	SELECT ` + stagedColumns + `
-	FROM   scim_user r CROSS JOIN staged_person s
-	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.member_id = '' AND r.retired_at IS NULL
-	AND    s.workspace_id = $1 AND s.directory_id = $2 AND s.scim_user_id = r.id`
+	FROM   scim_user r
+	WHERE  r.workspace_id = $1 AND r.directory_id = $2 AND r.member_id = '' AND r.retired_at IS NULL`
 
-const stagedFrom = stagedRows + `
-	AND    (r.created_at > $3 OR r.created_at = $3 AND r.id > $4)
+const stagedBehind = stagedRows + `
+	AND    r.created_at >= $3 AND (r.created_at > $3 OR r.id > $4)
 	ORDER  BY r.created_at, r.id LIMIT $5`
-
-const stagedByID = stagedRows + ` AND r.id = $3`
 
 // StagedBehind returns the staged people of a directory behind one of them, in the order of their
 // arrival; nil begins. The page has limit people at most.
@@ -42,12 +38,14 @@ func (tx *Tx) StagedBehind(directoryID string, last *Staged, limit int) ([]Stage
 	if last != nil {
 		at, id = micros(last.CreatedAt), last.ID
 	}
-	return tx.staged(stagedFrom, tx.workspace, directoryID, at, id, limit)
+	return tx.staged(directoryID, stagedBehind, tx.workspace, directoryID, at, id, limit)
 }
+
+const stagedByID = stagedRows + ` AND r.id = $3`
 
 // StagedUser returns a staged person by SCIM id.
 func (tx *Tx) StagedUser(directoryID, id string) (Staged, error) {
-	found, err := tx.staged(stagedByID, tx.workspace, directoryID, id)
+	found, err := tx.staged(directoryID, stagedByID, tx.workspace, directoryID, id)
 	if err == nil && len(found) == 0 {
 		err = ErrNoResource("User", id)
 	}
@@ -59,7 +57,7 @@ func (tx *Tx) StagedUser(directoryID, id string) (Staged, error) {
 
 const stagedNamed = stagedRows + ` AND r.user_name_folded = $3
 	UNION ` + stagedRows + ` AND r.external_id = $4
-	UNION ` + `
+	UNION
 	SELECT ` + stagedColumns + `
 	FROM   staged_person s CROSS JOIN scim_user r
 	WHERE  s.workspace_id = $1 AND s.directory_id = $2 AND s.address_folded = $3
@@ -72,23 +70,40 @@ func (tx *Tx) StagedNamed(directoryID, name string) ([]Staged, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return tx.staged(stagedNamed, tx.workspace, directoryID, directory.Fold(name), name)
+	return tx.staged(directoryID, stagedNamed, tx.workspace, directoryID, directory.Fold(name), name)
 }
 
-func (tx *Tx) staged(query string, args ...any) ([]Staged, error) {
+// staged reads resources, and then by their ids what is kept beside them: joined, a database without statistics
+// of a first sync may look at all of one for each of the other.
+func (tx *Tx) staged(directoryID, query string, args ...any) ([]Staged, error) {
 	var out []Staged
-	err := tx.each(func(r Rows) error {
-		var s Staged
+	at := map[string]int{}
+	var ids []string
+	if err := tx.each(func(r Rows) error {
+		s := Staged{Person: "{}"}
 		var external, manager *string
 		var created, updated int64
-		if err := r.Scan(&s.ID, &s.UserName, &external, &s.Active, &manager, &created, &updated, &s.Person); err != nil {
+		if err := r.Scan(&s.ID, &s.UserName, &external, &s.Active, &manager, &created, &updated); err != nil {
 			return err
 		}
 		s.ExternalID, s.Manager = deref(external), deref(manager)
 		s.CreatedAt, s.UpdatedAt = instant(created), instant(updated)
-		out = append(out, s)
+		at[s.ID] = len(out)
+		out, ids = append(out, s), append(ids, s.ID)
 		return nil
-	}, query, args...)
+	}, query, args...); err != nil {
+		return nil, err
+	}
+	err := eachChunk(ids, func(part []string) error {
+		list, args := in(3, part)
+		return tx.each(func(r Rows) error {
+			var id, person string
+			err := r.Scan(&id, &person)
+			out[at[id]].Person = person
+			return err
+		}, `SELECT scim_user_id, person FROM staged_person WHERE workspace_id = $1 AND directory_id = $2 AND scim_user_id IN (`+list+`)`,
+			append([]any{tx.workspace, directoryID}, args...)...)
+	})
 	return out, err
 }
 
