@@ -41,7 +41,7 @@ bench: deps ## measure, with the machine's limit beside each figure (docs/benchm
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	GO=$(GO) scripts/fuzz $(FUZZTIME)
 
-soak: deps ## the four clients on both databases for SOAKTIME (10m), with the server killed every 30 s
+soak: deps ## all clients over 20 workspaces on both databases for SOAKTIME (10m), with the server killed every 30 s
 	GO=$(GO) scripts/soak $(SOAKTIME)
 
 clean: ## delete what was built

@@ -93,7 +93,7 @@ func TestPeer_SimpleSAMLphp(t *testing.T) {
 // TestPeer_chain has others at both ends: openid-client asks Gatehouse, Gatehouse asks SimpleSAMLphp,
 // and the person who chooses the one and types a password at the other is in the application.
 func TestPeer_chain(t *testing.T) {
-	folder := installRelyingParty(t)
+	folder := npmInstall(t, "relying-party", "client.mjs")
 	story(t, func(t *testing.T, w *world) {
 		rp, idp := w.relyingParty(folder), w.peerIdP()
 		rp.configure(idp.connect("acme", rp.application()).applied)

@@ -22,7 +22,7 @@ import (
 // TestPeer_openid_client signs a provisioned person in to a host application whose relying party was
 // written by others, and puts them out of it at the moment the IdP deprovisions them.
 func TestPeer_openid_client(t *testing.T) {
-	folder := installRelyingParty(t)
+	folder := npmInstall(t, "relying-party", "client.mjs")
 	story(t, func(t *testing.T, w *world) {
 		rp := w.relyingParty(folder)
 		rp.configure(w.mustApply(workspace("acme", "omniflow", "") + rp.application()))
@@ -116,12 +116,12 @@ type step struct {
 	Status               int
 }
 
-// installRelyingParty copies the program and installs its pinned parts beside it.
-func installRelyingParty(t *testing.T) string {
+// npmInstall copies a program of testdata/peers and installs its pinned parts beside it.
+func npmInstall(t *testing.T, peer, program string) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"client.mjs", "package.json", "package-lock.json"} {
-		text, err := os.ReadFile(filepath.Join("testdata", "peers", "relying-party", name))
+	for _, name := range []string{program, "package.json", "package-lock.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "peers", peer, name))
 		if err != nil {
 			t.Fatal(err)
 		}

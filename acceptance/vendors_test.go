@@ -188,6 +188,8 @@ func TestStory_onelogin_templates(t *testing.T) {
 	for what, template := range map[string]string{
 		"with the state as a text": `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],` + name + `,"active":"{$user.status}"}`,
 		"with a boolean as a text": `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],` + name + `,"emails":[{"value":"{$user.email}","type":"work","primary":"true"}]}`,
+		"without schemas":          `{` + name + `,"active":"{$user.status}"}`,
+		"with schemas of SCIM 1":   `{"schemas":["urn:scim:schemas:core:2.0","urn:scim:schemas:extension:enterprise:2.0"],` + name + `}`, // as in authentik's issue 11249
 		"with everything unset":    `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],` + name + `,"title":"","nickName":"","profileUrl":"","emails":[{"value":"","type":"work","primary":true}],"phoneNumbers":[{"value":""}],"addresses":[{"postalCode":"","type":"work"}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"","manager":""}}`,
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -258,7 +258,7 @@ func TestBulk_OneOperationsFaultIsItsOwn(t *testing.T) {
 		"a method for no list":      {`{"method":"DELETE","path":"/Users"}`, "405"},
 		"a method for no resource":  {`{"method":"POST","bulkId":"1","path":"/Users/` + id + `","data":` + data + `}`, "405"},
 		"an old version":            {`{"method":"DELETE","path":"/Users/` + id + `","version":"W/\"9\""}`, "412"},
-		"a body without schemas":    {`{"method":"PUT","path":"/Users/` + id + `","data":{"userName":"x"}}`, "400invalidSyntax"},
+		"a body without schemas":    {`{"method":"PUT","path":"/Users/` + id + `","data":{"title":"x"}}`, "400invalidSyntax"},
 		"an id of nobody":           {`{"method":"DELETE","path":"/Users/none"}`, "404"},
 	} {
 		n := s.m.last

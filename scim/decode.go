@@ -61,14 +61,17 @@ func (rd *reader) checkURN(o object, urn string) error {
 }
 
 // checkSchemas wants the core URN (RFC 7643 section 3). URNs that are unknown are told and no
-// error: Entra lists its own ADSCIM group schema.
+// error in lenient mode: Entra lists its own ADSCIM group schema.
 func (rd *reader) checkSchemas(o object) error {
-	v, ok := o.get("schemas")
+	v, _ := o.get("schemas")
 	list, isList := v.([]any)
-	if !ok || !isList || len(list) == 0 {
+	if v != nil && !isList {
 		return bad(TypeInvalidSyntax, "\"schemas\" must be an array that contains %s.", quote(rd.t.Schema.ID))
 	}
-	found := false
+	if len(list) == 0 {
+		return rd.tolerateSchemas(o, "\"schemas\" must be an array that contains %s.", quote(rd.t.Schema.ID))
+	}
+	found, early := false, false
 	for _, e := range list {
 		urn, isString := e.(string)
 		if !isString {
@@ -77,6 +80,8 @@ func (rd *reader) checkSchemas(o object) error {
 		switch s := rd.t.space(urn); {
 		case s == nil && rd.mode.strict():
 			return unknownSchema.refused("%s is not a schema of %s.", quote(urn), rd.t.Name)
+		case s == nil && isEarly(urn):
+			early = true
 		case s == nil:
 			if _, used := o.get(urn); used {
 				continue // what becomes of its data is told where that is read
@@ -86,9 +91,33 @@ func (rd *reader) checkSchemas(o object) error {
 			found = true
 		}
 	}
-	if !found {
+	switch {
+	case early && !found:
+		return rd.tolerateSchemas(o, "\"schemas\" must contain %s; received %s.", quote(rd.t.Schema.ID), describeList(list))
+	case !found:
 		return bad(TypeInvalidSyntax, "\"schemas\" must contain %s; received %s.", quote(rd.t.Schema.ID), describeList(list))
 	}
+	return nil
+}
+
+// isEarly reports whether a URN is of SCIM 1 and the drafts of SCIM 2, which OneLogin's templates still name.
+func isEarly(urn string) bool {
+	const early = "urn:scim:schemas:"
+	return len(urn) > len(early) && equalFoldASCII(urn[:len(early)], early)
+}
+
+// tolerateSchemas takes a body that does not name our schema for what its endpoint holds, where it has what that
+// requires: OneLogin's administrators write the body. Anything else is refused with the words given.
+func (rd *reader) tolerateSchemas(o object, format string, args ...any) error {
+	if rd.mode.strict() {
+		return absentSchemas.refused(format, args...)
+	}
+	for _, a := range rd.t.Schema.Attributes {
+		if v, _ := o.get(a.Name); a.Required && !assignedJSON(v) {
+			return bad(TypeInvalidSyntax, format, args...)
+		}
+	}
+	rd.warn("The body was read as %s, which its \"schemas\" does not say.", rd.t.Schema.ID)
 	return nil
 }
 

@@ -143,8 +143,11 @@ func TestDecode_Refuses(t *testing.T) {
 		name, body, scimType string
 		t                    *ResourceType
 	}{
-		{name: "no schemas", body: `{"userName":"a"}`, scimType: TypeInvalidSyntax},
-		{name: "empty schemas", body: `{"schemas":[],"userName":"a"}`, scimType: TypeInvalidSyntax},
+		{name: "neither schemas nor userName", body: `{"displayName":"a"}`, scimType: TypeInvalidSyntax},
+		{name: "SCIM 1 without userName", body: `{"schemas":["urn:scim:schemas:core:1.0"],"userName":""}`, scimType: TypeInvalidSyntax},
+		{name: "the body of a PATCH without schemas", body: `{"Operations":[]}`, scimType: TypeInvalidSyntax},
+		{name: "a user as a group without schemas", t: group, body: `{"userName":"a"}`, scimType: TypeInvalidSyntax},
+		{name: "null among schemas", body: `{"schemas":[null],"userName":"a"}`, scimType: TypeInvalidSyntax},
 		{name: "schemas as a string", body: `{"schemas":"` + URNUser + `","userName":"a"}`, scimType: TypeInvalidSyntax},
 		{name: "schemas of another type", body: `{"schemas":["` + URNGroup + `"],"userName":"a"}`, scimType: TypeInvalidSyntax},
 		{name: "schemas with a number", body: `{"schemas":["` + URNUser + `",1],"userName":"a"}`, scimType: TypeInvalidSyntax},

@@ -90,13 +90,30 @@ func (p *filterParser) keyword(w string) bool {
 	return true
 }
 
+// joins takes "and" or "or" between two terms. The grammar wants a space on each side.
+func (p *filterParser) joins(w string) (bool, error) {
+	start := p.at
+	if !p.keyword(w) {
+		return false, nil
+	}
+	if p.scope.mode.strict() && (p.text[start-1] != ' ' || p.peek() != ' ') {
+		return false, tightWords.refused("The filter is not valid: a space was expected on each side of %q (at %s).", w, quote(p.text[start:]))
+	}
+	return true, nil
+}
+
 func (p *filterParser) or() (Filter, error) {
 	first, err := p.and()
 	if err != nil {
 		return nil, err
 	}
 	var terms []Filter
-	for p.space(); p.keyword("or"); p.space() {
+	for p.space(); ; p.space() {
+		if more, err := p.joins("or"); err != nil {
+			return nil, err
+		} else if !more {
+			break
+		}
 		next, err := p.and()
 		if err != nil {
 			return nil, err
@@ -118,7 +135,12 @@ func (p *filterParser) and() (Filter, error) {
 		return nil, err
 	}
 	var terms []Filter
-	for p.space(); p.keyword("and"); p.space() {
+	for p.space(); ; p.space() {
+		if more, err := p.joins("and"); err != nil {
+			return nil, err
+		} else if !more {
+			break
+		}
 		next, err := p.unary()
 		if err != nil {
 			return nil, err

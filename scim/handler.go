@@ -73,11 +73,13 @@ type answer struct {
 	location string
 	allow    string
 	etag     string
+	open     opened // rows that the body has a place for
 }
 
 // ServeHTTP answers one SCIM request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, x := h.perform(w, r)
+	defer a.drop()
 	write(w, a, x.Err)
 }
 
@@ -93,7 +95,14 @@ func (h *Handler) perform(w http.ResponseWriter, r *http.Request) (answer, Excha
 	}
 	x.Status = a.status
 	if h.Observe != nil {
+		observed := false
+		defer func() {
+			if !observed {
+				a.drop() // Observe panics
+			}
+		}()
 		h.Observe(r.Context(), x)
+		observed = true
 	}
 	return a, x
 }
@@ -193,6 +202,11 @@ func write(w http.ResponseWriter, a answer, err error) {
 	}
 	header.Set("Content-Type", "application/scim+json")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if a.open.reader != nil {
+		w.WriteHeader(a.status)
+		a.stream(w)
+		return
+	}
 	header.Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // a client that went away changes nothing

@@ -117,6 +117,7 @@ func (e *exchange) patch() (answer, error) {
 		return answer{}, err
 	}
 	if !p.Return {
+		closeRows(e.t, stored)
 		return answer{status: http.StatusNoContent, etag: e.etag(stored)}, nil
 	}
 	return e.show(http.StatusOK, stored, projection), nil
@@ -138,9 +139,11 @@ func (e *exchange) get() (answer, error) {
 	}
 	if etag := e.etag(r); etag != "" {
 		if err := match.check(etag); err != nil {
+			closeRows(e.t, r)
 			return answer{}, err
 		}
 		if noneMatch.holds(etag) {
+			closeRows(e.t, r)
 			return answer{status: http.StatusNotModified, etag: etag}, nil
 		}
 	}
@@ -148,7 +151,16 @@ func (e *exchange) get() (answer, error) {
 }
 
 func (e *exchange) show(status int, r Resource, p Projection) answer {
-	return answer{status: status, etag: e.etag(r), body: e.h.renderer().resource(make([]byte, 0, 1024), e.t, r, p)}
+	a := answer{status: status, etag: e.etag(r)}
+	w := e.h.renderer()
+	if e.w != nil { // else it is a part of a bulk request, whose answer shows no resources
+		w.open = &a.open
+	}
+	a.body = w.resource(make([]byte, 0, 1024), e.t, r, p)
+	if a.open.reader == nil {
+		closeRows(e.t, r)
+	}
+	return a
 }
 
 // etag is the version of r for the header, "" where versions are not offered or r is not known.

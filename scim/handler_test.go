@@ -372,7 +372,7 @@ func TestUniqueness_IsTheBackendsAndAnsweredAs409(t *testing.T) {
 func TestInvalidBodies_NameTheProblemAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer()
-	s.do(t, "POST", "/Users", `{"userName":"a"}`).want(t, 400, scim.TypeInvalidSyntax)
+	s.do(t, "POST", "/Users", `{"title":"a"}`).want(t, 400, scim.TypeInvalidSyntax)
 	s.do(t, "POST", "/Users", `userName=a`).want(t, 400, scim.TypeInvalidSyntax)
 	s.do(t, "POST", "/Users", userHead+`"title":"a"}`).want(t, 400, scim.TypeInvalidValue)
 	s.do(t, "POST", "/Users", userHead+`"userName":""}`).want(t, 400, scim.TypeInvalidValue)

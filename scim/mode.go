@@ -55,7 +55,8 @@ func Tolerances() []Tolerance { return append([]Tolerance(nil), tolerances[:]...
 type tolerance int
 
 const (
-	undefinedAttribute tolerance = iota
+	absentSchemas tolerance = iota
+	undefinedAttribute
 	unknownSchema
 	unlistedSchema
 	coreUnderURN
@@ -81,6 +82,7 @@ const (
 	removeValues
 	memberDisplay
 	unquotedText
+	tightWords
 	filterBoolean
 	filterSub
 	searchNameList
@@ -100,6 +102,10 @@ const (
 
 // tolerances is never written to.
 var tolerances = [countTolerances]Tolerance{
+	absentSchemas: {"body that does not name its schema",
+		"Without \"schemas\", or with those of SCIM 1, it is read as what its endpoint holds, with a warning; but not without userName, or displayName of a group. \"schemas\" that names another kind of resource is refused.",
+		"The request is refused.",
+		TypeInvalidSyntax, "OneLogin, whose administrators write the body; " + byRFC7643 + " section 3"},
 	undefinedAttribute: {"undefined attribute",
 		"It is dropped, with a warning.", "The request is refused.",
 		TypeInvalidSyntax, "Most clients send more than a server publishes; " + byProfile},
@@ -178,6 +184,9 @@ var tolerances = [countTolerances]Tolerance{
 	unquotedText: {"unquoted text in a filter",
 		"A bare word is a string, for eq, ne, co, sw and ew.", "The request is refused.",
 		TypeInvalidFilter, "Microsoft's documents print it; " + byRFC7644 + " section 3.4.2.2"},
+	tightWords: {"and, or without a space on each side",
+		"A quote or a bracket does in place of the space.", "The request is refused.",
+		TypeInvalidFilter, "Filters that administrators write by hand; " + byRFC7644 + " section 3.4.2.2, the grammar of filters"},
 	filterBoolean: {"boolean as text in a filter",
 		"\"True\" and True are booleans.", "Only true and false are.",
 		TypeInvalidFilter, "Entra; " + byRFC7644 + " section 3.4.2.2"},

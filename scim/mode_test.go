@@ -42,6 +42,10 @@ func asked(filter string) either {
 // eithers has requests for each entry of the table: accepted in lenient mode, and in strict mode refused as the
 // entry says.
 var eithers = map[string][]either{
+	"body that does not name its schema": {{method: "POST", path: "/Users", body: `{"userName":"new"}`}, {method: "PUT", path: "/Users/{user}", body: `{"schemas":[],"userName":"ann"}`},
+		{method: "PUT", path: "/Users/{user}", body: `{"schemas":["urn:scim:schemas:core:2.0","urn:scim:schemas:extension:enterprise:2.0"],"userName":"ann"}`},
+		{method: "POST", path: "/Users", body: `{"schemas":["urn:scim:schemas:core:1.0"],"userName":"new"}`}, {method: "POST", path: "/Groups", body: `{"displayName":"g2"}`},
+		{method: "POST", path: "/Users", body: `{"schemas":["` + scim.URNUser + `","urn:scim:schemas:core:1.0"],"userName":"new"}`}},
 	"undefined attribute": {posted(`"shoeSize":7`), posted(`"name":{"givenName":"A","shoe":"x"}`), posted(`"emails":[{"value":"a@acme.test","shoe":"x"}]`),
 		{method: "PUT", path: "/Users/{user}", body: `{userHead}"userName":"ann","shoeSize":7}`},
 		{method: "POST", path: "/Groups", body: `{groupHead}"displayName":"g2","members":[{"value":"{user}","shoe":"x"}]}`},
@@ -91,6 +95,7 @@ var eithers = map[string][]either{
 	"remove with a list of values":                  {onGroup(`{"op":"remove","path":"members","value":[{"value":"{user}"}]}`), onUser(`{"op":"remove","path":"emails","value":[{"value":"ann@acme.test"}]}`)},
 	"display of a member":                           {onGroup(`{"op":"replace","path":"members[value eq \"{user}\"].display","value":"x"}`)},
 	"unquoted text in a filter":                     {asked(`userName eq ann`), asked(`emails[type eq work]`), asked(`externalId eq 7`)},
+	"and, or without a space on each side":          {asked(`(userName pr)and (title pr)`), asked(`userName eq "a"or title pr`), asked(`userName pr and(title pr)`)},
 	"boolean as text in a filter":                   {asked(`active eq "True"`), asked(`active eq True`), asked(`emails[primary eq "true"]`)},
 	"sub-attribute behind a value path in a filter": {asked(`emails[type eq "work"].value eq "ann@acme.test"`)},
 	"attribute names as one text in a search":       {{method: "POST", path: "/Users/.search", body: `{"schemas":["` + scim.URNSearchRequest + `"],"attributes":"userName,title"}`}},

@@ -15,6 +15,8 @@ type renderer struct {
 	types []*ResourceType
 	// versions says that meta.version is shown.
 	versions bool
+	// open is told of rows that are to be read while the answer is sent; nil where none can be.
+	open *opened
 }
 
 // location is the address of a resource. It is made from configuration alone.
@@ -152,6 +154,12 @@ func (w renderer) value(b []byte, p Projection, subs subset, a *Attribute, v any
 		return w.list(b, p, subs, a, v), true
 	case Rows:
 		return w.rows(b, p, subs, a, v), true
+	case RowReader:
+		if w.open == nil || w.open.reader != nil {
+			return b, false
+		}
+		*w.open = opened{v, w.rowWriter(p, subs, a)}
+		return append(b, rowsMark), true
 	case map[string]any:
 		return w.complex(b, p, subs, a, v)
 	}

@@ -44,43 +44,63 @@ func (r *Row) text(sub string) string {
 
 // rows writes what list would write for the list that they stand for.
 func (w renderer) rows(b []byte, p Projection, subs subset, a *Attribute, rows Rows) []byte {
-	var shown []shownSub
+	return append(w.rowWriter(p, subs, a).append(append(b, '['), rows), ']')
+}
+
+// rowWriter writes the elements of one list, all at once or part by part.
+type rowWriter struct {
+	shown  []shownSub
+	places places
+	some   bool // an element was written
+}
+
+func (w renderer) rowWriter(p Projection, subs subset, a *Attribute) *rowWriter {
+	x := &rowWriter{places: places{w: w, known: map[string][]byte{}}}
 	for _, sub := range a.SubAttributes {
 		if p.showsSub(subs, sub) {
-			shown = append(shown, shownSub{sub, appendString(nil, sub.Name)})
+			x.shown = append(x.shown, shownSub{sub, appendString(nil, sub.Name)})
 		}
 	}
-	places := places{w: w, known: map[string][]byte{}}
+	return x
+}
+
+// size is about how long rows will be.
+func (x *rowWriter) size(rows Rows) int {
 	size := 0
 	for i := range rows {
-		for _, s := range shown {
+		for _, s := range x.shown {
 			size += len(s.name) + 4
 			if s.attr.Name == "$ref" {
-				size += len(places.of(s.attr, rows[i].Type)) + len(rows[i].Value)
+				size += len(x.places.of(s.attr, rows[i].Type)) + len(rows[i].Value)
 			}
 			size += len(rows[i].text(s.attr.Name))
 		}
 		size += 3
 	}
-	b = append(slices.Grow(b, size+2), '[')
-	open := len(b)
+	return size
+}
+
+// append writes rows behind those that were written before, without the brackets of the list.
+func (x *rowWriter) append(b []byte, rows Rows) []byte {
+	b = slices.Grow(b, x.size(rows)+2)
 	for i := range rows {
 		mark := len(b)
-		if mark > open {
+		if x.some {
 			b = append(b, ',')
 		}
 		b = append(b, '{')
 		start := len(b)
-		for _, s := range shown {
-			b = places.appendSub(b, s, &rows[i])
+		for _, s := range x.shown {
+			b = x.places.appendSub(b, s, &rows[i])
 		}
 		if len(b) == start {
 			b = b[:mark]
 			continue
 		}
+		x.some = true
 		b[len(b)-1] = '}' // the last comma
 	}
-	return append(b, ']')
+	return b
 }
 
 // shownSub is a sub-attribute that is shown, with its name in quotes.

@@ -25,7 +25,7 @@ func newSite(a *app, cfg config.Config, log *slog.Logger) (http.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
-	admin, err := console.New(console.Options{DB: a.db, SignIn: a.signin, Settings: a.settings})
+	admin, err := console.New(console.Options{DB: a.db, SignIn: a.signin, Settings: a.settings, Provision: a.provision})
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,10 @@ const (
 	IdentityLinked    Type = "identity.linked" // a connection's subject was recognised as a member
 	MemberRoleChanged Type = "member.role_changed"
 	MemberRefused     Type = "member.change.refused"
+	AdoptionWaiting   Type = "adoption.waiting" // a directory names somebody who is here; people decide
+	AdoptionAllowed   Type = "adoption.allowed"
+	AdoptionRefused   Type = "adoption.refused"
+	AdoptionUndone    Type = "adoption.undone"
 	MemberInvited     Type = "member.invited" // told by e-mail; refused where the mail was
 
 	SignInSucceeded  Type = "signin.succeeded"

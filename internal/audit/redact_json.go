@@ -250,24 +250,11 @@ func unquote(raw []byte) string {
 // maskText masks, in text that is not JSON, what follows a secret-looking word up to the end of
 // the quoted value or of the line: a broken body can still hold a password.
 func maskText(body []byte) []byte {
-	lower := bytes.ToLower(body)
+	words := findings(body)
 	out := make([]byte, 0, len(body))
 	at := 0
-	ends := make([]int, len(secretWords)) // behind the next find of each word, -1 for no more
 	for at < len(body) {
-		next := -1
-		for i, word := range secretWords {
-			// A find that lies ahead still stands: looking again for each would cost the square of the size.
-			if ends[i] >= 0 && ends[i]-len(word) < at {
-				ends[i] = -1
-				if found := bytes.Index(lower[at:], []byte(word)); found >= 0 {
-					ends[i] = at + found + len(word)
-				}
-			}
-			if ends[i] >= 0 && (next < 0 || ends[i] < next) {
-				next = ends[i]
-			}
-		}
+		next := words.next(at)
 		if next < 0 || next > len(body) {
 			return append(out, body[at:]...)
 		}
@@ -281,4 +268,35 @@ func maskText(body []byte) []byte {
 		}
 	}
 	return out
+}
+
+// finds is where the secret words stand in a text.
+type finds struct {
+	lower  []byte
+	ends   []int // behind the next find of each word, -1 for no more
+	looked int   // bytes that were searched
+}
+
+func findings(text []byte) *finds {
+	return &finds{lower: bytes.ToLower(text), ends: make([]int, len(secretWords))}
+}
+
+// next is the end of the first word that begins at at or behind it, -1 for none. at never goes back.
+func (f *finds) next(at int) int {
+	next := -1
+	for i, word := range secretWords {
+		// A find that lies ahead still stands: looking again for each would cost the square of the size.
+		if f.ends[i] >= 0 && f.ends[i]-len(word) < at {
+			f.ends[i] = -1
+			f.looked += len(f.lower) - at
+			if found := bytes.Index(f.lower[at:], []byte(word)); found >= 0 {
+				f.ends[i] = at + found + len(word)
+				f.looked -= len(f.lower) - f.ends[i]
+			}
+		}
+		if f.ends[i] >= 0 && (next < 0 || f.ends[i] < next) {
+			next = f.ends[i]
+		}
+	}
+	return next
 }

@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +40,7 @@ func (c *controls) mount(mux *http.ServeMux) {
 	mux.HandleFunc("POST /control/session", answered(c.makeSession))
 	mux.HandleFunc("POST /control/usage", answered(c.usage))
 	mux.HandleFunc("POST /control/cores", answered(cores))
+	mux.HandleFunc("POST /control/neighbour", answered(c.makeNeighbour))
 }
 
 func answered(fn func(*http.Request) (any, error)) http.HandlerFunc {
@@ -135,33 +140,50 @@ func (c *controls) makeWorkspace(r *http.Request) (any, error) {
 	return tenant{token}, err
 }
 
-// crowdBatch is how many people one transaction brings in.
-const crowdBatch = 500
+// crowdBatch is how many people one transaction brings in, crowdAtOnce how many transactions there are at a time.
+const (
+	crowdBatch  = 500
+	crowdAtOnce = 4
+)
 
 // makeCrowd adds the people with numbers from up to to (not included), past SCIM, and returns
-// their SCIM ids.
+// their SCIM ids; with ?ids=no none of them, which may be many.
 func (c *controls) makeCrowd(r *http.Request) (any, error) {
 	from, errFrom := strconv.Atoi(r.URL.Query().Get("from"))
 	to, errTo := strconv.Atoi(r.URL.Query().Get("to"))
 	if errFrom != nil || errTo != nil {
 		return nil, fmt.Errorf("from and to are numbers")
 	}
-	ids := make([]string, 0, max(to-from, 0))
-	for ; from < to; from += crowdBatch {
-		end := min(from+crowdBatch, to)
-		var made []string
-		if err := c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
-			made = made[:0]
-			for n := from; n < end; n++ {
-				made = append(made, c.bring(tx, n))
-			}
-			return tx.Record(audit.Event{Type: audit.MemberCreated, Reason: "bench"})
-		}); err != nil {
-			return nil, err
-		}
-		ids = append(ids, made...)
+	size := max(to-from, 0)
+	if r.URL.Query().Get("ids") == "no" {
+		size = 0
 	}
-	return ids, nil
+	ids := make([]string, size)
+	var next atomic.Int64
+	next.Store(int64(from))
+	failures := make([]error, crowdAtOnce)
+	var wg sync.WaitGroup
+	for i := range crowdAtOnce {
+		wg.Go(func() {
+			for failures[i] == nil {
+				begin := int(next.Add(crowdBatch)) - crowdBatch
+				if begin >= to {
+					return
+				}
+				failures[i] = c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
+					for n := begin; n < min(begin+crowdBatch, to); n++ {
+						id := c.bring(tx, n)
+						if size > 0 {
+							ids[n-from] = id
+						}
+					}
+					return tx.Record(audit.Event{Type: audit.MemberCreated, Reason: "bench"})
+				})
+			}
+		})
+	}
+	wg.Wait()
+	return ids, errors.Join(failures...)
 }
 
 func (c *controls) bring(tx *store.Tx, n int) string {
@@ -197,27 +219,36 @@ func (c *controls) makeSession(r *http.Request) (any, error) {
 type usage struct {
 	CPU time.Duration `json:"cpu"` // user and system
 	RSS int64         `json:"rss"` // bytes, 0 where the system does not tell
+	// Peak is the most that RSS was since it was last asked for with ?peak=reset.
+	Peak int64 `json:"peak"`
 }
 
-// usage answers; with ?settle=1 garbage is collected first, as it is in an idle server by itself.
+// usage answers; with ?settle=1 garbage is collected first, as it is in an idle server by itself. ?peak=reset gives the
+// memory back that is free and begins the peak anew.
 func (c *controls) usage(r *http.Request) (any, error) {
 	if r.URL.Query().Has("settle") {
 		runtime.GC()
+	}
+	if r.URL.Query().Has("peak") {
+		debug.FreeOSMemory()
+		_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // proc(5); where it cannot be reset the peak is of the whole run
 	}
 	var ru syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
 		return nil, err
 	}
-	return usage{CPU: time.Duration(ru.Utime.Nano() + ru.Stime.Nano()), RSS: residentSize(os.Getpid())}, nil
+	return usage{CPU: time.Duration(ru.Utime.Nano() + ru.Stime.Nano()), RSS: residentSize(os.Getpid()), Peak: memoryOf(os.Getpid(), "VmHWM:")}, nil
 }
 
 // residentSize reads a process's memory from /proc, 0 where there is none.
-func residentSize(pid int) int64 {
+func residentSize(pid int) int64 { return memoryOf(pid, "VmRSS:") }
+
+func memoryOf(pid int, what string) int64 {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	_, rest, _ := strings.Cut(string(status), what)
 	fields := strings.Fields(rest)
 	if len(fields) == 0 {
 		return 0
@@ -235,6 +266,32 @@ type child struct {
 	address string
 	control *wire
 	auth    string // header line
+}
+
+// makeNeighbour makes a workspace that nobody signs in to, beside others, and answers with its token.
+func (c *controls) makeNeighbour(r *http.Request) (any, error) {
+	preset, ok := directory.FindPreset("omniflow")
+	if !ok {
+		return nil, fmt.Errorf("no preset omniflow")
+	}
+	slug := r.URL.Query().Get("slug")
+	now := c.db.Now()
+	workspace, dir := keys.ID("ws_", now), keys.ID("dir_", now)
+	token, hash := keys.NewToken(scimserver.TokenPrefix)
+	err := c.db.Write(r.Context(), workspace, func(tx *store.Tx) error {
+		policy := preset.Policy
+		policy.SCIMAllowed = true
+		if err := tx.InsertWorkspace(directory.Workspace{Slug: slug, Name: slug, Preset: "omniflow", Policy: policy}); err != nil {
+			return err
+		}
+		for rank, name := range preset.Roles {
+			tx.SaveRole(directory.Role{ID: keys.ID("rol_", tx.Now()), Name: name, Rank: rank}, true)
+		}
+		tx.SaveDirectory(directory.Directory{ID: dir, Name: "okta", Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
+		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: dir, Name: "okta", Hint: keys.Hint(token)}, hash)
+		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})
+	})
+	return tenant{token}, err
 }
 
 func (c *child) used(ctx context.Context) (u usage, err error) {

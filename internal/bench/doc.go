@@ -9,6 +9,8 @@
 // This process plays the IdP, which signs its answers before a round begins, and the application
 // that is told of ends. Aims that are stated for a core are measured with the server's code on one.
 //
+// With -large it measures what grows with a customer instead (scale.go): a first sync, large groups, an import.
+//
 // There is no pass or fail: figures depend on the machine. The program refuses to know how the
 // store works; it speaks HTTP, and SQL only to measure limits.
 package main

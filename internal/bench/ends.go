@@ -108,7 +108,7 @@ func (h *house) starts(ctx context.Context, r *report, binary string) error {
 
 func (h *house) startProduct(ctx context.Context, binary string) (*process, error) {
 	if binary == "" {
-		c, err := startChild(ctx, h.database, h.plan.dir)
+		c, err := startChild(ctx, h.database, h.plan.dir, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ type plan struct {
 	only        string // measures whose name contains it; "" for all
 	profiles    string // folder for profiles of the server; "" for none
 	dir         string // where databases are made
+	scale       *scale // sizes of the large measures, nil for none of them
 }
 
 func main() {
@@ -40,6 +41,8 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
 	serveAt := flags.String("serve", "", "be the server on this `database` (sqlite:PATH or postgres://...); used by the program itself")
 	masterFile := flags.String("master", "", "`file` with the master key of that server; used by the program itself")
+	rate := flags.Int("rate", 0, "`requests` a second that that server takes of each directory; used by the program itself")
+	large := flags.Bool("large", false, "the large measures alone: a first sync of 100,000 people, groups of 100,000, an import of 1,000,000")
 	quick := flags.Bool("quick", false, "about a minute and a half instead of four: fewer and shorter rounds, fewer people")
 	people := flags.Int("n", 0, "`people` created one by one in the long run (default 20000, quick 4000)")
 	only := flags.String("only", "", "measure only what has this `name` in it, and its limit")
@@ -52,7 +55,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *serveAt != "" {
-		return serve(ctx, *serveAt, *masterFile)
+		return serve(ctx, *serveAt, *masterFile, *rate)
 	}
 	p := plan{rounds: 3, each: 500 * time.Millisecond, people: 20_000, crowd: 100_000, large: 10_000, ends: 200, starts: 5, concurrency: []int{1, 8, 32}}
 	if *quick {
@@ -61,6 +64,13 @@ func run(ctx context.Context, args []string) error {
 	if *people > 0 {
 		p.people = *people
 		p.crowd = max(p.crowd, p.people)
+	}
+	if *large {
+		p.scale = &scale{sync: 100_000, groups: []int{100, 10_000, 100_000}, replaced: 50_000, walked: 1_000_000, repeats: 5}
+		if *quick {
+			p.scale = &scale{sync: 10_000, groups: []int{100, 1_000, 10_000}, replaced: 5_000, walked: 100_000, repeats: 3}
+		}
+		p.people = p.scale.sync
 	}
 	p.only, p.profiles, p.databases = *only, *profiles, strings.FieldsFunc(*databases, func(r rune) bool { return r == ',' })
 	if *concurrency != "" {

@@ -27,7 +27,7 @@ type house struct {
 	slots    []*slot
 	next     atomic.Int64 // numbers new people and rows
 
-	crowd                int
+	crowd, synced        int      // people brought in, and those of a first sync
 	ids                  []string // SCIM ids of the crowd
 	small, large, mapped []string // groups
 	cookies              []string // header lines
@@ -45,8 +45,10 @@ func measure(ctx context.Context, p plan) (*report, error) {
 	} else {
 		r.add(row{what: "binary, stripped", value: megabytes(size), aim: "37 MB with console"})
 	}
-	if err := verification(ctx, p, r); err != nil {
-		return r, err
+	if p.scale == nil {
+		if err := verification(ctx, p, r); err != nil {
+			return r, err
+		}
 	}
 	for _, name := range p.databases {
 		if err := measureOn(ctx, p, name, binary, r); err != nil {
@@ -72,6 +74,9 @@ func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err
 		return err
 	}
 	r.versions = append(r.versions, version)
+	if p.scale != nil {
+		return h.grow(ctx, r)
+	}
 	if err := h.furnish(ctx, r); err != nil {
 		return err
 	}
@@ -105,6 +110,9 @@ func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err
 		if err := h.farewell(ctx, r); err != nil {
 			return err
 		}
+	}
+	if err := h.neighbours(ctx, r); err != nil {
+		return err
 	}
 	return h.starts(ctx, r, binary)
 }
@@ -148,7 +156,7 @@ func (h *house) open(ctx context.Context) (clean func() error, err error) {
 		h.limits = l
 	}
 	undo = append(undo, h.limits.close)
-	if h.child, err = startChild(ctx, h.database, h.plan.dir); err != nil {
+	if h.child, err = startChild(ctx, h.database, h.plan.dir, 0); err != nil {
 		return clean, err
 	}
 	undo = append(undo, func() error {
@@ -164,22 +172,15 @@ func (h *house) open(ctx context.Context) (clean func() error, err error) {
 // crowd, groups and sessions for the rest.
 func (h *house) furnish(ctx context.Context, r *report) error {
 	control := h.child.control
-	var t tenant
-	h.idp = samltest.NewIdP("https://okta.example/exk1")
-	outside, err := json.Marshal(outsiders{EntityID: h.idp.EntityID, SSO: h.idp.SSO, Certificate: h.idp.Keys[0].Certificate.Raw, Logout: h.application.url})
-	if err != nil {
+	if err := h.workspace(); err != nil {
 		return err
 	}
-	if err := control.ask(&t, "POST", "/control/workspace", "", string(outside)); err != nil {
-		return err
-	}
-	h.child.auth = "Authorization: Bearer " + t.Token + "\r\n"
 	var rest usage
 	if err := control.ask(&rest, "POST", "/control/usage?settle=1", "", ""); err != nil {
 		return err
 	}
 	if h.wants("long run") {
-		if err := h.longRun(ctx, r, rest); err != nil {
+		if _, err := h.longRun(ctx, r, "long run", rest); err != nil {
 			return err
 		}
 	}
@@ -205,9 +206,24 @@ func (h *house) furnish(ctx context.Context, r *report) error {
 	return nil
 }
 
+// workspace makes the measured workspace.
+func (h *house) workspace() error {
+	var t tenant
+	h.idp = samltest.NewIdP("https://okta.example/exk1")
+	outside, err := json.Marshal(outsiders{EntityID: h.idp.EntityID, SSO: h.idp.SSO, Certificate: h.idp.Keys[0].Certificate.Raw, Logout: h.application.url})
+	if err != nil {
+		return err
+	}
+	if err := h.child.control.ask(&t, "POST", "/control/workspace", "", string(outside)); err != nil {
+		return err
+	}
+	h.child.auth = "Authorization: Bearer " + t.Token + "\r\n"
+	return nil
+}
+
 // connect gives every worker a fresh connection: the server closes those that stay silent.
 func (h *house) connect(ctx context.Context) error {
-	for i := range slices.Max(append(h.plan.concurrency, 8)) {
+	for i := range slices.Max(append(slices.Clone(h.plan.concurrency), 8)) {
 		w, err := dial(ctx, h.child.address)
 		if err != nil {
 			return err
@@ -237,18 +253,19 @@ func (h *house) groups(control *wire) (err error) {
 // sessions is how many sessions are open while the rest is measured.
 const sessions = 64
 
-// longRun creates many people one by one and compares the last tenth with the first.
-func (h *house) longRun(ctx context.Context, r *report, rest usage) error {
+// longRun creates many people one by one and compares the last tenth with the first. It returns their SCIM ids.
+func (h *house) longRun(ctx context.Context, r *report, name string, rest usage) (ids []string, err error) {
 	const workers = 8
 	n := h.plan.people
 	progress("%s: %d people one by one", h.name, n)
 	if err := h.connect(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	before, err := h.child.used(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	ids = make([]string, n)
 	stamps := make([]time.Time, n)
 	failures := make([]error, workers)
 	var at atomic.Int64
@@ -261,7 +278,7 @@ func (h *house) longRun(ctx context.Context, r *report, rest usage) error {
 				if k >= n || ctx.Err() != nil {
 					return
 				}
-				failures[i] = h.create(ctx, h.slots[i])
+				ids[k], failures[i] = h.made(h.slots[i])
 				stamps[k] = time.Now()
 			}
 		})
@@ -269,22 +286,22 @@ func (h *house) longRun(ctx context.Context, r *report, rest usage) error {
 	wg.Wait()
 	elapsed := time.Since(began)
 	if err := errors.Join(append(failures, ctx.Err())...); err != nil {
-		return err
+		return nil, err
 	}
 	after, err := h.child.used(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	slices.SortFunc(stamps, time.Time.Compare)
 	tenth := n / 10
 	first, last := stamps[tenth-1].Sub(began), stamps[n-1].Sub(stamps[n-1-tenth])
-	r.add(row{what: fmt.Sprintf("long run of %d creates", n), database: h.name, c: workers, rate: float64(n) / elapsed.Seconds(),
+	r.add(row{what: fmt.Sprintf("%s of %d creates", name, n), database: h.name, c: workers, rate: float64(n) / elapsed.Seconds(),
 		cpu: (after.CPU - before.CPU) / time.Duration(n)})
 	r.add(row{what: "  the last tenth against the first", database: h.name, c: workers, value: fmt.Sprintf("%.2f times the time", last.Seconds()/first.Seconds()), aim: "1.2 times"})
 	if rest.RSS > 0 {
 		r.add(row{what: "  memory before and after them", database: h.name, value: megabytes(rest.RSS) + ", " + megabytes(after.RSS), aim: "33 MB; 50 MB more for 100,000"})
 	}
-	return nil
+	return ids, nil
 }
 
 // wants reports whether the plan has a measure of that name.

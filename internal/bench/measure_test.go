@@ -19,6 +19,19 @@ import (
 // furnished is a small house whose server runs in this process, on a SQLite file.
 func furnished(t *testing.T, r *report) *house {
 	t.Helper()
+	h := bare(t, 0)
+	if err := h.furnish(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// bare is a house without people, whose server takes rate requests a second of each directory.
+func bare(t *testing.T, rate int) *house {
+	t.Helper()
 	driver, err := sqlite.Open(filepath.Join(t.TempDir(), "gatehouse.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +45,7 @@ func furnished(t *testing.T, r *report) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, outbox, err := handler(ctx, db, master, slog.New(slog.DiscardHandler))
+	site, outbox, err := handler(ctx, db, master, slog.New(slog.DiscardHandler), rate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,15 +76,46 @@ func furnished(t *testing.T, r *report) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{name: "sqlite", application: application, child: &child{address: address, control: control},
-		plan: plan{people: 50, large: 200, ends: 3, concurrency: []int{2}}}
-	if err := h.furnish(t.Context(), r); err != nil {
+	return &house{name: "sqlite", application: application, child: &child{address: address, control: control},
+		plan: plan{rounds: 1, each: 20 * time.Millisecond, people: 50, large: 200, ends: 3, concurrency: []int{2}}}
+}
+
+// nothing is a limit that costs nothing.
+type nothing struct{ limits }
+
+func (nothing) insert(context.Context, string) error { return nil }
+func (nothing) grouped() bool                        { return false }
+
+func TestTheLargeMeasures_DoTheirWorkInSmall(t *testing.T) {
+	r := newReport()
+	h := bare(t, 0)
+	h.limits = nothing{}
+	h.plan.people = 100
+	h.plan.scale = &scale{sync: 100, groups: []int{10, 20, 2300}, replaced: 250, walked: 3000, repeats: 2}
+	if err := h.grow(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.connect(t.Context()); err != nil {
+	var text strings.Builder
+	r.text(&text)
+	for _, want := range []string{"first sync of 100 creates", "50 groups of 2", "member change, group of 2,300", "replacing 250 members", "group read of 2,300, to the first byte",
+		"import of 3,000 by number", "import of 3,000 by cursor", "that no walk leads to"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, text.String())
+		}
+	}
+}
+
+func TestTheNeighbour_IsServedBesideAFlood(t *testing.T) {
+	r := newReport()
+	h := bare(t, floodRate)
+	if err := h.beside(t.Context(), r, 1, 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	return h
+	var text strings.Builder
+	r.text(&text)
+	if !strings.Contains(text.String(), "p99 beside the flood against alone") {
+		t.Errorf("%s", text.String())
+	}
 }
 
 // Figures are never judged here; that each measure does what it says is.

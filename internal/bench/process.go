@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -85,13 +86,13 @@ func (p *process) stop() error {
 // masterName is the file of the master key in the work folder, where the product looks for it too.
 const masterName = "master.key"
 
-// startChild starts this program again as the server of a database.
-func startChild(ctx context.Context, database, dir string) (*child, error) {
+// startChild starts this program again as the server of a database, which serves rate requests a second of each directory.
+func startChild(ctx context.Context, database, dir string, rate int) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, self, "-serve", database, "-master", filepath.Join(dir, masterName))
+	p, err := start(ctx, self, "-serve", database, "-master", filepath.Join(dir, masterName), "-rate", strconv.Itoa(rate))
 	if err != nil {
 		return nil, err
 	}

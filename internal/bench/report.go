@@ -95,12 +95,12 @@ func (x row) cells() []string {
 	return cells
 }
 
-// thousands writes a number with a comma before its last three digits.
+// thousands writes a number with a comma before each three digits.
 func thousands(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)
 	}
-	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
 func milliseconds(d time.Duration) string {

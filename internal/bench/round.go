@@ -18,6 +18,7 @@ type slot struct {
 	*wire
 	worker int
 	done   int
+	last   string // id of whom it created last
 }
 
 // sample is one round of one measure.

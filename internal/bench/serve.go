@@ -33,8 +33,9 @@ const origin = "http://gatehouse.test"
 
 // serve is the child: the doors as `gatehouse serve` mounts them, with the same helpers running
 // beside them, and the endpoints of control. It ends when its standard input does, so that it
-// never outlives the program that started it. masterFile is made where there is none.
-func serve(ctx context.Context, database, masterFile string) error {
+// never outlives the program that started it. masterFile is made where there is none. rate is how many
+// requests a second each directory has, 0 for no limit.
+func serve(ctx context.Context, database, masterFile string, rate int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -55,7 +56,7 @@ func serve(ctx context.Context, database, masterFile string) error {
 	if err != nil {
 		return err
 	}
-	handler, outbox, err := handler(ctx, db, master, log)
+	handler, outbox, err := handler(ctx, db, master, log, rate)
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ type mounted func(*http.ServeMux)
 func (m mounted) Mount(mux *http.ServeMux) { m(mux) }
 
 // handler makes the doors, and the runner of the outbox that belongs beside them.
-func handler(ctx context.Context, db *store.DB, master *keys.Master, log *slog.Logger) (_ http.Handler, outbox func(context.Context) error, err error) {
+func handler(ctx context.Context, db *store.DB, master *keys.Master, log *slog.Logger, rate int) (_ http.Handler, outbox func(context.Context) error, err error) {
 	people := &provision.Service{DB: db}
 	sign := &signin.Service{DB: db, Passwords: keys.NewPasswords(2), PublicURL: origin}
 	door, err := signin.NewDoor(sign)
@@ -110,7 +111,7 @@ func handler(ctx context.Context, db *store.DB, master *keys.Master, log *slog.L
 	if err != nil {
 		return nil, nil, err
 	}
-	scim := scimserver.New(scimserver.Options{DB: db, Provision: people, Origin: origin, Log: log})
+	scim := scimserver.New(scimserver.Options{DB: db, Provision: people, Origin: origin, Log: log, Rate: rate})
 	// The load says by header which of many clients it is.
 	site := web.Site{Log: log, Tolerant: []string{"/scim/"}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}.Handler(door, oidc, web.Health{}, mounted(func(mux *http.ServeMux) {
 		mux.Handle(scimserver.Prefix+"/", scim)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // wire is one keep-alive connection. It is far lighter than net/http's client, because server and
@@ -21,8 +22,9 @@ type wire struct {
 	out  []byte
 	body []byte
 
-	location []byte // of the last answer, "" without one
-	cookies  []byte // names and values that the last answer set, as a Cookie header has them
+	first    time.Duration // until the first byte of the last answer
+	location []byte        // of the last answer, "" without one
+	cookies  []byte        // names and values that the last answer set, as a Cookie header has them
 }
 
 func dial(ctx context.Context, address string) (*wire, error) {
@@ -57,7 +59,12 @@ func (w *wire) do(method, path, header, body string) (status int, answer []byte,
 	b = append(b, "\r\n"...)
 	b = append(b, body...)
 	w.out = b
+	began := time.Now()
 	if _, err := w.conn.Write(b); err != nil {
+		return 0, nil, err
+	}
+	_, err = w.r.Peek(1)
+	if w.first = time.Since(began); err != nil {
 		return 0, nil, err
 	}
 	return w.answer()

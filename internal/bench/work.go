@@ -79,17 +79,30 @@ func newUser(name, external string) string {
 
 // create is what Okta does for one person: ask for the userName, then POST.
 func (h *house) create(_ context.Context, s *slot) error {
+	_, err := h.made(s)
+	return err
+}
+
+// made is create; it returns the person's SCIM id.
+func (h *house) made(s *slot) (id string, err error) {
 	n := int(h.next.Add(1))
 	name := userName("ann.lee", n)
 	answer, err := s.want(200, "GET", "/scim/v2/Users?filter="+url.QueryEscape(`userName eq "`+name+`"`)+"&startIndex=1&count=100", h.child.auth, "")
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !strings.Contains(string(answer), `"totalResults":0`) {
-		return fmt.Errorf("%s is there already: %s", name, answer)
+		return "", fmt.Errorf("%s is there already: %s", name, answer)
 	}
-	_, err = s.want(201, "POST", "/scim/v2/Users", h.child.auth, newUser(name, fmt.Sprintf("00u%09d", n)))
-	return err
+	answer, err = s.want(201, "POST", "/scim/v2/Users", h.child.auth, newUser(name, fmt.Sprintf("00u%09d", n)))
+	return idOf(answer), err
+}
+
+// idOf is the first id in an answer.
+func idOf(answer []byte) string {
+	_, rest, _ := strings.Cut(string(answer), `"id":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+	return id
 }
 
 func (h *house) lookup(s *slot, filter string) error {

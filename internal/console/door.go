@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 
+	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -22,6 +23,8 @@ type Options struct {
 	DB       *store.DB
 	SignIn   *signin.Service
 	Settings *settings.Service
+	// Provision shows and decides what directories met.
+	Provision *provision.Service
 }
 
 // Door is the console over HTTP. Make it with New.
@@ -50,7 +53,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "roles", "events", "event", "denied"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -101,6 +104,11 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+feed+"/test", d.testDirectory)
 	on("POST "+feed+"/discard", d.discardDirectory)
 	on("POST "+feed+"/pilot", d.setPilot)
+
+	on("GET "+workspace+"/sso/waiting", d.waitingPage)
+	on("POST "+workspace+"/sso/waiting/{adoption}/allow", d.allowAdoption)
+	on("POST "+workspace+"/sso/waiting/{adoption}/refuse", d.refuseAdoption)
+	on("POST "+workspace+"/sso/waiting/{adoption}/undo", d.undoAdoption)
 
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)

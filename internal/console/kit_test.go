@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -41,13 +42,14 @@ var instant = time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 
 // world is two workspaces with people, and the doors that a browser needs.
 type world struct {
-	t        *testing.T
-	db       *store.DB
-	settings *settings.Service
-	server   *httptest.Server
-	fetched  map[string][]byte // what the outside answers, by address
-	fetching func()            // what happens before it does; may be nil
-	passed   atomic.Int64      // how far the clock was put forward
+	t         *testing.T
+	db        *store.DB
+	settings  *settings.Service
+	provision *provision.Service
+	server    *httptest.Server
+	fetched   map[string][]byte // what the outside answers, by address
+	fetching  func()            // what happens before it does; may be nil
+	passed    atomic.Int64      // how far the clock was put forward
 }
 
 // each runs fn on both databases with a workspace acme of that preset, and beta.
@@ -82,12 +84,13 @@ func newWorld(t *testing.T, driver store.Driver, preset string) *world {
 			}
 			return nil, errs.Invalid("not_fetched", "The address answered 404 Not Found.")
 		}}
+	w.provision = &provision.Service{DB: w.db}
 	who := &signin.Service{DB: w.db, Passwords: w.settings.Passwords, PublicURL: w.server.URL}
 	w.furnish("acme", "Acme Inc", preset)
 	w.furnish("beta", "Beta Ltd", "default")
 	browser, err := signin.NewDoor(who)
 	w.must(err)
-	admin, err := New(Options{DB: w.db, SignIn: who, Settings: w.settings})
+	admin, err := New(Options{DB: w.db, SignIn: who, Settings: w.settings, Provision: w.provision})
 	w.must(err)
 	door = web.Site{Log: slog.New(slog.DiscardHandler)}.Handler(web.Assets{}, browser, admin)
 	return w

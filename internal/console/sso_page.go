@@ -20,6 +20,7 @@ type ssoData struct {
 	Providers   []choice
 	Enforced    string // "", or who must sign in through a connection
 	Mappings    int
+	Waiting     int // members whom a directory named, for people to decide about
 }
 
 type choice struct{ Value, Text string }
@@ -44,8 +45,12 @@ type directoryLine struct {
 func (d *Door) ssoPage(v *visit) error { return d.showSSO(v, told{}) }
 
 func (d *Door) showSSO(v *visit, t told) error {
+	waiting, err := d.waitingCount(v)
+	if err != nil {
+		return err
+	}
 	return d.show(v, "sso", "SSO & SCIM", "/sso", t, func(c common) any {
-		data := ssoData{common: c, Mappings: len(v.setup.RoleMappings), Enforced: enforced(v.setup.Enforcement)}
+		data := ssoData{common: c, Waiting: waiting, Mappings: len(v.setup.RoleMappings), Enforced: enforced(v.setup.Enforcement)}
 		for _, con := range v.setup.Connections {
 			line := connectionLine{ConnectionView: con, ProviderName: providerName(con.Provider), URL: c.Base + "/sso/connections/" + con.ID}
 			for _, cert := range certificates(con, d.DB.Now()) {

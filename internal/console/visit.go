@@ -246,4 +246,7 @@ var doneTexts = map[string]string{
 	"secret-revoked":      "Neither the secret nor what it gave works any more.",
 	"mapping-added":       "The mapping was added, and roles were decided again.",
 	"mapping-removed":     "The mapping was removed, and roles were decided again.",
+	"adoption-allowed":    "It is allowed. Nothing changes before the directory names the person again: retry the task in the identity provider, or wait for its next cycle.",
+	"adoption-refused":    "It is refused. The directory is answered “conflict” whenever it names the person.",
+	"adoption-undone":     "The member belongs to no directory again, as they were before.",
 }

@@ -45,6 +45,24 @@ const (
 	RoleSourceDefault RoleSource = "default_role"
 )
 
+// Adoption is what becomes of a directory's POST of a person who is a member already, one whom the
+// directory does not own. Whoever signed in through the directory's own connection by the name or
+// address of the POST is that person under each of them (law 6).
+type Adoption string
+
+const (
+	// AdoptionLink links by proof: an address in a domain that the workspace has proven. An owner is
+	// asked about the others.
+	AdoptionLink Adoption = "link"
+	// AdoptionAskOwner asks an owner, whatever the address is worth.
+	AdoptionAskOwner Adoption = "ask_owner"
+	// AdoptionAskAdmin asks an owner or whoever may change the settings; about people who may
+	// themselves, only an owner.
+	AdoptionAskAdmin Adoption = "ask_admin"
+	// AdoptionRefuse refuses and asks nobody.
+	AdoptionRefuse Adoption = "refuse"
+)
+
 // Policy is what a workspace chose. Each value has one of a few words; a preset fills all.
 type Policy struct {
 	ProvisionOn        ProvisionOn  `json:"provision_on"`
@@ -55,6 +73,8 @@ type Policy struct {
 	SCIMAllowed        bool         `json:"scim_allowed"`
 	InviteOnCreate     bool         `json:"invite_on_create"`
 	RequiredAttributes []string     `json:"required_attributes"`
+	// Adoption is "" in what binaries before it wrote: AdoptionMode.
+	Adoption Adoption `json:"adoption"`
 }
 
 // Override is what one directory sets differently from its workspace; nil keeps.
@@ -63,6 +83,7 @@ type Override struct {
 	Reactivation   *Reactivation `json:"reactivation,omitempty"`
 	GroupLoss      *GroupLoss    `json:"group_loss,omitempty"`
 	InviteOnCreate *bool         `json:"invite_on_create,omitempty"`
+	Adoption       *Adoption     `json:"adoption,omitempty"`
 }
 
 // Over returns p with what o sets.
@@ -79,6 +100,9 @@ func (o Override) Over(p Policy) Policy {
 	if o.InviteOnCreate != nil {
 		p.InviteOnCreate = *o.InviteOnCreate
 	}
+	if o.Adoption != nil {
+		p.Adoption = *o.Adoption
+	}
 	return p
 }
 
@@ -94,26 +118,34 @@ var presets = []Preset{
 	{
 		Name: "default",
 		Policy: Policy{ProvisionOn: ProvisionBoth, Reactivation: ReactivationRestore, GroupLoss: GroupLossKeep,
-			RoleSource: RoleSourceMapping, SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true, RequiredAttributes: []string{"email"}},
+			RoleSource: RoleSourceMapping, SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true, RequiredAttributes: []string{"email"},
+			Adoption: AdoptionLink},
 		Roles: []string{"Owner", "Admin", "Member"},
 	},
 	{
 		Name: "omniflow",
 		Policy: Policy{ProvisionOn: ProvisionBoth, Reactivation: ReactivationRestore, GroupLoss: GroupLossDeactivate,
-			RoleSource: RoleSourceMapping, SCIMAllowed: true, RequiredAttributes: []string{"email"}},
+			RoleSource: RoleSourceMapping, SCIMAllowed: true, RequiredAttributes: []string{"email"},
+			// SCIM and first sign-in are to meet in one person (F29).
+			Adoption: AdoptionLink},
 		Roles: []string{"Owner", "Admin", "Supervisor", "Agent", "Trainee"},
 	},
 	{
 		Name: "omni",
 		Policy: Policy{ProvisionOn: ProvisionBoth, Reactivation: ReactivationNewIdentity, GroupLoss: GroupLossKeep,
-			RoleSource: RoleSourceDefault, SCIMRequiresSSO: true, RequiredAttributes: []string{"userName"}},
+			RoleSource: RoleSourceDefault, SCIMRequiresSSO: true, RequiredAttributes: []string{"userName"},
+			// Either way in may come first (E7).
+			Adoption: AdoptionLink},
 		Roles: []string{"Organization Admin", "Organization Member"},
 	},
 	{
 		Name: "omnivoo",
 		Policy: Policy{ProvisionOn: ProvisionSCIM, Reactivation: ReactivationRestore, GroupLoss: GroupLossKeep,
 			RoleSource: RoleSourceMapping, SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true,
-			RequiredAttributes: []string{"email", "displayName"}},
+			RequiredAttributes: []string{"email", "displayName"},
+			// An account holds contracts and payments (V22), and nobody came through the IdP by
+			// signing in: whoever is there was brought in by hand.
+			Adoption: AdoptionAskOwner},
 		Roles: []string{"Owner", "Admin", "Member"},
 	},
 }
@@ -157,10 +189,20 @@ func (p Policy) Check() []string {
 	word("reactivation", string(p.Reactivation), string(ReactivationRestore), string(ReactivationNewIdentity))
 	word("group_loss", string(p.GroupLoss), string(GroupLossKeep), string(GroupLossDeactivate))
 	word("role_source", string(p.RoleSource), string(RoleSourceMapping), string(RoleSourceDefault))
+	word("adoption", string(p.AdoptionMode()), string(AdoptionLink), string(AdoptionAskOwner), string(AdoptionAskAdmin), string(AdoptionRefuse))
 	for _, a := range p.RequiredAttributes {
 		word("required_attributes", a, requirable...)
 	}
 	return bad
+}
+
+// AdoptionMode is the policy's word for adoption. A policy that a binary without the word wrote asks an
+// owner: nobody was adopted by address then, and nobody is by an upgrade.
+func (p Policy) AdoptionMode() Adoption {
+	if p.Adoption == "" {
+		return AdoptionAskOwner
+	}
+	return p.Adoption
 }
 
 // LossDeactivates reports whether losing the last mapped group puts a member out.

@@ -13,22 +13,22 @@ func TestPresets_AreTheTableOfTheDesign(t *testing.T) {
 	want := map[string]directory.Preset{
 		"omniflow": {
 			Policy: directory.Policy{ProvisionOn: "both", Reactivation: "restore", GroupLoss: "deactivate", RoleSource: "mapping",
-				SCIMRequiresSSO: false, SCIMAllowed: true, InviteOnCreate: false, RequiredAttributes: []string{"email"}},
+				SCIMRequiresSSO: false, SCIMAllowed: true, InviteOnCreate: false, RequiredAttributes: []string{"email"}, Adoption: "link"},
 			Roles: []string{"Owner", "Admin", "Supervisor", "Agent", "Trainee"},
 		},
 		"omni": {
 			Policy: directory.Policy{ProvisionOn: "both", Reactivation: "new_identity", GroupLoss: "keep", RoleSource: "default_role",
-				SCIMRequiresSSO: true, SCIMAllowed: false, InviteOnCreate: false, RequiredAttributes: []string{"userName"}},
+				SCIMRequiresSSO: true, SCIMAllowed: false, InviteOnCreate: false, RequiredAttributes: []string{"userName"}, Adoption: "link"},
 			Roles: []string{"Organization Admin", "Organization Member"},
 		},
 		"omnivoo": {
 			Policy: directory.Policy{ProvisionOn: "scim", Reactivation: "restore", GroupLoss: "keep", RoleSource: "mapping",
-				SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true, RequiredAttributes: []string{"email", "displayName"}},
+				SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true, RequiredAttributes: []string{"email", "displayName"}, Adoption: "ask_owner"},
 			Roles: []string{"Owner", "Admin", "Member"},
 		},
 		"default": {
 			Policy: directory.Policy{ProvisionOn: "both", Reactivation: "restore", GroupLoss: "keep", RoleSource: "mapping",
-				SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true, RequiredAttributes: []string{"email"}},
+				SCIMRequiresSSO: true, SCIMAllowed: true, InviteOnCreate: true, RequiredAttributes: []string{"email"}, Adoption: "link"},
 			Roles: []string{"Owner", "Admin", "Member"},
 		},
 	}

@@ -14,6 +14,7 @@ var (
 	oktaMembers      = step{"change members", "Okta 10"}
 	oktaAllMembers   = step{"replace members", "Okta 10"}
 	oktaReplaceGroup = step{"replace group", "Okta 10"}
+	oktaAppGroups    = step{"refresh app groups", "Okta 8"}
 )
 
 // oktaPush creates the group, or links one with exactly that name, and writes all its members.
@@ -36,6 +37,33 @@ func (p *IdP) oktaPush(ctx context.Context, g Group) error {
 		}
 	}
 	return p.oktaReplaceMembers(ctx, g)
+}
+
+// oktaLink links the group to one that the application lists under that name, whatever its own is, gives it its own
+// name and writes all its members. The first page is enough for a simulation.
+func (p *IdP) oktaLink(ctx context.Context, g Group, name string) error {
+	r := request{step: oktaAppGroups, method: http.MethodGet, path: "/Groups", query: "startIndex=1&count=" + oktaPage}
+	got, err := p.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, o := range got.resources() {
+		if o.text("displayName") != name || o.text("id") == "" {
+			continue
+		}
+		g, err = p.changeGroup(g.ID, func(g *Group) error {
+			g.Pushed, g.App.RemoteID, g.App.Linked, g.App.Name = true, o.text("id"), true, name
+			return nil
+		})
+		if err == nil && !p.kind.usesPut() {
+			err = p.oktaPatchName(ctx, g)
+		}
+		if err != nil {
+			return err
+		}
+		return p.oktaReplaceMembers(ctx, g)
+	}
+	return p.unusable(r, got, "no group is called "+name)
 }
 
 func (p *IdP) oktaFindOrCreateGroup(ctx context.Context, g Group) (id string, linked bool, err error) {

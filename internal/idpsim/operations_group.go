@@ -116,6 +116,24 @@ func (p *IdP) PushGroup(ctx context.Context, which string) error {
 	})
 }
 
+// LinkGroup pushes a group into one that the application has already, under whatever name: Okta's enhanced group
+// push, which nobody else offers.
+func (p *IdP) LinkGroup(ctx context.Context, which, name string) error {
+	if !p.kind.isOkta() {
+		return fmt.Errorf("link group: %w", ErrNotOffered)
+	}
+	return p.run(ctx, "Link group", func(ctx context.Context) (string, error) {
+		g, err := p.group(which)
+		switch {
+		case err != nil:
+			return "", err
+		case g.App.RemoteID != "":
+			return "", fmt.Errorf("%w: group %q is in the application already", ErrInvalid, g.Name)
+		}
+		return "Group " + g.Name + " was linked to " + name + ".", p.groupOutcome(g.ID, p.oktaLink(ctx, g, name))
+	})
+}
+
 // PushNow sends the complete member list again: Okta's "Push now"; Entra, JumpCloud and CyberArk
 // add everybody anew.
 func (p *IdP) PushNow(ctx context.Context, which string) error {

@@ -78,6 +78,9 @@ func TestOktaCatalogueAppSendsTheNumberedSteps(t *testing.T) {
 	w.expect(func(ctx context.Context) error { return p.UnlinkGroup(ctx, "Engineering", false) })
 	w.expect(func(ctx context.Context) error { return p.PushGroup(ctx, "Engineering") },
 		`8_group_name_check_link: 200 {"totalResults":1,"Resources":[{"id":"9c","displayName":"Engineering"}]}`, "10_push_now_empty: "+noBody)
+	w.expect(func(ctx context.Context) error { return p.UnlinkGroup(ctx, "Engineering", false) })
+	w.expect(func(ctx context.Context) error { return p.LinkGroup(ctx, "Engineering", "Legacy") },
+		`8_refresh_app_groups: 200 {"totalResults":1,"Resources":[{"id":"9c","displayName":"Legacy"}]}`, "9_rename_group: "+noBody, "10_push_now_empty: "+noBody)
 	w.expect(func(ctx context.Context) error { return p.UnlinkGroup(ctx, "Engineering", true) }, "11_delete_group: "+noBody)
 
 	w.connect(Connection{RawAuthorization: true, WithoutGroups: true, BaseURL: "http://app.test/scim/v2/"})

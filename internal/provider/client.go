@@ -21,11 +21,11 @@ func badClient(reason string) error {
 // authenticated reads a form of the token endpoint and its like, and finds the application that
 // sent it and proved who it is: client_secret_basic, client_secret_post, or none for public ones.
 func (d *Door) authenticated(r *http.Request) (*store.Client, map[string]string, error) {
-	if err := r.ParseForm(); err != nil {
-		if _, err := web.Form(r); err != nil {
-			return nil, nil, err
-		}
-		return nil, nil, errs.Invalid("invalid_request", "The form could not be read.")
+	switch _, err := web.Form(r); {
+	case errs.Is(err, errs.KindInvalid):
+		return nil, nil, errs.Invalid("invalid_request", "The form could not be read.").With(err)
+	case err != nil:
+		return nil, nil, err
 	}
 	// Credentials and tokens in an address end up in logs.
 	if r.URL.RawQuery != "" {
@@ -92,8 +92,7 @@ func bearer(r *http.Request) (string, error) {
 	if r.Method != http.MethodPost {
 		return "", nil
 	}
-	if err := r.ParseForm(); err != nil {
-		_, err := web.Form(r)
+	if _, err := web.Form(r); err != nil {
 		return "", err
 	}
 	return r.PostForm.Get("access_token"), nil

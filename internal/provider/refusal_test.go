@@ -217,3 +217,17 @@ func TestUserinfo_NeedsABearer(t *testing.T) {
 		t.Errorf("in the address: %s", res.Status)
 	}
 }
+
+func TestFormThatIsTooLong_IsRefusedAsThat(t *testing.T) {
+	w := onSQLite(t)
+	long := strings.Repeat("x", 2<<20)
+	for path, form := range map[string]url.Values{
+		"/oauth2/token":      {"client_id": {app}, "client_secret": {secret}, "grant_type": {"authorization_code"}, "code": {long}},
+		"/oauth2/introspect": {"client_id": {app}, "client_secret": {secret}, "token": {long}},
+		"/oauth2/userinfo":   {"access_token": {long}},
+	} {
+		if res, body := w.browser().send(http.MethodPost, path, form); res.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %s %s", path, res.Status, body)
+		}
+	}
+}

@@ -293,7 +293,7 @@ func TestAForgottenDirectory_LeavesItsPeopleAndTakesItsGroups(t *testing.T) {
 			}
 			h.unchanged(errs.KindNotFound, "resource_unknown", func() error { _, err := h.tryPut(ada.ID, active(false)); return err })
 			// They are nobody's now: a POST of the same person does not take them over.
-			h.unchanged(errs.KindConflict, "address_taken", func() error { _, err := h.svc.CreateUser(bg, h.okta, person("ada")); return err })
+			h.unchanged(errs.KindConflict, "adoption_waits", func() error { _, err := h.svc.CreateUser(bg, h.okta, person("ada")); return err })
 		})
 	})
 }

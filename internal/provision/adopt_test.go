@@ -84,41 +84,41 @@ func TestADirectory_AdoptsNobodyElses(t *testing.T) { // row 7; law 6
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := build(t, db, omniflow(directory.ReactivationRestore))
-		conflict := func(scope provision.Scope, p provision.Person) {
+		conflict := func(scope provision.Scope, p provision.Person, code string) {
 			h.t.Helper()
-			h.unchanged(errs.KindConflict, "address_taken", func() error { _, err := h.svc.CreateUser(bg, scope, p); return err })
+			h.unchanged(errs.KindConflict, code, func() error { _, err := h.svc.CreateUser(bg, scope, p); return err })
 		}
 		// A sign-in through another connection than the directory's own, and a directory without one.
 		con := h.connect("plain")
 		h.arrive(h.asserted("ada", func(a *provision.Arrival) { a.Connection = con }))
-		conflict(h.okta, person("ada"))
+		conflict(h.okta, person("ada"), "adoption_waits")
 		h.arrive(h.asserted("bob"))
-		conflict(h.entra, person("bob"))
+		conflict(h.entra, person("bob"), "adoption_waits")
 		// A person of another directory.
 		cat := h.postTo(h.entra, person("cat"))
 		h.prove("acme.test")
 		if got := h.arrive(h.asserted("cat")); got != cat.Member {
 			t.Fatalf("cat is %s", got)
 		}
-		conflict(h.okta, person("cat"))
+		conflict(h.okta, person("cat"), "adoption_waits")
 		// An owner and the break-glass administrator, linked though they are.
 		dan, glass := h.arrive(h.asserted("dan")), h.ensureOwner(provision.Owner{Email: "glass@acme.test", BreakGlass: true})
 		h.setRole(dan, "Owner")
 		if got := h.arrive(h.asserted("glass")); got != glass {
 			t.Fatalf("break-glass is %s", got)
 		}
-		conflict(h.okta, person("dan"))
-		conflict(h.okta, person("glass"))
+		conflict(h.okta, person("dan"), "address_taken")
+		conflict(h.okta, person("glass"), "address_taken")
 		// Links of two people: nobody is the one.
 		h.arrive(h.asserted("eve"))
 		h.arrive(h.asserted("fay", shown("ext-eve")))
-		conflict(h.okta, person("eve"))
+		conflict(h.okta, person("eve"), "adoption_waits")
 		// The Kelvin sign is no k.
 		h.arrive(h.asserted("kim", shown("\u212Aim@acme.test"), email("\u212Aim@acme.test")))
-		conflict(h.okta, person("kim"))
-		// What the directory says of the address is refused as at a PUT.
+		conflict(h.okta, person("kim"), "address_taken")
+		// The userName of one who signed in, and the address of another.
 		h.arrive(h.asserted("gus"))
-		conflict(h.okta, with(person("gus"), func(p *provision.Person) { p.Email = "bob@acme.test" }))
+		conflict(h.okta, with(person("gus"), func(p *provision.Person) { p.Email = "bob@acme.test" }), "adoption_waits")
 		h.sound()
 	})
 }

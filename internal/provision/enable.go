@@ -205,10 +205,12 @@ func Enable(tx *store.Tx, cfg *directory.Config, scope Scope, word string, mail 
 	case plan.Word != word:
 		return plan, errs.Conflict("plan_changed", "What enabling would do has changed since the plan was shown. Nothing was changed; look at the plan again.")
 	}
-	turned := outcomes[:0]
+	var turned []outcome
 	for _, o := range outcomes {
 		if o.err == nil {
 			turned = append(turned, o)
+		} else if err := queue(tx, scope, o.err); err != nil {
+			return plan, err
 		}
 	}
 	f := feedOf(cfg, mustDirectory(cfg, scope.Directory))
@@ -248,6 +250,9 @@ func TurnPilots(tx *store.Tx, cfg *directory.Config, scope Scope, mail bool) (ro
 			}
 			rows = append(rows, p.row(o))
 			if o.err != nil {
+				if err := queue(tx, scope, o.err); err != nil {
+					return rows, err
+				}
 				continue
 			}
 			if err := f.turn(tx, scope, []outcome{o}, mail); err != nil {

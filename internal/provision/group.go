@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -47,8 +48,8 @@ func (f *feed) mappedRole(displayName, externalID string) string {
 	return role.ID
 }
 
-// CreateGroup is a directory's POST of a group with its first members (SCIM ids). An id that is
-// not a person of the directory is an error that names it.
+// CreateGroup is a directory's POST of a group with its first members (SCIM ids, or ids of groups). An id that is
+// neither a person nor a group of the directory is an error that names it.
 func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, members []string) (store.Group, error) {
 	var made store.Group
 	err := s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
@@ -150,8 +151,16 @@ func holdGroup(tx *store.Tx, scope Scope, id string, fn func(store.Group) (Group
 }
 
 // openMembers takes the locks of the people of a membership, opens the directory and returns the
-// member behind each SCIM id, as they stand under the locks.
+// member behind each SCIM id, as they stand under the locks. A group that joins is held, so that it is not deleted
+// meanwhile; it has no member behind it.
 func openMembers(tx *store.Tx, scope Scope, change membership, exclusive bool) (*feed, map[string]string, error) {
+	for _, id := range slices.Sorted(slices.Values(change.add)) {
+		if isGroup(id) {
+			if err := tx.LockGroup(id, true); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
 	peek, err := knownMembers(tx, scope.Directory, change)
 	if err != nil {
 		return nil, nil, err
@@ -204,9 +213,16 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	if err := tx.Record(f.noted(e)); err != nil {
 		return before, err
 	}
+	touchOuter := func() {}
+	if g.DisplayName != before.DisplayName {
+		if touchOuter, err = touchGroupsOf(tx, g.ID); err != nil {
+			return before, err
+		}
+	}
 	if err := f.rolesAfter(tx, scope, g, before, added, removed, known, exclusive); err != nil {
 		return before, err
 	}
+	touchOuter()
 	if touched {
 		// Last, so that changes of one group wait for each other's commit alone: the row is
 		// locked from here on.
@@ -225,11 +241,15 @@ func (f *feed) rolesAfter(tx *store.Tx, scope Scope, g *store.Group, before stor
 	ask := resolved{why: string(audit.SCIMGroupUpdated), lost: map[string]bool{}, exclusive: exclusive}
 	if before.MappedRole != "" {
 		for _, id := range removed {
-			ask.lost[known[id]] = true
+			if member, person := known[id]; person {
+				ask.lost[member] = true
+			}
 		}
 	}
 	for _, id := range slices.Concat(added, removed) {
-		ask.members = append(ask.members, known[id])
+		if member, person := known[id]; person {
+			ask.members = append(ask.members, member)
+		}
 	}
 	if g.MappedRole != before.MappedRole || g.DisplayName != before.DisplayName {
 		all, err := tx.MembersInGroup(g.ID)
@@ -291,14 +311,18 @@ func (s *Service) DeleteGroup(ctx context.Context, scope Scope, id string) error
 		if err != nil {
 			return err
 		}
+		touchOuter, err := touchGroupsOf(tx, id)
+		if err != nil {
+			return err
+		}
 		tx.DeleteGroup(id)
 		if err := tx.Record(f.noted(scope.event(audit.SCIMGroupDeleted, groupParty(g), counted("members_removed", len(members))...))); err != nil {
 			return err
 		}
-		if g.MappedRole == "" {
-			return nil
+		if g.MappedRole != "" {
+			_, err = resolve(tx, f.Config, f.policy, scope, resolved{members: members, why: string(audit.SCIMGroupDeleted)})
 		}
-		_, err = resolve(tx, f.Config, f.policy, scope, resolved{members: members, why: string(audit.SCIMGroupDeleted)})
+		touchOuter()
 		return err
 	})
 }
@@ -379,8 +403,12 @@ func apply(tx *store.Tx, group string, m membership) (added, removed []string, e
 	return added, removed, err
 }
 
-// knownMembers returns the member behind each SCIM id of a membership. An id to add that is not a
-// person of the directory is an error that names it; to remove it is nobody.
+// isGroup reports whether an id is a group's. Ids of a directory's people are UUIDs.
+func isGroup(id string) bool { return strings.HasPrefix(id, "grp_") }
+
+// knownMembers returns the member behind each SCIM id of a membership. An id to add that is neither a
+// person nor a group of the directory is an error that names it; to remove it is nobody. A group in a group is kept
+// as a directory says it and gives nobody anything, so a circle of groups does no harm.
 func knownMembers(tx *store.Tx, directoryID string, change membership) (map[string]string, error) {
 	if len(change.add)+len(change.remove) == 0 {
 		return nil, nil
@@ -389,13 +417,33 @@ func knownMembers(tx *store.Tx, directoryID string, change membership) (map[stri
 	if err != nil {
 		return nil, err
 	}
+	groups, err := knownGroups(tx, directoryID, change.add)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range change.add {
-		if _, ok := known[id]; !ok {
+		_, person := known[id]
+		_, group := groups[id]
+		if !person && !group {
 			return nil, errs.Invalid("member_unknown",
-				"members: expected ids of users of this directory, received %q, which is none. Assign the person to the application first; nothing was changed.", id)
+				"members: expected ids of users or groups of this directory, received %q, which is none. Assign the person to the application first; nothing was changed.", id)
 		}
 	}
 	return known, nil
+}
+
+// knownGroups returns those of ids that are groups of the directory.
+func knownGroups(tx *store.Tx, directoryID string, ids []string) (map[string]string, error) {
+	var asked []string
+	for _, id := range ids {
+		if isGroup(id) {
+			asked = append(asked, id)
+		}
+	}
+	if asked == nil {
+		return nil, nil
+	}
+	return tx.KnownGroups(directoryID, asked)
 }
 
 // values are the ids under which the people of known are locked.

@@ -288,8 +288,10 @@ func TestAnUnknownMemberId_ChangesNothingAtAll(t *testing.T) { // row 18
 		agents := h.group("Agents", ada.ID)
 		other, err := h.svc.CreateUser(bg, h.entra, with(person("ada"), func(p *provision.Person) { p.Email = "ada@entra.test" }))
 		h.ok(err)
-		strangers := map[string]string{"an invented id": "no-such-id", "a member's id": ada.Member, "a group's id": agents,
-			"the other directory's": other.ID, "the neighbour's": neighbour.post(person("ada")).ID, "nothing": ""}
+		theirs, err := h.svc.CreateGroup(bg, h.entra, named("Theirs"), nil)
+		h.ok(err)
+		strangers := map[string]string{"an invented id": "no-such-id", "a member's id": ada.Member, "a group's id of the other directory": theirs.ID,
+			"a group's id of the neighbour": neighbour.group("Agents"), "an id like a group's": "grp_0", "the other directory's": other.ID, "the neighbour's": neighbour.post(person("ada")).ID, "nothing": ""}
 		for what, id := range strangers {
 			t.Log(what)
 			for _, op := range [][]scim.MemberOp{{remove(ada.ID), add(bob.ID, id)}, {replace(bob.ID, id)}, {add(id)}} {

@@ -81,7 +81,7 @@ func build(t fataler, db *store.DB, p plan) *house {
 		roles := map[string]string{}
 		for rank, name := range preset.Roles {
 			roles[name] = keys.ID("rol_", tx.Now())
-			tx.SaveRole(directory.Role{ID: roles[name], Name: name, Rank: rank}, true)
+			tx.SaveRole(directory.Role{ID: roles[name], Name: name, Rank: rank, Permissions: directory.RolePermissions(name, rank)}, true)
 		}
 		for pattern, role := range p.mappings {
 			tx.InsertMapping(directory.RoleMapping{ID: keys.ID("map_", tx.Now()), Match: pattern, Role: roles[role]})

@@ -46,28 +46,45 @@ func names(shown, email, user, ext, address string) bool {
 	})
 }
 
-// adopted is whom a POST finds by a link: m to be the member behind it, or, where a return makes a
-// fresh one, only before, whose place that takes.
-func (w *model) adopted(r *modelResource) (m, before *modelMember) {
+// meets is row 7: whom a POST meets who is there already. m is to be the member behind it; where a return
+// makes a fresh one, only before is there, whose place that takes; or people have to decide.
+func (w *model) meets(r *modelResource) (m, before *modelMember, waits bool) {
+	met := w.linked(r)
+	switch {
+	case met == nil || met.dir == r.dir || w.isOwner(met):
+	case met.dir != "":
+		return nil, nil, true
+	case w.renew && met.wasIn && met.idp:
+		return nil, met, false
+	default:
+		return met, met, false
+	}
+	met = w.held[strings.ToLower(r.email)]
+	for _, o := range w.members {
+		if met == nil || !met.in() {
+			if o.owner && strings.EqualFold(o.email, r.email) {
+				met = o
+			}
+		}
+	}
+	return nil, nil, met != nil && met.dir != r.dir && !w.isOwner(met)
+}
+
+// linked is the one member whom the links of the directory's connection say to be a POST's person, or nil.
+func (w *model) linked(r *modelResource) (found *modelMember) {
 	if !r.signsIn {
-		return nil, nil
+		return nil
 	}
 	for _, l := range w.links {
-		if !names(l.shown, l.email, r.user, r.ext, r.email) || l.member == before {
+		if !names(l.shown, l.email, r.user, r.ext, r.email) || l.member == found {
 			continue
 		}
-		if before != nil {
-			return nil, nil // two people
+		if found != nil {
+			return nil // two people
 		}
-		before = l.member
+		found = l.member
 	}
-	switch {
-	case before == nil || before.dir != "" || w.isOwner(before):
-		return nil, nil
-	case w.renew && before.wasIn && before.idp:
-		return nil, before
-	}
-	return before, before
+	return found
 }
 
 func (w *model) arrive(a provision.Arrival, okta string) (who *modelMember, refusal string) {

@@ -24,6 +24,8 @@ type modelMember struct {
 	resource      *modelResource // the live one behind which it stands, or nil
 	fromDirectory bool
 	claims        []string // what the connection asserted last
+	// claimed is the address that the directory said when it adopted the member: saying it again changes nothing.
+	claimed string
 }
 
 func (m *modelMember) in() bool { return !m.idp && !m.loss && !m.owner }
@@ -231,7 +233,10 @@ func (w *model) post(r *modelResource) string {
 	m := w.returning(old)
 	adopted := (*modelMember)(nil)
 	if m == nil {
-		m, adopted = w.adopted(r)
+		waits := false
+		if m, adopted, waits = w.meets(r); waits {
+			return "conflict"
+		}
 	}
 	if m == nil {
 		m = &modelMember{dir: r.dir, role: w.lowest(), source: directory.RoleByDefault, fromDirectory: true}
@@ -252,12 +257,12 @@ func (w *model) post(r *modelResource) string {
 	}
 	m.idp = !r.active
 	if m == adopted {
-		m.dir = r.dir
+		m.dir, m.claimed = r.dir, r.email
 		if m.in() && w.taken(r.email, m) {
 			return "conflict"
 		}
 	} else {
-		m.email = r.email
+		m.email = w.addressOf(m, r.email)
 	}
 	if m.in() && w.taken(m.email, m) {
 		return "conflict"
@@ -278,6 +283,18 @@ func (w *model) post(r *modelResource) string {
 	return ""
 }
 
+// addressOf is the address that a directory's word gives a member.
+func (w *model) addressOf(m *modelMember, said string) string {
+	switch {
+	case said == m.email:
+	case m.claimed != "" && strings.EqualFold(m.claimed, said):
+		return m.email
+	default:
+		m.claimed = ""
+	}
+	return said
+}
+
 // returning is the member who comes back under restore, or nil.
 func (w *model) returning(old *modelResource) *modelMember {
 	if w.renew || old == nil || old.member.resource != nil {
@@ -291,9 +308,10 @@ func (w *model) returning(old *modelResource) *modelMember {
 }
 
 // put is rows 8 to 10 and 12.
-func (w *model) put(r *modelResource, active *bool, email string) string {
+func (w *model) put(r *modelResource, active *bool, said string) string {
 	m := r.member
 	before := *m
+	email := w.addressOf(m, said)
 	if active != nil {
 		r.active, m.idp = *active, !*active
 	}
@@ -312,7 +330,7 @@ func (w *model) put(r *modelResource, active *bool, email string) string {
 	if m.in() && (moved || back) && w.taken(email, m) {
 		return "conflict"
 	}
-	r.email = email
+	r.email = said
 	if w.renew && back && before.wasIn && before.idp {
 		*m = before
 		m.resource = nil

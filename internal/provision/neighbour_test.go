@@ -27,7 +27,7 @@ func TestTheSamePerson_CanBeInTwoDirectoriesAndTwoWorkspaces(t *testing.T) {
 		h.is(beside.Member, "active")
 		neighbour.is(there.Member, "active")
 		// The address is the workspace's: a second person in it needs another one.
-		h.unchanged(errs.KindConflict, "address_taken", func() error {
+		h.unchanged(errs.KindConflict, "adoption_waits", func() error {
 			_, err := h.svc.CreateUser(bg, h.okta, with(person("bob"), func(p *provision.Person) { p.Email = "ada@entra.test" }))
 			return err
 		})

@@ -177,14 +177,19 @@ func checkAddress(tx *store.Tx, address, member string, in bool) error {
 	if address == "" {
 		return nil
 	}
-	holder, foreign, err := tx.Address(address)
+	facts, err := tx.AddressFacts(address)
 	if err != nil {
 		return err
 	}
-	if foreign {
+	return allowed(facts, address, member, in)
+}
+
+// allowed is checkAddress for whoever has asked already.
+func allowed(facts store.AddressFacts, address, member string, in bool) error {
+	if facts.Foreign {
 		return errs.Forbidden("address_domain_foreign", "The address %s cannot be set here: its domain is not this workspace's.", address)
 	}
-	if in && holder != "" && holder != member {
+	if in && facts.Holder != "" && facts.Holder != member {
 		return store.ErrAddressTaken(address)
 	}
 	return nil

@@ -170,8 +170,10 @@ func TestAGroupWithoutItsMembers_IsReadWithoutThem(t *testing.T) {
 			"renamed": func() error { return h.tryRename(group, "larger") },
 		} {
 			queries, rows := r.during(func() { h.ok(fn()) })
-			if strings.Contains(strings.Join(queries, "\n"), "group_member") || rows > 20 {
-				t.Errorf("%s: %d rows by\n%s", what, rows, strings.Join(queries, "\n"))
+			all := strings.Join(queries, "\n")
+			// A rename asks in which groups the group itself is, by its id as a member.
+			if strings.Contains(all, "group_id IN") || strings.Contains(all, "group_id = $") || what != "renamed" && strings.Contains(all, "group_member") || rows > 20 {
+				t.Errorf("%s: %d rows by\n%s", what, rows, all)
 			}
 		}
 	})

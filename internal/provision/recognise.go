@@ -64,7 +64,7 @@ func recognise(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 func passedOn(tx *store.Tx, cfg *directory.Config, a Arrival, identity *store.Identity, m *directory.Member) (recognised, error) {
 	known := recognised{identity: identity, member: m}
 	byHand := m.Sources.Without(directory.SourceIdP).Without(directory.SourceGroupLoss) != 0
-	if identity.Shown != a.Shown || byHand || m.Sources == 0 && sameName(a.Shown, m.Email) {
+	if identity.Shown != a.Shown || byHand || m.Sources == 0 && directory.SameName(a.Shown, m.Email) {
 		return known, nil
 	}
 	var ids []string
@@ -98,10 +98,6 @@ func own(cfg *directory.Config, connection string) []directory.Directory {
 	return slices.DeleteFunc(slices.Clone(cfg.Directories), func(d directory.Directory) bool { return d.Connection != connection })
 }
 
-func proven(cfg *directory.Config, address string) bool {
-	return slices.Contains(cfg.Domains, directory.Domain(address))
-}
-
 // names reports whether an arrival's subject or address is one of somebody's userName and address,
 // without regard to letter case, or exactly their externalId.
 func (a Arrival) names(userName, externalID, address string) bool {
@@ -109,15 +105,12 @@ func (a Arrival) names(userName, externalID, address string) bool {
 		if asserted == "" {
 			continue
 		}
-		if sameName(asserted, userName) || sameName(asserted, address) || asserted == externalID {
+		if directory.SameName(asserted, userName) || directory.SameName(asserted, address) || asserted == externalID {
 			return true
 		}
 	}
 	return false
 }
-
-// sameName compares two names as law 6 does.
-func sameName(a, b string) bool { return directory.SameName(a, b) }
 
 // ofDirectory finds the one person of the connection's own directory whom the arrival names. It
 // needs no proven domain, and never makes an owner or the break-glass administrator of somebody:
@@ -152,7 +145,7 @@ func ofDirectory(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, er
 	if !guarded(cfg, m) {
 		return recognised{member: m, how: byDirectory}, nil
 	}
-	if proven(cfg, m.Email) && sameName(a.Email, m.Email) {
+	if cfg.ProvenAddress(a.Email, m) {
 		return recognised{member: m, how: byDomain}, nil
 	}
 	return recognised{member: m}, errs.Forbidden("owner_not_linked",
@@ -169,13 +162,13 @@ func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 	}
 	for i := range holders {
 		m := &holders[i]
-		same := sameName(a.Email, m.Email)
+		same := directory.SameName(a.Email, m.Email)
 		switch {
-		case m.Sources == 0 && same && proven(cfg, a.Email):
+		case m.Sources == 0 && cfg.ProvenAddress(a.Email, m):
 			return recognised{member: m, how: byDomain}, nil
 		case m.Sources == 0:
 			return recognised{}, addressTaken(a.Email)
-		case !same || !mayCreate(cfg, a.Connection) && !proven(cfg, a.Email):
+		case !same || !mayCreate(cfg, a.Connection) && !cfg.Proven(a.Email):
 			continue
 		}
 		known, err := cameThrough(tx, cfg, a.Connection, m)
@@ -184,7 +177,7 @@ func ofAddress(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 		}
 		// Whom people here put out does not come back by another way in with the same address.
 		byHand := m.Sources.Has(directory.SourceOwner) || m.Sources.Has(directory.SourceSafetyNet)
-		if known || byHand || proven(cfg, a.Email) {
+		if known || byHand || cfg.Proven(a.Email) {
 			return recognised{member: m}, directory.MaySignIn(cfg, m, a.Method)
 		}
 	}

@@ -17,6 +17,18 @@ type change struct {
 	why    string // code of what brought it about
 	// told are the fields that the event of the request itself tells of.
 	told []audit.Change
+	// retires are resources of another directory whose member this was, of an adoption.
+	retires []store.SCIMUser
+	// notes writes what else is kept of it, beside the member; nil for nothing. A plan makes changes and keeps none.
+	notes func() error
+}
+
+// note is called once where a change is carried out.
+func (c change) note() error {
+	if c.notes == nil {
+		return nil
+	}
+	return c.notes()
 }
 
 // edit starts a change of m: the copy of what was is kept, m is changed by the caller.

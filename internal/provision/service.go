@@ -16,6 +16,8 @@ type Service struct {
 	DB *store.DB
 	// Mail says that mail can be sent: a fresh member is told by an invitation where policy says so.
 	Mail bool
+
+	readings Room
 }
 
 // Scope is on whose behalf something is done.

@@ -50,7 +50,7 @@ func resourceParty(u *store.SCIMUser) audit.Party {
 
 // stage keeps a fresh resource without a member. What a live create would refuse is refused.
 func (f *feed) stage(tx *store.Tx, scope Scope, u *store.SCIMUser, p Person, before predecessors) error {
-	if err := f.candidate(tx, u, p, before); err != nil {
+	if err := f.candidate(tx, scope, u, p, before); err != nil {
 		return err
 	}
 	person, err := p.encode()
@@ -72,12 +72,14 @@ func (f *feed) stage(tx *store.Tx, scope Scope, u *store.SCIMUser, p Person, bef
 	return nil
 }
 
-// candidate says why a live create of a person would be refused, and changes nothing. A question of adoption
-// is none for the IdP: it stands in the plan, where an administrator sees it.
-func (f *feed) candidate(tx *store.Tx, u *store.SCIMUser, p Person, before predecessors) error {
+// candidate says why a live create of a person would be refused. A question of adoption is none for the IdP: it
+// stands in the plan and in the queue, where people see it and decide before the directory is enabled.
+func (f *feed) candidate(tx *store.Tx, scope Scope, u *store.SCIMUser, p Person, before predecessors) error {
 	if _, err := f.memberFor(tx, u, p, before); err != nil {
-		err = answered(err)
 		if !strings.HasPrefix(errs.CodeOf(err), "adoption_") {
+			return answered(err)
+		}
+		if err := queue(tx, scope, err); err != nil {
 			return err
 		}
 	}
@@ -89,6 +91,15 @@ func (f *feed) candidate(tx *store.Tx, u *store.SCIMUser, p Person, before prede
 		err = store.ErrAddressTaken(p.address())
 	}
 	return err
+}
+
+// queue keeps a meeting that people have to decide about; other refusals are nothing to it.
+func queue(tx *store.Tx, scope Scope, refusal error) error {
+	var w *waiting
+	if !errors.As(refusal, &w) {
+		return nil
+	}
+	return w.keep(tx, scope)
 }
 
 // answered is what a refusal says, without what it would leave behind: nothing comes of a staged person.
@@ -118,7 +129,7 @@ func (s *Service) updateStaged(tx *store.Tx, scope Scope, f *feed, u *store.SCIM
 	}
 	var changes []audit.Change
 	if p.Active == nil || *p.Active {
-		err = f.checkStaged(tx, u, &p, had)
+		err = f.checkStaged(tx, scope, u, &p, had)
 	} else {
 		changes, err = f.spare(tx, u, had.member(), &p)
 	}
@@ -133,11 +144,11 @@ func (s *Service) updateStaged(tx *store.Tx, scope Scope, f *feed, u *store.SCIM
 		return nil
 	}
 	o, err := f.outcomeOf(tx, u.ID)
-	if err == nil {
-		err = o.err
-	}
 	if err != nil {
 		return err
+	}
+	if o.err != nil {
+		return leaveWaiting(scope, o.err)
 	}
 	u.Member = o.change.after.ID
 	return f.turn(tx, scope, []outcome{o}, s.Mail)
@@ -149,7 +160,7 @@ func (p *Person) member() *directory.Member {
 }
 
 // checkStaged asks of a staged person who stays or comes back what would be asked of a live one.
-func (f *feed) checkStaged(tx *store.Tx, u *store.SCIMUser, p *Person, had Person) error {
+func (f *feed) checkStaged(tx *store.Tx, scope Scope, u *store.SCIMUser, p *Person, had Person) error {
 	if err := p.fits(); err != nil {
 		return err
 	}
@@ -175,7 +186,7 @@ func (f *feed) checkStaged(tx *store.Tx, u *store.SCIMUser, p *Person, had Perso
 	if err != nil {
 		return err
 	}
-	return f.candidate(tx, &store.SCIMUser{ID: u.ID, Directory: u.Directory, UserName: p.UserName, ExternalID: p.ExternalID, Active: u.Active}, *p, before)
+	return f.candidate(tx, scope, &store.SCIMUser{ID: u.ID, Directory: u.Directory, UserName: p.UserName, ExternalID: p.ExternalID, Active: u.Active}, *p, before)
 }
 
 // writeStaged saves a staged resource where it differs from what was, and what is kept beside it.
@@ -245,7 +256,14 @@ func (f *feed) turn(tx *store.Tx, scope Scope, outcomes []outcome, mail bool) er
 	quiet.Payload = nil
 	for _, o := range outcomes {
 		c := o.change
+		touch, err := retire(tx, c.retires)
+		if err != nil {
+			return err
+		}
 		tx.Unstage(f.dir.ID, o.staged.ID, c.after.ID)
+		if err := c.note(); err != nil {
+			return err
+		}
 		f.moveLinks(tx, o.before, c.after)
 		e := quiet.event(audit.SCIMUserEnabled, memberParty(c.after),
 			append([]audit.Change{{Field: "scim_id", To: o.staged.ID}, {Field: "user_name", To: o.staged.UserName}}, c.told...)...)
@@ -253,6 +271,7 @@ func (f *feed) turn(tx *store.Tx, scope Scope, outcomes []outcome, mail bool) er
 		if err := tx.Record(e); err != nil {
 			return err
 		}
+		touch()
 		changes = append(changes, c)
 	}
 	if err := save(tx, f.Config, quiet, changes...); err != nil {

@@ -70,8 +70,8 @@ func (h *house) discard() {
 	})
 }
 
-// outcomes are the rows of a plan in short: userName, outcome, role and reason of a refusal.
-func outcomes(plan provision.Plan) (out []string) {
+// planLines are the rows of a plan in short: userName, outcome, role and reason of a refusal.
+func planLines(plan provision.Plan) (out []string) {
 	for _, r := range plan.Rows {
 		name, _, _ := strings.Cut(r.UserName, "@")
 		line := name + " " + r.Outcome
@@ -90,7 +90,7 @@ func (h *house) planned(want ...string) provision.Plan {
 	h.t.Helper()
 	plan := h.planOf()
 	slices.Sort(want)
-	if got := outcomes(plan); !slices.Equal(got, want) {
+	if got := planLines(plan); !slices.Equal(got, want) {
 		h.t.Errorf("the plan is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	return plan
@@ -175,7 +175,6 @@ func TestATestSync_RefusesWhatALiveOneWould(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		h := build(t, db, omniflow(directory.ReactivationRestore))
-		h.postTo(h.entra, person("held"))
 		h.become(directory.DirectoryTesting)
 		ada := h.post(person("ada"))
 		post := func(edits ...func(*provision.Person)) error {
@@ -184,11 +183,11 @@ func TestATestSync_RefusesWhatALiveOneWould(t *testing.T) {
 		}
 		h.refused(post(func(p *provision.Person) { p.UserName = "ADA@acme.test" }), errs.KindConflict, "user_name_taken")
 		h.refused(post(func(p *provision.Person) { p.ExternalID = "ext-ada" }), errs.KindConflict, "external_id_taken")
-		h.refused(post(func(p *provision.Person) { p.Email = "held@acme.test" }), errs.KindConflict, "address_taken")
+		h.refused(post(func(p *provision.Person) { p.Email = "root@root.test" }), errs.KindConflict, "address_taken")
 		h.refused(post(func(p *provision.Person) { p.Email = "ada@acme.test" }), errs.KindConflict, "address_taken")
 		h.refused(post(func(p *provision.Person) { p.UserName, p.Email = "eve", "" }), errs.KindInvalid, "required_missing")
 		h.refused(post(func(p *provision.Person) { p.Manager = "nobody" }), errs.KindInvalid, "manager_unknown")
-		_, err := h.tryPut(ada.ID, func(p *provision.Person) { p.Email = "held@acme.test" })
+		_, err := h.tryPut(ada.ID, func(p *provision.Person) { p.Email = "root@root.test" })
 		h.refused(err, errs.KindConflict, "address_taken")
 		h.refused(h.tryMembers(h.group("Admins"), add("nobody")), errs.KindInvalid, "member_unknown")
 		// A leaver goes, whatever else is said of them.
@@ -234,7 +233,7 @@ func TestThePlan_SaysWhoIsLinkedBroughtBackPutOutAndRefused(t *testing.T) {
 		live := h.session(gone, directory.MethodSAML)
 
 		plan := h.planned("new created active Agent", "back restored active Trainee", "jit linked active Agent", "gone deactivated deactivated Trainee",
-			"late refused address_taken", "boss created deactivated Trainee")
+			"late refused adoption_waits", "boss created deactivated Trainee")
 		for _, r := range plan.Rows {
 			if r.Outcome == provision.PlanRefused && !strings.Contains(r.Why, "late@acme.test") {
 				t.Errorf("the refusal says %q", r.Why)
@@ -255,7 +254,7 @@ func TestThePlan_SaysWhoIsLinkedBroughtBackPutOutAndRefused(t *testing.T) {
 		}
 		// Who was refused takes effect with the directory's next word, once nothing stands against it.
 		_, err = h.tryPut(ids["late"])
-		h.refused(err, errs.KindConflict, "address_taken")
+		h.refused(err, errs.KindConflict, "adoption_waits")
 		late := h.put(ids["late"], func(p *provision.Person) { p.Email = "later@acme.test" })
 		h.is(late.Member, "active")
 		h.told(ids["late"], true, late.Member)
@@ -520,5 +519,38 @@ func TestADraftOrPausedDirectory_RefusesAndNamesItsState(t *testing.T) {
 			h.become(status)
 			h.unchanged(errs.KindForbidden, code, func() error { _, err := h.svc.CreateUser(bg, h.okta, person("ada")); return err })
 		}
+	})
+}
+
+func TestAStagedPersonWhoIsThereAlready_IsDecidedAboutBeforeEnabling(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := build(t, db, omniflow(directory.ReactivationRestore))
+		ada, bob, cat := h.hand("ada"), h.hand("bob"), h.hand("cat")
+		h.become(directory.DirectoryTesting)
+		before := h.membersIn()
+		u := h.post(person("ada"))
+		h.post(person("bob"))
+		h.post(person("cat"))
+		h.allow(h.the(store.AdoptionWaiting, ada))
+		_, err := h.svc.RefuseAdoption(bg, h.owner, h.the(store.AdoptionWaiting, bob).ID, "")
+		h.ok(err)
+		if after := h.membersIn(); after != before {
+			t.Error("a staged meeting or its decision changed members")
+		}
+		plan := h.planned("ada linked active Agent", "bob refused adoption_refused", "cat refused adoption_waits")
+		if n := len(h.adoptions(store.AdoptionAdopted)); n != 0 {
+			t.Fatalf("%d adoptions by a plan", n)
+		}
+		h.ok(h.enable(plan.Word))
+		h.told(u.ID, true, ada)
+		h.the(store.AdoptionAdopted, ada)
+		h.the(store.AdoptionWaiting, cat)
+		h.is(cat, "active")
+		h.undo(ada)
+		if m := h.member(ada); m.Directory != "" {
+			t.Errorf("after the undo the member is %+v", m)
+		}
+		h.sound()
 	})
 }

@@ -13,7 +13,8 @@ import (
 
 // CreateUser is a directory's POST of a person (reference: the life of a member, rows 1 to 7).
 // Errors: invalid (required attribute, address, manager), conflict (userName, externalId or
-// address taken), forbidden (no verified connection, a foreign domain).
+// address taken; adoption_waits, adoption_refused: they are a member already, and it is not certain that
+// the directory may have them), forbidden (no verified connection, a foreign domain).
 func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, error) {
 	var made User
 	err := s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
@@ -52,14 +53,17 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		}
 		c, err := f.memberFor(tx, u, p, before)
 		if err != nil {
-			return err
+			return leaveWaiting(scope, err)
 		}
 		u.Member = c.after.ID
-		touch, err := retire(tx, before.inactive)
+		touch, err := retire(tx, slices.Concat(before.inactive, c.retires))
 		if err != nil {
 			return err
 		}
 		tx.InsertSCIMUser(u)
+		if err := c.note(); err != nil {
+			return err
+		}
 		f.moveLinks(tx, before, c.after)
 		e := scope.event(audit.SCIMUserCreated, memberParty(c.after),
 			append([]audit.Change{{Field: "scim_id", To: u.ID}, {Field: "user_name", To: u.UserName}}, c.told...)...)
@@ -113,8 +117,25 @@ type predecessors struct {
 	// retired is the newest retired resource that matches, or nil.
 	retired *store.SCIMUser
 	// linked is the id of the member whom a sign-in link says to be the person, or "".
-	linked  string
-	members map[string]*directory.Member // by id
+	linked string
+	// ambiguous says that links say so of two.
+	ambiguous bool
+	members   map[string]*directory.Member // by id
+	// met is the member who has the address of the person to be created, and is not of the directory: the
+	// one not deactivated, else one whom people here put out. nil for nobody.
+	met   *directory.Member
+	metID string
+	facts store.AddressFacts // of that address, as of the locks
+}
+
+// locks are the ids of all whom the create concerns, in order.
+func (p predecessors) locks() []string {
+	ids := p.ids()
+	if p.metID != "" {
+		ids = append(ids, p.metID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // ids are the members behind the resources, in order. A staged resource has none.
@@ -146,7 +167,7 @@ func (p predecessors) succeeds(m *directory.Member) bool {
 // somebody to be created.
 func (f *feed) predecessors(tx *store.Tx, p Person, self string) (predecessors, error) {
 	found, err := f.claims(tx, p, self)
-	ids := found.ids()
+	ids := found.locks()
 	if err != nil || len(ids) == 0 {
 		return found, err
 	}
@@ -159,7 +180,7 @@ func (f *feed) predecessors(tx *store.Tx, p Person, self string) (predecessors, 
 	if found, err = f.claims(tx, p, self); err != nil {
 		return found, err
 	}
-	if !slices.Equal(found.ids(), ids) {
+	if !slices.Equal(found.locks(), ids) {
 		return found, store.Rerun()
 	}
 	members, err := tx.Members(ids)
@@ -170,11 +191,11 @@ func (f *feed) predecessors(tx *store.Tx, p Person, self string) (predecessors, 
 	for i := range members {
 		found.members[members[i].ID] = &members[i]
 	}
-	if m := found.members[found.linked]; found.linked != "" && !found.succeeds(m) && !f.adoptable(m) {
-		// Somebody else's: they are not touched, and nothing that put them out binds the new person.
-		delete(found.members, found.linked)
-		found.linked = ""
+	found.met = found.members[found.metID]
+	if !slices.Contains(found.ids(), found.metID) {
+		delete(found.members, found.metID)
 	}
+	found.forgetStrangers(f)
 	for _, u := range found.inactive {
 		// An owner holds this person in, against the directory: they are not pushed aside.
 		if m := found.members[u.Member]; m != nil && m.Sources == 0 {
@@ -182,6 +203,25 @@ func (f *feed) predecessors(tx *store.Tx, p Person, self string) (predecessors, 
 		}
 	}
 	return found, nil
+}
+
+// forgetStrangers leaves out who is not the person after all: whom law 6 keeps from the directory, and
+// members behind retired resources who are another's by now, or nobody's after an adoption was undone. They are
+// not touched, and nothing that put them out binds the new person.
+func (p *predecessors) forgetStrangers(f *feed) {
+	if p.retired != nil {
+		if m := p.members[p.retired.Member]; m == nil || m.Directory != f.dir.ID && p.linked != m.ID {
+			delete(p.members, p.retired.Member)
+			p.retired = nil
+		}
+	}
+	if m := p.members[p.linked]; m != nil && !p.succeeds(m) {
+		verdict, _ := f.Meet(directory.Meeting{Directory: f.dir.ID, Member: m, Signed: true})
+		if verdict == directory.VerdictNever {
+			delete(p.members, p.linked)
+			p.linked = ""
+		}
+	}
 }
 
 func (f *feed) claims(tx *store.Tx, p Person, self string) (predecessors, error) {
@@ -214,8 +254,16 @@ func (f *feed) claims(tx *store.Tx, p Person, self string) (predecessors, error)
 			}
 		}
 	}
-	found.linked, err = f.signedInAs(tx, p)
-	return found, err
+	if found.linked, found.ambiguous, err = f.signedInAs(tx, p); err != nil {
+		return found, err
+	}
+	if found.facts, err = tx.AddressFacts(p.address()); err != nil {
+		return found, err
+	}
+	if found.metID = found.facts.Holder; found.metID == "" {
+		found.metID = found.facts.PutOut
+	}
+	return found, nil
 }
 
 // matches reports whether a retired resource was the same person: by externalId; by userName only
@@ -243,14 +291,14 @@ func (f *feed) memberFor(tx *store.Tx, u *store.SCIMUser, p Person, before prede
 			return c, err
 		}
 	}
-	if m := before.members[before.linked]; f.adoptable(m) && !f.replacesAdopted(m) {
-		return f.adopt(tx, u, p, m)
+	if c, err := f.meet(tx, u, p, before); err != nil || c.after != nil {
+		return c, err
 	}
 	m := f.freshMember(tx, p, f.boundSources(before))
 	if !u.Active {
 		m.Sources = m.Sources.With(directory.SourceIdP)
 	}
-	if err := checkAddress(tx, m.Email, "", m.Sources == 0); err != nil {
+	if err := allowed(before.facts, m.Email, "", m.Sources == 0); err != nil {
 		return change{}, err
 	}
 	return change{after: m, why: "scim_create"}, nil
@@ -303,7 +351,9 @@ func (f *feed) comesBack(tx *store.Tx, u *store.SCIMUser, p Person, m *directory
 	}
 	c := edit(m, "scim_return")
 	p.fill(m)
-	m.Email = p.address()
+	if m.Email, c.notes, err = f.addressOf(tx, m, p.address()); err != nil {
+		return c, err
+	}
 	if u.Active {
 		m.Sources = m.Sources.Without(directory.SourceIdP)
 	} else {

@@ -59,7 +59,7 @@ func behind(tx *store.Tx, peek *store.SCIMUser) (*store.SCIMUser, *directory.Mem
 	return u, nil, err
 }
 
-// touchGroupsOf moves on the groups of people who are shown in them by another name, or no more. It returns
+// touchGroupsOf moves on the groups of people, or of groups, that are shown in them by another name, or no more. It returns
 // the last step: rows of groups are locked from there on, in id order.
 func touchGroupsOf(tx *store.Tx, users ...string) (last func(), err error) {
 	memberships, err := tx.GroupsOfUsers(users)
@@ -185,7 +185,13 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 	was := *u
 	c := edit(m, "scim_update")
 	changes = append(changes, p.fill(m)...)
-	address := p.address()
+	address, forget, err := f.addressOf(tx, m, p.address())
+	if err == nil {
+		err = forget()
+	}
+	if err != nil {
+		return err
+	}
 	elsewhere := directory.Fold(address) != directory.Fold(m.Email)
 	if address != m.Email {
 		changes = append(changes, audit.Change{Field: "email", From: m.Email, To: address})

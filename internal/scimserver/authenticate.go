@@ -88,6 +88,9 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		}
 		return nil, wire(err)
 	}
+	if err := s.admit(r, holder.Directory); err != nil {
+		return nil, err
+	}
 	sent.patience = patience{db: s.db, checked: now, again: func() error {
 		holder, err := find(r.Context(), hash, s.db.Now())
 		if err == nil && !holder.RevokedAt.IsZero() {

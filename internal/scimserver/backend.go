@@ -71,11 +71,7 @@ func (b *backend) Create(ctx context.Context, t *scim.ResourceType, r scim.Resou
 func (b *backend) Get(ctx context.Context, t *scim.ResourceType, id string, want scim.Projection) (scim.Resource, error) {
 	b.results = 1
 	if t == b.s.groups {
-		g, err := b.s.provision.GetGroup(ctx, b.scope, id, want.Wants("members"))
-		if err != nil {
-			return nil, wire(err)
-		}
-		return shownGroup(&g)
+		return b.getGroup(ctx, id, want.Wants("members"))
 	}
 	withGroups := showsGroups(want)
 	u, err := b.s.provision.GetUser(ctx, b.scope, id, withGroups)

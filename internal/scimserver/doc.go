@@ -8,7 +8,9 @@
 //
 // Lists come in any order. What indexes give, the database filters, sorts and pages; anything else is picked
 // and sorted in memory, of 10,000 resources at the most. A cursor is the place of a page's last resource in its
-// order. A resource's version is its last change, and a condition on it is checked under the lock of the change.
+// order; of pages by number the place is remembered for a few minutes (walk.go), so that a walk by either neither
+// repeats nor loses anybody, and the total is that of its first page until the end of the list shows the real one.
+// The members of a large group are read while the answer is sent (members.go). A resource's version is its last change, and a condition on it is checked under the lock of the change.
 //
 // Every write, and whatever is refused, leaves an event with the redacted exchange before the
 // answer is sent; every read that is answered goes to the request log.

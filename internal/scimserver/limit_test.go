@@ -127,6 +127,31 @@ func TestFlood_OfOneDirectoryTakesNothingFromAnother(t *testing.T) {
 	})
 }
 
+func TestAC65_TwentyFiveRequestsASecondAreAlwaysServedOfSixty(t *testing.T) {
+	limited(t, func(t *testing.T, h *house, _ *atomic.Int64, pass func(time.Duration)) {
+		w, neighbour := h.workspace("acme", "default", nil), h.workspace("globex", "default", nil)
+		for second := range 10 {
+			served := 0
+			for i := range 60 {
+				a := w.do("GET", "/Users?count=0", "")
+				switch {
+				case a.status == 200:
+					served++
+				case a.status != 429 || a.header.Get("Retry-After") == "":
+					t.Fatalf("%d %v", a.status, a.header)
+				}
+				if i%3 == 0 {
+					neighbour.do("GET", "/Users?count=0", "").want(200)
+				}
+				pass(time.Second / 60)
+			}
+			if served < scimserver.MinRate {
+				t.Errorf("in second %d, %d of 60 requests are served", second, served)
+			}
+		}
+	})
+}
+
 func TestFlood_WithADeadTokenTakesNothingFromTheLivingOne(t *testing.T) {
 	limited(t, func(t *testing.T, h *house, _ *atomic.Int64, pass func(time.Duration)) {
 		w := h.workspace("acme", "default", nil)

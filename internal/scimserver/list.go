@@ -22,9 +22,12 @@ func (b *backend) list(ctx context.Context, t *scim.ResourceType, q scim.Query) 
 	if err != nil {
 		return scim.Page{}, err
 	}
+	if !q.ByCursor && q.StartIndex > 1 && q.Count > 0 {
+		from = b.s.walks.behind(b.scope.Directory, b.queryOf(t, q), q.StartIndex, b.began)
+	}
 	where, exact := compile(t, q.Filter)
 	order, column := orderOf(t, q)
-	list := provision.List{Where: where, Sort: order, Start: q.StartIndex, Count: q.Count, Walk: q.ByCursor, Terms: terms(q.Filter)}
+	list := provision.List{Where: where, Sort: order, Start: q.StartIndex, Count: q.Count, Walk: q.ByCursor || q.StartIndex == 1 || from != nil, Terms: terms(q.Filter)}
 	if from != nil {
 		list.Behind, list.Total = &from.Place, from.Total
 	}
@@ -48,7 +51,7 @@ type lister struct {
 	b      *backend
 	t      *scim.ResourceType
 	q      scim.Query
-	from   *cursor    // nil for a first page, or pages by number
+	from   *cursor    // nil for a first page, or one that is found by its number
 	order  store.Sort // where a column has what is sorted by
 	exact  bool       // the condition is the whole filter
 	served bool       // the database filters and sorts by itself
@@ -159,13 +162,29 @@ func pageOf[T any](l lister, of kind[T], rows provision.Page[T], keys map[string
 		}
 		page.Resources = append(page.Resources, r)
 	}
-	if !rows.More || len(rows.Rows) == 0 {
+	more := rows.More
+	if shown := l.q.StartIndex - 1 + len(rows.Rows); !l.q.ByCursor && l.q.Count > 0 {
+		switch {
+		case l.from == nil:
+			more = rows.More || shown < rows.Total
+		case more:
+			page.TotalResults = max(rows.Total, shown+1)
+		default:
+			// The end of the list is where its total shows, whatever came and went since it was counted.
+			page.TotalResults = shown
+		}
+	}
+	if !more || len(rows.Rows) == 0 {
 		return page, nil
 	}
 	last := &rows.Rows[len(rows.Rows)-1]
-	next := cursor{Query: l.b.queryOf(l.t, l.q), Total: rows.Total, Place: of.place(last)}
+	next := cursor{Query: l.b.queryOf(l.t, l.q), Total: page.TotalResults, Place: of.place(last)}
 	if !l.served && l.q.SortBy != nil {
 		next.Place, next.Key = store.Place{ID: of.id(last)}, json.RawMessage(keys[of.id(last)].AppendJSON(nil))
+	}
+	if !l.q.ByCursor {
+		l.b.s.walks.keep(l.b.scope.Directory, l.q.StartIndex+len(rows.Rows), next, l.b.began)
+		return page, nil
 	}
 	page.NextCursor, err = next.encode()
 	return page, err

@@ -170,7 +170,7 @@ func shownGroup(g *provision.Group) (scim.Resource, error) {
 	}
 	rows := make(scim.Rows, len(g.Members))
 	for i, m := range g.Members {
-		rows[i] = scim.Row{Value: m.User, Display: m.Name, Type: "User"}
+		rows[i] = rowOf(m)
 	}
 	r["members"] = rows
 	return r, nil
@@ -188,9 +188,17 @@ func fromGroup(g *provision.Group) (scim.Resource, error) {
 	if len(g.Members) > 0 {
 		members := make([]any, len(g.Members))
 		for i, m := range g.Members {
-			members[i] = map[string]any{"value": m.User, "display": m.Name, "type": "User"}
+			members[i] = map[string]any{"value": m.User, "display": m.Name, "type": memberType(m)}
 		}
 		r["members"] = members
 	}
 	return r, nil
+}
+
+// memberType is what a member of a group is (RFC 7643 section 4.2).
+func memberType(m store.GroupMember) string {
+	if m.IsGroup() {
+		return "Group"
+	}
+	return "User"
 }

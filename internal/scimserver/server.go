@@ -48,6 +48,8 @@ type Server struct {
 	groups    *scim.ResourceType
 	handler   *scim.Handler
 	limits    *limits
+	walks     walks
+	bodies    provision.Room
 	keySets   keySets
 	tokenURL  string // of the token endpoint: what assertions are addressed to
 }
@@ -60,7 +62,7 @@ func New(o Options) *Server {
 		s.log = slog.Default()
 	}
 	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: []*scim.ResourceType{s.users, s.groups},
-		Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}, Bulk: &scim.BulkLimits{}}
+		MaxBody: MaxBody, Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}, Bulk: &scim.BulkLimits{}}
 	return s
 }
 
@@ -73,7 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.tellConfig(w, r)
 		return
 	}
-	s.handler.ServeHTTP(w, r)
+	withLarge(s.handler, w, r)
 }
 
 // stranger notes a refusal of somebody whose workspace is not known, summed up per source.

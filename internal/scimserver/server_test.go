@@ -153,6 +153,15 @@ func group(name string) string {
 	return `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"` + name + `"}`
 }
 
+// members is a group of these ids.
+func members(name string, ids ...string) string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = `{"value":"` + id + `"}`
+	}
+	return strings.TrimSuffix(group(name), "}") + `,"members":[` + strings.Join(list, ",") + `]}`
+}
+
 func patch(ops string) string {
 	return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + ops + `]}`
 }

@@ -138,7 +138,11 @@ func TestADirectorysLife_GoesByTheRules(t *testing.T) {
 				return s.EditPilot(ctx, "acme", "okta", PilotEdit{Set: &names}, administrator)
 			}
 		}
-		call := func(code string, act func() (DirectoryState, error)) { t.Helper(); d, err := act(); refused(code, d, err) }
+		call := func(code string, act func() (DirectoryState, error)) {
+			t.Helper()
+			d, err := act()
+			refused(code, d, err)
+		}
 
 		ada, bob := s.mustCreate(t, "ada"), s.mustCreate(t, "bob")
 		if ada.Member != "" {

@@ -35,7 +35,16 @@ func policyKeys() []policyKey {
 		switchKey("scim_requires_sso", func(p *directory.Policy) *bool { return &p.SCIMRequiresSSO }),
 		switchKey("scim_allowed", func(p *directory.Policy) *bool { return &p.SCIMAllowed }),
 		inviteKey(),
+		adoptionKey(),
 	}
+}
+
+func adoptionKey() policyKey {
+	k := overridable(wordKey("adoption", func(p *directory.Policy) *directory.Adoption { return &p.Adoption },
+		directory.AdoptionLink, directory.AdoptionAskOwner, directory.AdoptionAskAdmin, directory.AdoptionRefuse),
+		func(o *directory.Override) **directory.Adoption { return &o.Adoption })
+	k.get = func(p directory.Policy) string { return string(p.AdoptionMode()) }
+	return k
 }
 
 func wordKey[T ~string](name string, at func(*directory.Policy) *T, words ...T) policyKey {

@@ -5,17 +5,12 @@ package store
 type ahead struct {
 	claims  []*asked[claimsKey, []SCIMUser]
 	links   []*asked[personKey, []Identity]
-	address []*asked[string, addressAnswer]
+	address []*asked[string, AddressFacts]
 }
 
 type claimsKey struct{ directory, userName, externalID string }
 
 type personKey struct{ directory, userName, externalID, address string }
-
-type addressAnswer struct {
-	holder  string
-	foreign bool
-}
 
 // asked is one question; the answer is there once the queue was sent, which done tells.
 type asked[K comparable, A any] struct {
@@ -44,7 +39,7 @@ func (tx *Tx) AskCreate(directoryID, userName, externalID, address string) {
 			return eachRow(r, scanIdentities(&links.answer))
 		}, linksAsserting, args...)
 	}
-	facts := &asked[string, addressAnswer]{key: address}
+	facts := &asked[string, AddressFacts]{key: address}
 	if args := addressArgs(tx, address); address != "" && storable(args) {
 		tx.ahead.address = append(tx.ahead.address, facts)
 		tx.conn.Ask(func(r Rows) error {

@@ -74,10 +74,11 @@ const deleteGroup = `DELETE FROM grp WHERE workspace_id = $1 AND id = $2`
 
 const deleteGroupMembers = `DELETE FROM group_member WHERE workspace_id = $1 AND group_id = $2`
 
-// DeleteGroup removes a group and its membership.
+// DeleteGroup removes a group, its membership, and its place in groups that contain it.
 func (tx *Tx) DeleteGroup(id string) {
 	tx.change("group")
 	tx.later(deleteGroupMembers, tx.workspace, id)
+	tx.later(dropMemberships, tx.workspace, id)
 	tx.later(deleteGroup, tx.workspace, id)
 }
 
@@ -144,8 +145,25 @@ func (tx *Tx) SetMappedRole(group, role string) {
 	tx.later(`UPDATE grp SET mapped_role = $3 WHERE workspace_id = $1 AND id = $2`, tx.workspace, group, role)
 }
 
-// AddGroupMembers adds SCIM users to a group and returns those who were not in it. Each
-// statement adds at most 512.
+// KnownGroups returns, of ids, those that are groups of a directory, with the name of each.
+func (tx *Tx) KnownGroups(directoryID string, ids []string) (map[string]string, error) {
+	known := make(map[string]string, len(ids))
+	// The directory is bound as in KnownSCIMUsers.
+	err := eachChunk(ids, func(part []string) error {
+		list, args := in(3, part)
+		return tx.each(func(r Rows) error {
+			var id, name string
+			err := r.Scan(&id, &name)
+			known[id] = name
+			return err
+		}, `SELECT id, display_name FROM grp WHERE workspace_id = $1 AND directory_id || '' = $2 AND id IN (`+list+`)`,
+			append([]any{tx.workspace, directoryID}, args...)...)
+	})
+	return known, err
+}
+
+// AddGroupMembers adds SCIM users, or groups, to a group and returns those who were not in it. A group in a
+// group is a row like any other; whatever asks for people finds none behind it. Each statement adds at most 512.
 func (tx *Tx) AddGroupMembers(group string, users []string) (added []string, err error) {
 	err = eachChunk(users, func(part []string) error {
 		args := make([]any, 0, 2+len(part))
@@ -170,7 +188,7 @@ func (tx *Tx) AddGroupMembers(group string, users []string) (added []string, err
 	return added, err
 }
 
-// RemoveGroupMembers removes SCIM users from a group and returns those who were in it.
+// RemoveGroupMembers removes SCIM users and groups from a group and returns those who were in it.
 func (tx *Tx) RemoveGroupMembers(group string, users []string) (removed []string, err error) {
 	err = eachChunk(users, func(part []string) error {
 		list, args := in(3, part)
@@ -185,7 +203,7 @@ func (tx *Tx) RemoveGroupMembers(group string, users []string) (removed []string
 
 const groupMemberIDs = `SELECT scim_user_id FROM group_member WHERE workspace_id = $1 AND group_id = $2 ORDER BY scim_user_id`
 
-// GroupMemberIDs returns the SCIM ids of a group's members in id order.
+// GroupMemberIDs returns the ids of a group's members, SCIM users and groups, in id order.
 func (tx *Tx) GroupMemberIDs(group string) (ids []string, err error) {
 	err = tx.each(collect(&ids), groupMemberIDs, tx.workspace, group)
 	return ids, err
@@ -205,19 +223,46 @@ func collect(out *[]string) func(Rows) error {
 // GroupMember is one membership as a list shows it.
 type GroupMember struct {
 	Group string // group id
-	User  string // SCIM id
+	User  string // SCIM id of the user, or the id of a group in the group
 	Name  string // userName of the user, or display name of the group
 }
 
+// IsGroup reports whether the member of a list of members is a group. Ids of users are UUIDs.
+func (m GroupMember) IsGroup() bool { return strings.HasPrefix(m.User, "grp_") }
+
+// groupsInGroups finds groups in groups by their prefix, at the end of each group's rows: where there are none it
+// costs one look at an index.
+const groupsInGroups = `
+	SELECT gm.group_id, gm.scim_user_id, g.display_name
+	FROM   group_member gm CROSS JOIN grp g
+	WHERE  gm.workspace_id = $1 AND gm.group_id IN (%s) AND gm.scim_user_id >= 'grp_' AND gm.scim_user_id < 'grp~'
+	AND    g.workspace_id = $1 AND g.id = gm.scim_user_id ORDER BY gm.group_id, gm.scim_user_id`
+
 // MembersOfGroups returns the members of each of groups, in group and user order.
 func (tx *Tx) MembersOfGroups(groups []string) ([]GroupMember, error) {
+	list, err := tx.peopleOfGroups(groups)
+	if err != nil {
+		return nil, err
+	}
+	inner, err := tx.memberships(groups, groupsInGroups)
+	if err != nil || len(inner) == 0 {
+		return list, err
+	}
+	list = append(list, inner...)
+	slices.SortFunc(list, byGroup)
+	return slices.Compact(list), nil
+}
+
+func byGroup(a, b GroupMember) int {
+	return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.User, b.User))
+}
+
+func (tx *Tx) peopleOfGroups(groups []string) ([]GroupMember, error) {
 	list, err := tx.memberships(groups, `
 		SELECT gm.group_id, gm.scim_user_id, u.user_name
 		FROM   group_member gm CROSS JOIN scim_user u
 		WHERE  gm.workspace_id = $1 AND gm.group_id IN (%s) AND u.workspace_id = $1 AND u.id = gm.scim_user_id ORDER BY gm.group_id, gm.scim_user_id`)
-	return ordered(list, len(groups), func(a, b GroupMember) int {
-		return cmp.Or(strings.Compare(a.Group, b.Group), strings.Compare(a.User, b.User))
-	}), err
+	return ordered(list, len(groups), byGroup), err
 }
 
 // GroupSizes returns how many members each of groups has.
@@ -237,7 +282,7 @@ func (tx *Tx) GroupSizes(groups []string) (map[string]int, error) {
 	return sizes, err
 }
 
-// GroupsOfUsers returns the groups of each of users (SCIM ids), in user and group order.
+// GroupsOfUsers returns the groups of each of users (SCIM ids, or ids of groups), in user and group order.
 func (tx *Tx) GroupsOfUsers(users []string) ([]GroupMember, error) {
 	list, err := tx.memberships(users, `
 		SELECT gm.group_id, gm.scim_user_id, g.display_name

@@ -173,31 +173,52 @@ func (tx *Tx) OtherOwners(role, except string) (int, error) {
 	return int(n), err
 }
 
-// addressFacts is asked in one statement because every create asks it.
+// AddressFacts is what law 6 asks about an address.
+type AddressFacts struct {
+	// Holder is the id of the member who has it and is not deactivated, or "".
+	Holder string
+	// PutOut is the id of a member who has it and whom people of the workspace put out, the newest
+	// such, or "".
+	PutOut string
+	// Foreign says that its domain is proven by another workspace and not by this one.
+	Foreign bool
+}
+
+// addressFacts is asked in one statement because every create asks it. 12 is SourceOwner and SourceSafetyNet.
 const addressFacts = `
 	SELECT COALESCE((SELECT id FROM member WHERE workspace_id = $1 AND email_folded = $2 AND sources = 0 AND stage <> 'erased' LIMIT 1), ''),
+	       COALESCE((SELECT id FROM member WHERE workspace_id = $1 AND email_folded = $2 AND sources & 12 <> 0 AND stage <> 'erased' ORDER BY created_at DESC LIMIT 1), ''),
 	       (SELECT COUNT(*) FROM domain_handle WHERE domain = $3 AND workspace_id <> $1),
 	       (SELECT COUNT(*) FROM domain_handle WHERE domain = $3 AND workspace_id = $1)`
+
+// AddressFacts says who in this workspace has or had an address, and whose its domain is. Nobody is
+// meant by "".
+func (tx *Tx) AddressFacts(address string) (a AddressFacts, err error) {
+	if address == "" {
+		return a, nil
+	}
+	if a, ok := use(&tx.ahead.address, address); ok {
+		return a, nil
+	}
+	err = tx.each(a.scan, addressFacts, addressArgs(tx, address)...)
+	return a, err
+}
 
 // Address says who in this workspace holds an address without being deactivated ("" for nobody),
 // and whether its domain is proven by another workspace and not by this one.
 func (tx *Tx) Address(address string) (holder string, foreign bool, err error) {
-	if a, ok := use(&tx.ahead.address, address); ok {
-		return a.holder, a.foreign, nil
-	}
-	var a addressAnswer
-	err = tx.each(a.scan, addressFacts, addressArgs(tx, address)...)
-	return a.holder, a.foreign, err
+	a, err := tx.AddressFacts(address)
+	return a.Holder, a.Foreign, err
 }
 
 func addressArgs(tx *Tx, address string) []any {
 	return []any{tx.workspace, directory.Fold(address), directory.Domain(address)}
 }
 
-func (a *addressAnswer) scan(r Rows) error {
+func (a *AddressFacts) scan(r Rows) error {
 	var others, own int64
-	err := r.Scan(&a.holder, &others, &own)
-	a.foreign = others > 0 && own == 0
+	err := r.Scan(&a.Holder, &a.PutOut, &others, &own)
+	a.Foreign = others > 0 && own == 0
 	return err
 }
 

@@ -34,6 +34,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			c.Defer(settleTokens, w.ID, micros(now))
 			c.Defer(`DELETE FROM replay WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now.Add(-replayAge)))
 			c.Defer(`DELETE FROM oidc_grant WHERE workspace_id = $1 AND created_at < $2`, w.ID, micros(now.Add(-sessionAge)))
+			c.Defer(sweepAdoptions, w.ID, micros(now.Add(-events)), micros(now.Add(-allowedAge)))
 			c.Defer(`DELETE FROM job WHERE workspace_id = $1 AND dead_at < $2`, w.ID, micros(now.Add(-deadJobAge)))
 			return nil
 		}); err != nil {
@@ -54,7 +55,16 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 	}))
 }
 
+// A meeting that nobody asked about for as long as events are kept is asked anew; one that was allowed and
+// not used soon, too. An adoption can be undone for as long as it lasts.
+const sweepAdoptions = `
+	DELETE FROM adoption WHERE workspace_id = $1
+	AND (state IN ('waiting', 'refused') AND last_at < $2 OR state IN ('undone', 'over') AND COALESCE(decided_at, last_at) < $2
+		OR state = 'allowed' AND decided_at < $3)`
+
 const (
+	// allowedAge is how long a directory may use what was allowed.
+	allowedAge    = 30 * 24 * time.Hour
 	requestLogAge = 7 * 24 * time.Hour
 	// requestLogRows is how many reads of one directory are kept, whatever their age.
 	requestLogRows = 100_000

@@ -290,6 +290,7 @@ func (tx *Tx) ForgetDirectory(id string) error {
 		`DELETE FROM staged_person WHERE workspace_id = $1 AND directory_id = $2`,
 		`DELETE FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = ''`,
 		`DELETE FROM directory_heard WHERE workspace_id = $1 AND directory_id = $2`,
+		`DELETE FROM adoption WHERE workspace_id = $1 AND directory_id = $2`,
 		`UPDATE member SET directory_id = '' WHERE workspace_id = $1 AND directory_id = $2`,
 	} {
 		tx.later(statement, tx.workspace, id)

@@ -157,10 +157,17 @@ func (tx *Tx) DropStaged(directoryID, id string) {
 	tx.later(deleteStaged, tx.workspace, directoryID, id)
 }
 
+// groupsOfNobody are a directory's groups without a person: they may hold each other.
+const groupsOfNobody = `
+	SELECT g.id FROM grp g WHERE g.workspace_id = $1 AND g.directory_id = $2
+	AND    NOT EXISTS (SELECT 1 FROM group_member gm CROSS JOIN scim_user u
+		WHERE gm.workspace_id = $1 AND gm.group_id = g.id AND u.workspace_id = $1 AND u.id = gm.scim_user_id)`
+
 // What belongs to staged people, and the people themselves at the end.
 var discardStaged = []string{
 	`DELETE FROM group_member WHERE workspace_id = $1 AND scim_user_id IN
 		(SELECT id FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = '' AND retired_at IS NULL)`,
+	`DELETE FROM group_member WHERE workspace_id = $1 AND (group_id IN (` + groupsOfNobody + `) OR scim_user_id IN (` + groupsOfNobody + `))`,
 	`DELETE FROM scim_user_email WHERE workspace_id = $1 AND scim_user_id IN
 		(SELECT id FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = '' AND retired_at IS NULL)`,
 	`UPDATE scim_user SET manager_id = NULL, updated_at = updated_at + 1 WHERE workspace_id = $1 AND directory_id = $2 AND manager_id IN

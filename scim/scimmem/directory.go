@@ -142,8 +142,9 @@ func (d *Directory) change(ctx context.Context, t *scim.ResourceType, id string,
 	if err != nil {
 		return nil, err
 	}
-	if !scim.Equal(r, e.r) {
-		if err := d.store(e, r.Clone(), e.r.String("meta.created")); err != nil {
+	r = r.Clone()
+	if d.sayTypes(r); !scim.Equal(r, e.r) {
+		if err := d.store(e, r, e.r.String("meta.created")); err != nil {
 			return nil, err
 		}
 	}
@@ -188,6 +189,7 @@ func (d *Directory) store(e *entry, next scim.Resource, created string) error {
 			return scim.Errorf(http.StatusBadRequest, scim.TypeInvalidValue, "No resource has the id %.50q.", id)
 		}
 	}
+	d.sayTypes(next)
 	was, _ := e.r.Members()
 	for _, c := range claims(e) {
 		delete(tab.unique, c)

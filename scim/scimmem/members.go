@@ -50,6 +50,21 @@ func setMembers(r scim.Resource, ids []string) {
 	r["members"] = list
 }
 
+// sayTypes gives each member of a group its type, so that $ref leads to the right endpoint.
+func (d *Directory) sayTypes(r scim.Resource) {
+	list, _ := r["members"].([]any)
+	for _, v := range list {
+		if m, ok := v.(map[string]any); ok {
+			id, _ := m["value"].(string)
+			if e := d.byID[id]; e != nil {
+				m["type"] = e.t.Name
+			} else if id == r.ID() {
+				m["type"] = "Group"
+			}
+		}
+	}
+}
+
 // tidy removes an empty list of members, which only a request has a use for.
 func tidy(r scim.Resource) scim.Resource {
 	if ids, named := r.Members(); named && len(ids) == 0 {

@@ -3,6 +3,7 @@ package scimtest
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 const theGroup = "RFC 7643 section 4.2"
@@ -73,6 +74,21 @@ func memberCases() []Case {
 			x.members(g, want...)
 		}}
 	}
+	// nested makes a case of a group of a person and of another group, on servers that take one.
+	nested := func(id, title string, run func(x *trial, p, inner, outer person)) Case {
+		return Case{id, title, theGroup, can, func(x *trial) {
+			p, inner := x.person("one"), x.group("inner")
+			outer := x.group("outer", p)
+			a := x.patch(outer, op("add", "members", values(inner)))
+			if a.status == http.StatusBadRequest {
+				x.members(outer, p)
+				x.skip("members of type Group")
+			}
+			x.status(a, http.StatusOK, http.StatusNoContent)
+			x.members(outer, p, inner)
+			run(x, p, inner, outer)
+		}}
+	}
 	is := func(want ...person) []person { return want }
 	only := func(p person) string { return fmt.Sprintf("members[value eq %q]", p.id) }
 	return []Case{
@@ -99,6 +115,33 @@ func memberCases() []Case {
 		}),
 		change("member.rename-no-path", "a replace without a path leaves what it does not name", replaces, func(p, q, _ person) ([]object, []person) {
 			return []object{op("replace", "", object{"displayName": p.userName + " again"})}, is(p, q)
+		}),
+		{"member.unknown", "an id of nobody as a member is 400 or 404, and nobody else comes in", theGroup, can, func(x *trial) {
+			p := x.person("one")
+			g := x.group("unknown")
+			a := x.patch(g, op("add", "members", []any{object{"value": p.id}, object{"value": x.name("nobody")}}))
+			x.status(a, http.StatusBadRequest, http.StatusNotFound)
+			x.members(g)
+		}},
+		nested("member.group", "a group in a group is kept with its type and place, or refused with 400", func(x *trial, p, inner, outer person) {
+			for _, m := range x.read(outer).list("members") {
+				if text(m, "value") == inner.id {
+					x.is(text(m, "type") == "" || text(m, "type") == "Group", "no type or Group", x.read(outer))
+					x.is(text(m, "$ref") == "" || strings.HasSuffix(text(m, "$ref"), inner.path), "no $ref or one that ends with "+inner.path, x.read(outer))
+				}
+			}
+		}),
+		nested("member.group-deleted", "a deleted group is in no group any more", func(x *trial, p, inner, outer person) {
+			x.status(x.do(http.MethodDelete, inner.path, nil), http.StatusNoContent)
+			x.members(outer, p)
+		}),
+		nested("member.group-circle", "a group may be in a group that is in it, or is refused with 400, and both stay readable", func(x *trial, p, inner, outer person) {
+			for _, g := range []person{inner, outer} { // a circle of two, and one of one
+				x.status(x.patch(inner, op("add", "members", values(g))), http.StatusOK, http.StatusNoContent, http.StatusBadRequest)
+			}
+			x.members(outer, p, inner)
+			x.read(inner)
+			x.read(p)
 		}),
 		{"member.several", "one PATCH takes in and out", patches, can, func(x *trial) {
 			p, q, s := x.person("one"), x.person("two"), x.person("three")

@@ -75,8 +75,16 @@ func createCases() []Case {
 		{"create.not-json", "a body that is not JSON is 400 invalidSyntax", "RFC 7644 section 3.12", nil, func(x *trial) {
 			x.refused(x.do(http.MethodPost, "/Users", "{"), http.StatusBadRequest, "invalidSyntax")
 		}},
-		{"create.no-schemas", "a body without schemas is 400", "RFC 7643 section 3", nil, func(x *trial) {
-			x.refused(x.do(http.MethodPost, "/Users", x.user("new", "schemas", nil)), http.StatusBadRequest, "invalidSyntax", "invalidValue")
+		{"create.no-schemas", "a body without schemas is 400, or taken for a user and answered with them", "RFC 7643 section 3", nil, func(x *trial) {
+			a := x.do(http.MethodPost, "/Users", x.user("new", "schemas", nil)) // OneLogin's templates may leave them out
+			if a.status/100 == 2 {
+				x.is(has(a.list("schemas"), urnUser), "schemas with "+urnUser, a)
+				return
+			}
+			x.refused(a, http.StatusBadRequest, "invalidSyntax", "invalidValue")
+		}},
+		{"create.other-schemas", "a body with the schema of another kind of resource is 400", "RFC 7643 section 3", nil, func(x *trial) {
+			x.refused(x.do(http.MethodPost, "/Users", x.user("new", "schemas", []any{urnGroup})), http.StatusBadRequest, "invalidSyntax", "invalidValue")
 		}},
 		{"create.inactive", "active: false is kept", theUser, nil, func(x *trial) {
 			p, a := x.post(x.user("new", "active", false))

@@ -32,6 +32,7 @@ type house struct {
 	Application, Event             string
 	Grant, CodeHash                string
 	AccessHash, RefreshHash        string
+	Adoption, Claim                string
 }
 
 // named makes the names of a workspace; nothing is stored yet.
@@ -45,6 +46,7 @@ func named(tag string) house {
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag,
 		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
+		Adoption: "ado_" + tag, Claim: "claim-" + tag,
 	}
 }
 
@@ -93,6 +95,7 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
 	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
+	tx.InsertAdoption(h.adoption())
 	if err := h.signsIn(tx); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func does(fn func(tx *store.Tx, h house)) probe {
 }
 
 // probes has every method of Tx; a method without ids has nil.
-var probes = joined(peopleProbes, stagedProbes, signInProbes, grantProbes, jobProbes)
+var probes = joined(peopleProbes, stagedProbes, signInProbes, grantProbes, jobProbes, adoptionProbes)
 
 func joined(parts ...map[string]probe) map[string]probe {
 	all := map[string]probe{}
@@ -117,6 +117,7 @@ var peopleProbes = map[string]probe{
 	"ForgetDirectory": func(tx *store.Tx, h house) (any, error) { return nil, tx.ForgetDirectory(h.Directory) },
 
 	"Group":       func(tx *store.Tx, h house) (any, error) { return tx.Group(h.Directory, h.Group) },
+	"KnownGroups": func(tx *store.Tx, h house) (any, error) { return tx.KnownGroups(h.Directory, []string{h.Group}) },
 	"GroupsAfter": func(tx *store.Tx, h house) (any, error) { return tx.GroupsAfter("zzz"+h.Group, 10) },
 	"SelectGroups": func(tx *store.Tx, h house) (any, error) {
 		where := store.Or(store.Eq(store.FieldMember, h.User), store.Eq(store.FieldID, h.Group))
@@ -128,6 +129,7 @@ var peopleProbes = map[string]probe{
 		return []any{page, more}, err
 	},
 	"GroupMemberIDs":  func(tx *store.Tx, h house) (any, error) { return tx.GroupMemberIDs(h.Group) },
+	"MembersBehind":   func(tx *store.Tx, h house) (any, error) { return tx.MembersBehind(h.Group, "", 10) },
 	"MembersOfGroups": func(tx *store.Tx, h house) (any, error) { return tx.MembersOfGroups([]string{h.Group}) },
 	"GroupSizes":      func(tx *store.Tx, h house) (any, error) { return tx.GroupSizes([]string{h.Group}) },
 	"GroupsOfUsers":   func(tx *store.Tx, h house) (any, error) { return tx.GroupsOfUsers([]string{h.User}) },

@@ -98,6 +98,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO scim_access_handle SELECT $1 || 'sa' || i, CAST($1 AS TEXT), 'cs' || i, i, 4000000000000000 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO adoption SELECT CAST($1 AS TEXT), 'ad' || i, 'd' || (i % 20), 'm' || i, 'c' || i, '', '', '', '', TRUE, '', CASE WHEN i % 4 = 0 THEN 'waiting' ELSE 'adopted' END, '', 1, i, i, NULL, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO claim SELECT CAST($1 AS TEXT), 'm' || i, '` + h.Connection + `', '["Agents"]', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO oidc_grant SELECT CAST($1 AS TEXT), 'gr' || i, 'a' || (i % 3), 's' || i, 'm' || i, 'openid', '', i, i, 4000000000000000 + i, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO code_handle SELECT $1 || 'c' || i, CAST($1 AS TEXT), 'gr' || i, '', '', 4000000000000000, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -143,6 +144,11 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.KnownSCIMUsers(h.Directory, []string{"u5", "u6"})
 		return err
 	},
+	"known groups": func(tx *store.Tx, h house) error {
+		_, err := tx.KnownGroups(h.Directory, []string{"g5", "g6"})
+		return err
+	},
+	"a deleted group":         func(tx *store.Tx, h house) error { tx.DeleteGroup("g33"); return nil },
 	"a retired resource":      func(tx *store.Tx, h house) error { tx.RetireSCIMUser("u33"); return nil },
 	"a changed resource":      changeResource,
 	"userName eq":             find(store.Eq(store.FieldUserName, "p5")),
@@ -226,11 +232,13 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 }
 
 var walks = map[string]func(tx *store.Tx, h house) error{
-	"a page of users":   find(store.All()),
-	"active users":      find(store.ActiveIs(true)),
-	"inactive users":    find(store.ActiveIs(false)),
-	"a page of groups":  findGroup(store.All()),
-	"a page of members": func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
+	"a page of users":              find(store.All()),
+	"active users":                 find(store.ActiveIs(true)),
+	"inactive users":               find(store.ActiveIs(false)),
+	"a page of groups":             findGroup(store.All()),
+	"the last members of a group":  func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "u9890", 20); return err },
+	"the first members of a group": func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "", 20); return err },
+	"a page of members":            func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
 	"a page of the log": func(tx *store.Tx, h house) error {
 		// A filter costs up to store.EventWindow rows, whatever the size of the log.
 		_, _, err := tx.EventPage(store.EventQuery{Before: 9000, Limit: 20})
@@ -337,6 +345,12 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	}
 	for name, call := range hotGrants {
 		run(name, false, inside(call))
+	}
+	for name, call := range hotAdoptions {
+		run(name, false, inside(call))
+	}
+	for name, call := range walkAdoptions {
+		run(name, true, inside(call))
 	}
 	for name, call := range walks {
 		run(name, true, inside(call))

@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"attempts, links and tokens", testHandles},
 		{"the ends of tokens", testTokenEnds},
 		{"clients of a directory", testClients},
+		{"adoptions", testAdoptions},
+		{"retention of adoptions", testAdoptionRetention},
 		{"retention", testRetention},
 		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},
