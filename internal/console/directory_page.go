@@ -46,6 +46,10 @@ func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issu
 	}
 	return d.show(v, "directory", dir.Name+" (SCIM)", "/sso", t, func(c common) any {
 		data := directoryData{common: c, lifeData: life, directoryLine: lineOf(dir, c.Base), Issued: issued.token, IssuedSecret: issued.secret, Newest: dir.NewestToken()}
+		// The marks of tokens are written after the answer; what was counted is a part of the report.
+		if last := life.Report.LastRequest; last != nil && (data.LastUsed == nil || last.After(*data.LastUsed)) {
+			data.LastUsed = last
+		}
 		if d.stale(v) {
 			data.SignInAgain = "/signin?" + url.Values{"workspace": {v.live.Slug}, "fresh": {"1"}, "continue": {v.url("/sso/directories/" + dir.ID)}}.Encode()
 		}
