@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/idpsim"
 )
@@ -209,6 +210,54 @@ func TestStory_what_was_heard_of_the_identity_provider(t *testing.T) {
 			if out, _, _ := w.run(nil, "directory", "show", "acme", "idp", "--person", who); !strings.Contains(out, want) {
 				t.Errorf("of %s it says\n%s", who, out)
 			}
+		}
+	})
+}
+
+// Enabling is one transaction: whatever moment the process dies at, everybody is a member or nobody is.
+func TestStory_a_kill_while_enabling_leaves_all_or_nobody(t *testing.T) {
+	const people = 150
+	story(t, func(t *testing.T, w *world) {
+		w.mustApply(strings.Replace(workspace("acme", "omniflow", ""), "connection: idp}", "connection: idp, status: testing}", 1))
+		_, token := w.token("acme")
+		var operations []string
+		for i := range people {
+			operations = append(operations, fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":"b%d","data":%s}`, i, user(fmt.Sprintf("person%d@acme.test", i), "")))
+		}
+		if status, said := w.scim(token, http.MethodPost, "/Bulk", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[`+strings.Join(operations, ",")+`]}`); status != http.StatusOK {
+			t.Fatalf("%d %v", status, said)
+		}
+		ids := w.scimIDs(token)
+		word := w.plan("acme").Word
+		turned := false
+		for wait := 5 * time.Millisecond; !turned && wait < 10*time.Second; wait *= 2 {
+			done := make(chan int, 1)
+			go func() {
+				_, _, code := w.run(nil, "directory", "enable", "acme", "idp", "--plan", word)
+				done <- code
+			}()
+			select {
+			case <-done:
+			case <-time.After(wait):
+			}
+			w.kill()
+			<-done
+			w.start()
+			var r struct {
+				Status         string
+				People, Staged int
+			}
+			w.gatehouse(&r, "directory", "show", "acme", "idp")
+			turned = r.Status == "enabled"
+			if turned && (r.People != people || r.Staged != 0) || !turned && (r.People != 0 || r.Staged != people || r.Status != "testing") {
+				t.Fatalf("after a kill it is %+v", r)
+			}
+			if !turned && w.plan("acme").Word != word {
+				t.Fatal("after a kill the plan is another")
+			}
+		}
+		if again := w.scimIDs(token); !turned || len(again) != people || again["person7@acme.test"] != ids["person7@acme.test"] {
+			t.Errorf("enabled %v, %d people", turned, len(again))
 		}
 	})
 }
