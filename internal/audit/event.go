@@ -14,9 +14,11 @@ const (
 	SCIMUserDeactivated Type = "scim.user.deactivated"
 	SCIMUserReactivated Type = "scim.user.reactivated"
 	SCIMUserDeleted     Type = "scim.user.deleted"
-	SCIMGroupCreated    Type = "scim.group.created"
-	SCIMGroupUpdated    Type = "scim.group.updated"
-	SCIMGroupDeleted    Type = "scim.group.deleted"
+	// SCIMUserEnabled says that a staged person took effect, as the member whom the event is about.
+	SCIMUserEnabled  Type = "scim.user.enabled"
+	SCIMGroupCreated Type = "scim.group.created"
+	SCIMGroupUpdated Type = "scim.group.updated"
+	SCIMGroupDeleted Type = "scim.group.deleted"
 	// SCIMRefused is any SCIM request that was refused; reason holds the code.
 	SCIMRefused Type = "scim.request.refused"
 
@@ -44,15 +46,21 @@ const (
 	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended was not believed
 	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
-	WorkspaceCreated  Type = "workspace.created"
-	WorkspaceApplied  Type = "workspace.applied"
-	SettingsChanged   Type = "settings.changed"
-	DirectoryCreated  Type = "directory.created"
-	DirectoryChanged  Type = "directory.changed"
-	DirectoryRemoved  Type = "directory.removed"
-	ConnectionCreated Type = "connection.created"
-	ConnectionChanged Type = "connection.changed"
-	ConnectionRemoved Type = "connection.removed"
+	WorkspaceCreated Type = "workspace.created"
+	WorkspaceApplied Type = "workspace.applied"
+	SettingsChanged  Type = "settings.changed"
+	DirectoryCreated Type = "directory.created"
+	DirectoryChanged Type = "directory.changed"
+	DirectoryRemoved Type = "directory.removed"
+	// The steps of a directory's life.
+	DirectoryTested    Type = "directory.testing" // a test sync was started
+	DirectoryEnabled   Type = "directory.enabled"
+	DirectoryPaused    Type = "directory.paused"
+	DirectoryDiscarded Type = "directory.discarded" // staged people and groups were thrown away
+	DirectoryPiloted   Type = "directory.piloted"   // the list of the pilot was changed
+	ConnectionCreated  Type = "connection.created"
+	ConnectionChanged  Type = "connection.changed"
+	ConnectionRemoved  Type = "connection.removed"
 	// ConnectionVerified is the first sign-in through a connection that an administrator activated.
 	ConnectionVerified Type = "connection.verified"
 

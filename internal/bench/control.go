@@ -135,7 +135,7 @@ func (c *controls) makeWorkspace(r *http.Request) (any, error) {
 			}
 		}
 		tx.SaveConnection(outside.connection(tx.Now()), true)
-		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Connection: connection, Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Connection: connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 		tx.InsertApplication(directory.Application{ID: client, Name: "Bench", RedirectURIs: []string{callback}, BackchannelLogoutURI: outside.Logout}, keys.HashToken(secret))
 		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: c.directory, Name: "okta", Hint: keys.Hint(token)}, hash)
 		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})
@@ -283,7 +283,7 @@ func (c *controls) makeNeighbour(r *http.Request) (any, error) {
 		for rank, name := range preset.Roles {
 			tx.SaveRole(directory.Role{ID: keys.ID("rol_", tx.Now()), Name: name, Rank: rank}, true)
 		}
-		tx.SaveDirectory(directory.Directory{ID: dir, Name: "okta", Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.SaveDirectory(directory.Directory{ID: dir, Name: "okta", Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: dir, Name: "okta", Hint: keys.Hint(token)}, hash)
 		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})
 	})

@@ -16,6 +16,7 @@ import (
 type directoryData struct {
 	common
 	directoryLine
+	lifeData
 	ConnectionURL string // of the connection beside it, or ""
 	// What goes into the IdP, in its words; BaseURL with our value.
 	BaseURL, TokenWord, UserName settings.Word
@@ -41,8 +42,16 @@ func (d *Door) directoryPage(v *visit) error {
 type shown struct{ token, secret string }
 
 func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issued shown) error {
+	life, err := d.life(v, dir)
+	if err != nil {
+		return err
+	}
 	return d.show(v, "directory", dir.Name+" (SCIM)", "/sso", t, func(c common) any {
-		data := directoryData{common: c, directoryLine: lineOf(dir, c.Base), Issued: issued.token, IssuedSecret: issued.secret, Newest: dir.NewestToken()}
+		data := directoryData{common: c, lifeData: life, directoryLine: lineOf(dir, c.Base), Issued: issued.token, IssuedSecret: issued.secret, Newest: dir.NewestToken()}
+		// The marks of tokens are written after the answer; what was counted is a part of the report.
+		if last := life.Report.LastRequest; last != nil && (data.LastUsed == nil || last.After(*data.LastUsed)) {
+			data.LastUsed = last
+		}
 		if d.stale(v) {
 			data.SignInAgain = "/signin?" + url.Values{"workspace": {v.live.Slug}, "fresh": {"1"}, "continue": {v.url("/sso/directories/" + dir.ID)}}.Encode()
 		}
@@ -196,26 +205,4 @@ func (d *Door) revokeSecret(v *visit) error {
 		return err
 	}
 	return v.to("/sso/directories/" + dir.ID + "?done=secret-revoked")
-}
-
-func (d *Door) enableDirectory(v *visit) error  { return d.switchDirectory(v, true) }
-func (d *Door) disableDirectory(v *visit) error { return d.switchDirectory(v, false) }
-
-func (d *Door) switchDirectory(v *visit, on bool) error {
-	dir, err := v.directory(v.r.PathValue("directory"))
-	if err != nil {
-		return err
-	}
-	act, field, done := d.Settings.DisableDirectory, "disable-directory", "directory-off"
-	if on {
-		act, field, done = d.Settings.EnableDirectory, "enable-directory", "directory-on"
-	}
-	_, err = act(v.r.Context(), v.live.Slug, dir.ID, v.actor)
-	if forTheForm(err) {
-		return d.showDirectory(v, dir, told{field: field, err: err}, shown{})
-	}
-	if err != nil {
-		return err
-	}
-	return v.to("/sso/directories/" + dir.ID + "?done=" + done)
 }

@@ -7,7 +7,7 @@
 //	/console                                       the workspace of whoever is signed in
 //	/console/{workspace}/sso                       connections and directories; a new one
 //	/console/{workspace}/sso/connections/{id}      values to copy, the IdP's metadata, attributes, on and off
-//	/console/{workspace}/sso/directories/{id}      base URL, token, on and off
+//	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
@@ -26,7 +26,9 @@
 // acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated,
 // attribute-email and its like, save-attributes, activate, disable, remove, test-sign-in,
 // status, verified, new-directory. A directory: scim-base-url, generate-token, scim-token, token-refused,
-// enable-directory, disable-directory, last-used. What waits: waiting and waiting-count on the first page; allow-, refuse-
+// test-directory, enable-directory,
+// discard-directory, disable-directory, pilot, save-pilot, plan-counts, plan-rows, plan-blocked, last-used, last-served,
+// last-refused, heard-who. What waits: waiting and waiting-count on the first page; allow-, refuse-
 // and undo- with the id of the meeting, decision-error. Role mappings: mapping-group, mapping-source, mapping-role,
 // add-mapping. The log: filter-outcome, filter-type, filter-who, filter, older, payload. What is wrong with a field
 // stands in an element with the field's id and "-error". A summary that must be opened first has the id of

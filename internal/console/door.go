@@ -103,6 +103,9 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+feed+"/secrets/{secret}/revoke", d.revokeSecret)
 	on("POST "+feed+"/enable", d.enableDirectory)
 	on("POST "+feed+"/disable", d.disableDirectory)
+	on("POST "+feed+"/test", d.testDirectory)
+	on("POST "+feed+"/discard", d.discardDirectory)
+	on("POST "+feed+"/pilot", d.setPilot)
 
 	on("GET "+workspace+"/sso/waiting", d.waitingPage)
 	on("POST "+workspace+"/sso/waiting/{adoption}/allow", d.allowAdoption)

@@ -501,7 +501,7 @@ func TestLog_IsReadByOutcomeTypeAndPersonPageByPage(t *testing.T) {
 		w.as("").post("/signin", "workspace", "acme", "email", "owner@acme.test", "password", "wrong")
 		w.as("").post("/signin", "workspace", "acme", "email", "jane@acme.test", "password", "wrong")
 		w.write("acme", func(tx *store.Tx) error {
-			tx.SaveDirectory(directory.Directory{ID: "dir_x", Name: "Okta", Enabled: true, Mode: directory.ModeLenient}, true)
+			tx.SaveDirectory(directory.Directory{ID: "dir_x", Name: "Okta", Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 			tx.InsertSCIMUser(&store.SCIMUser{ID: "u_admin", Directory: "dir_x", Member: "mem_acme_admin", UserName: "admin@acme.test", Active: true, Document: "{}"})
 			if err := tx.Record(audit.Event{ID: "evt_scim", Type: audit.SCIMUserCreated, Subject: audit.Party{Kind: "scim_user", ID: "u_admin", Name: "admin@acme.test"}, Directory: "dir_x"}); err != nil {
 				return err

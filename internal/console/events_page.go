@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -106,7 +108,7 @@ func person(tx *store.Tx, who string) (ids []string, name string, err error) {
 		m, err = tx.MemberByEmail(who)
 	}
 	if errs.Is(err, errs.KindNotFound) {
-		return nil, "", nil
+		return resourcesOf(tx, who)
 	} else if err != nil {
 		return nil, "", err
 	}
@@ -116,6 +118,29 @@ func person(tx *store.Tx, who string) (ids []string, name string, err error) {
 		ids = append(ids, u.ID)
 	}
 	return ids, nameOf(m), err
+}
+
+// resourcesOf finds somebody whom a directory knows by another name than their address: by SCIM id, userName or
+// externalId, and those who are staged, who are no members.
+func resourcesOf(tx *store.Tx, who string) (ids []string, name string, err error) {
+	cfg, err := tx.Config()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, dir := range cfg.Directories {
+		found, err := settings.ResourcesOf(tx, dir.ID, who)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, u := range found {
+			ids, name = append(ids, u.ID), u.UserName
+			if u.Member != "" {
+				ids = append(ids, u.Member)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), name, nil
 }
 
 func lineOfEvent(e audit.Event, base string) eventLine {

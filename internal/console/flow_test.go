@@ -165,11 +165,11 @@ func TestEntra_GetsItsTokenOnceTheConnectionIsVerified(t *testing.T) {
 		}
 
 		page = b.done(b.page("/console/acme/sso/directories/"+dir.ID), "disable-directory")
-		if w.setup().Directories[0].Enabled {
+		if w.setup().Directories[0].Status == "enabled" {
 			t.Error("the directory is still on")
 		}
 		b.done(page, "enable-directory")
-		if !w.setup().Directories[0].Enabled {
+		if w.setup().Directories[0].Status != "enabled" {
 			t.Error("the directory is still off")
 		}
 	})

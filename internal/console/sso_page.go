@@ -34,6 +34,7 @@ type connectionLine struct {
 
 type directoryLine struct {
 	settings.DirectorySetup
+	Enabled  bool
 	URL      string
 	LastUsed *time.Time
 	HasToken bool
@@ -70,7 +71,7 @@ func (d *Door) showSSO(v *visit, t told) error {
 }
 
 func lineOf(dir settings.DirectorySetup, base string) directoryLine {
-	line := directoryLine{DirectorySetup: dir, URL: base + "/sso/directories/" + dir.ID}
+	line := directoryLine{DirectorySetup: dir, Enabled: dir.Status == directory.DirectoryEnabled, URL: base + "/sso/directories/" + dir.ID}
 	_, line.HasToken = dir.LiveToken()
 	line.HasCredential = line.HasToken
 	used := func(at *time.Time) {

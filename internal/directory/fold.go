@@ -38,20 +38,6 @@ func foldRune(r rune) rune {
 	return least
 }
 
-// SameName compares two names without regard to letter case, but never takes an ASCII letter for one
-// that only folds to it: the Kelvin sign is no k, and whoever can choose it is not k's owner.
-func SameName(a, b string) bool {
-	if len(a) != len(b) || Fold(a) != Fold(b) {
-		return false // the letters in question are longer than the ASCII ones
-	}
-	for i := range len(a) {
-		if (a[i] < utf8.RuneSelf) != (b[i] < utf8.RuneSelf) {
-			return false
-		}
-	}
-	return true
-}
-
 // Domain returns the folded part of an address after its last "@", or "" where there is none.
 func Domain(address string) string {
 	at := strings.LastIndexByte(address, '@')
@@ -75,4 +61,18 @@ func IsAddress(s string) bool {
 		}
 	}
 	return strings.IndexByte(s, '@') == at
+}
+
+// SameName compares two names without regard to letter case, but never takes an ASCII letter for one
+// that only folds to it: the Kelvin sign is no k, and whoever can choose it is not k's owner.
+func SameName(a, b string) bool {
+	if len(a) != len(b) || Fold(a) != Fold(b) {
+		return false // the letters in question are longer than the ASCII ones
+	}
+	for i := range len(a) {
+		if (a[i] < utf8.RuneSelf) != (b[i] < utf8.RuneSelf) {
+			return false
+		}
+	}
+	return true
 }

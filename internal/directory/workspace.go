@@ -119,10 +119,13 @@ type Directory struct {
 	ID         string
 	Name       string
 	Connection string // connection id or ""
-	Enabled    bool
-	Mode       Mode
-	Override   Override
-	CreatedAt  time.Time
+	Status     DirectoryStatus
+	// Pilot are names (userName, externalId or address) of people who take effect while the directory is
+	// testing. It is shared with the cache of configurations: a change is made on a copy.
+	Pilot     []string
+	Mode      Mode
+	Override  Override
+	CreatedAt time.Time
 }
 
 // Config is all that a rule may ask of a workspace, as of one version.

@@ -145,7 +145,7 @@ func furnish(tx *store.Tx, slug string, applications ...string) error {
 		connection.ID = okta
 	}
 	tx.SaveConnection(connection, true)
-	tx.SaveDirectory(directory.Directory{ID: "dir_" + slug, Name: "okta", Connection: connection.ID, Enabled: true, Mode: directory.ModeLenient}, true)
+	tx.SaveDirectory(directory.Directory{ID: "dir_" + slug, Name: "okta", Connection: connection.ID, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 	tx.InsertMapping(directory.RoleMapping{ID: "map_" + slug, Match: "Agents", Role: "rol_agent_" + slug})
 	tx.InsertDomain(slug + ".test")
 	for _, id := range applications {

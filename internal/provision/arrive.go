@@ -31,7 +31,8 @@ type Arrival struct {
 // NotFound says why nobody was found for an arrival whom policy does not let in unprovisioned.
 type NotFound struct {
 	// Cause is "not_provisioned": the connection's directory never named the subject;
-	// "left_directory": it did, and deleted them; "no_directory": no directory could have.
+	// "left_directory": it did, and deleted them; "no_directory": no directory could have; "staged": it did, in a
+	// test sync whose people are no members yet.
 	Cause string
 	err   error
 }
@@ -44,6 +45,13 @@ func (e *NotFound) Unwrap() error { return e.err }
 func notFound(cause string) error {
 	return &NotFound{Cause: cause, err: errs.Forbidden("account_not_found",
 		"We couldn't find your account in this workspace. Ask your administrator to assign you to this application.")}
+}
+
+// stagedOnly is the answer to somebody whom a directory in testing has staged. No sign-in makes a member of
+// them: whom the test sync named is for its administrator to let in.
+func stagedOnly() error {
+	return &NotFound{Cause: staged, err: errs.Forbidden("account_not_found",
+		"Your account is not provisioned yet: your administrator is still testing provisioning. Ask them when it starts.")}
 }
 
 // What made a link, as Identity.How.

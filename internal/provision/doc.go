@@ -9,6 +9,10 @@
 // is not certain waits for people (adopt_queue.go, adopt_decide.go), and what was adopted can be
 // taken back (adopt_undo.go).
 //
+// A directory that tests is answered in full, and the people whom it names are staged: resources without a member
+// (staged.go). What would become of each is its outcome (outcome.go), of which the plan that people are shown
+// and the enabling that carries it out are both made (enable.go).
+//
 // Every change of a member ends in save (save.go). It sees a member go out and does in that
 // transaction all that going out means: sessions end, one-time links die. There is no other way
 // to write a member, so no path can forget it.

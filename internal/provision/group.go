@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -68,10 +69,12 @@ func (s *Service) CreateGroup(ctx context.Context, scope Scope, form GroupForm, 
 			return err
 		}
 		made = *g
-		if err := tell(tx, f.Config, toldGroup(g), EventCreated, createdNames(g, len(members) > 0)...); err != nil {
-			return err
+		if f.tellsGroups() {
+			if err := tell(tx, f.Config, toldGroup(g), EventCreated, createdNames(g, len(members) > 0)...); err != nil {
+				return err
+			}
 		}
-		return tx.Record(scope.event(audit.SCIMGroupCreated, groupParty(g), counted("members_added", len(members))...))
+		return tx.Record(f.noted(scope.event(audit.SCIMGroupCreated, groupParty(g), counted("members_added", len(members))...)))
 	})
 	return made, err
 }
@@ -212,7 +215,7 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	if len(changes) == 0 && !rewritten {
 		e.Reason = "no_change"
 	}
-	if err := tx.Record(e); err != nil {
+	if err := tx.Record(f.noted(e)); err != nil {
 		return before, err
 	}
 	touchOuter := func() {}
@@ -224,7 +227,7 @@ func (f *feed) updateGroup(tx *store.Tx, scope Scope, g *store.Group, form Group
 	if err := f.rolesAfter(tx, scope, g, before, added, removed, known, exclusive); err != nil {
 		return before, err
 	}
-	if err := tellGroup(tx, f.Config, scope, &before, g, len(added)+len(removed) > 0); err != nil {
+	if err := f.tellGroup(tx, scope, &before, g, len(added)+len(removed) > 0); err != nil {
 		return before, err
 	}
 	touchOuter()
@@ -263,6 +266,8 @@ func (f *feed) rolesAfter(tx *store.Tx, scope Scope, g *store.Group, before stor
 		}
 		ask.members = append(ask.members, all...)
 	}
+	// Staged people have no member, and no role.
+	ask.members = slices.DeleteFunc(ask.members, func(id string) bool { return id == "" })
 	slices.Sort(ask.members)
 	ask.members = slices.Compact(ask.members)
 	_, err := resolve(tx, f.Config, f.policy, scope, ask)
@@ -319,10 +324,12 @@ func (s *Service) DeleteGroup(ctx context.Context, scope Scope, id string) error
 			return err
 		}
 		tx.DeleteGroup(id)
-		if err := tell(tx, f.Config, toldGroup(g), EventDeleted); err != nil {
-			return err
+		if f.tellsGroups() {
+			if err := tell(tx, f.Config, toldGroup(g), EventDeleted); err != nil {
+				return err
+			}
 		}
-		if err := tx.Record(scope.event(audit.SCIMGroupDeleted, groupParty(g), counted("members_removed", len(members))...)); err != nil {
+		if err := tx.Record(f.noted(scope.event(audit.SCIMGroupDeleted, groupParty(g), counted("members_removed", len(members))...))); err != nil {
 			return err
 		}
 		if g.MappedRole != "" {
@@ -452,12 +459,21 @@ func knownGroups(tx *store.Tx, directoryID string, ids []string) (map[string]str
 	return tx.KnownGroups(directoryID, asked)
 }
 
+// values are the ids under which the people of known are locked.
 func values(known map[string]string) []string {
 	out := make([]string, 0, len(known))
-	for _, member := range known {
-		out = append(out, member)
+	for id, member := range known {
+		out = append(out, cmp.Or(member, id))
 	}
 	return out
+}
+
+// noted is an event of a group. In a directory that tests nothing comes of it but for its pilot.
+func (f *feed) noted(e audit.Event) audit.Event {
+	if f.dir.Status == directory.DirectoryTesting && e.Reason == "" {
+		e.Reason = staged
+	}
+	return e
 }
 
 func counted(field string, n int) []audit.Change {

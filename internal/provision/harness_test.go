@@ -95,8 +95,8 @@ func build(t fataler, db *store.DB, p plan) *house {
 		}
 		h.conn = c.ID
 		tx.SaveConnection(c, true)
-		tx.SaveDirectory(directory.Directory{ID: h.okta.Directory, Name: "okta", Connection: c.ID, Enabled: true, Mode: directory.ModeLenient}, true)
-		tx.SaveDirectory(directory.Directory{ID: h.entra.Directory, Name: "entra", Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.SaveDirectory(directory.Directory{ID: h.okta.Directory, Name: "okta", Connection: c.ID, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
+		tx.SaveDirectory(directory.Directory{ID: h.entra.Directory, Name: "entra", Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 		return tx.Record(audit.Event{Type: audit.WorkspaceCreated, Actor: operator})
 	})
 	h.root = h.ensureOwner(provision.Owner{Email: "root@root.test", Name: "Root"})

@@ -480,17 +480,17 @@ func TestADirectoryThatIsOff_ChangesNothing(t *testing.T) {
 		}
 		h.settle(func(tx *store.Tx, cfg *directory.Config) error {
 			d, _ := cfg.Directory(h.okta.Directory)
-			d.Enabled = false
+			d.Status = directory.DirectoryPaused
 			tx.SaveDirectory(d, false)
 			return nil
 		})
 		for what, fn := range every {
 			t.Log(what)
-			h.unchanged(errs.KindForbidden, "directory_disabled", fn)
+			h.unchanged(errs.KindForbidden, "directory_paused", fn)
 		}
 		h.settle(func(tx *store.Tx, cfg *directory.Config) error {
 			d, _ := cfg.Directory(h.okta.Directory)
-			d.Enabled = true
+			d.Status = directory.DirectoryEnabled
 			tx.SaveDirectory(d, false)
 			w := cfg.Workspace
 			w.Policy.SCIMAllowed = false

@@ -219,6 +219,13 @@ func mayCreate(cfg *directory.Config, connection string) bool {
 // unknown decides about an arrival whom nobody here is: whether they may be made, and if not, why
 // nobody is there.
 func unknown(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
+	waits, err := stagedArrival(tx, cfg, a)
+	if err != nil {
+		return recognised{}, err
+	}
+	if waits {
+		return recognised{}, stagedOnly()
+	}
 	left, err := whoLeft(tx, cfg, a)
 	if err != nil {
 		return recognised{}, err

@@ -75,14 +75,18 @@ func open(tx *store.Tx, scope Scope) (*feed, error) {
 	if !ok {
 		return nil, errs.Unauthenticated("token_unknown", "The bearer token is missing or not valid.")
 	}
-	if !dir.Enabled {
-		return nil, errs.Forbidden("directory_disabled", "The directory %q is switched off.", dir.Name)
+	if err := dir.Status.Refusal(); err != nil {
+		return nil, err
 	}
-	f := &feed{Config: cfg, dir: dir, policy: cfg.PolicyFor(dir.ID)}
+	f := feedOf(cfg, dir)
 	if !f.policy.SCIMAllowed {
 		return nil, errs.Forbidden("scim_not_allowed", "SCIM is not switched on for this workspace.")
 	}
 	return f, nil
+}
+
+func feedOf(cfg *directory.Config, dir directory.Directory) *feed {
+	return &feed{Config: cfg, dir: dir, policy: cfg.PolicyFor(dir.ID)}
 }
 
 // mayBringIn refuses creating and reactivating while policy wants a verified connection and there
@@ -136,10 +140,14 @@ func refuseProtected(scope Scope, m *directory.Member, what string) error {
 	}, e)
 }
 
-// Refused records that a SCIM request was refused. It is committed before the caller is answered.
-func (s *Service) Refused(ctx context.Context, scope Scope, cause error) error {
+// Refused records that a SCIM request was refused, about whom it was, or about the directory for nobody. It is
+// committed before the caller is answered.
+func (s *Service) Refused(ctx context.Context, scope Scope, about audit.Party, cause error) error {
+	if about.Kind == "" {
+		about = audit.Party{Kind: "directory", ID: scope.Directory}
+	}
 	return s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
-		e := scope.event(audit.SCIMRefused, audit.Party{Kind: "directory", ID: scope.Directory})
+		e := scope.event(audit.SCIMRefused, about)
 		e.Outcome, e.Reason = audit.Refused, errs.CodeOf(cause)
 		return tx.Record(e)
 	})

@@ -59,8 +59,12 @@ func (h *house) sound() {
 					}
 				}
 			}
-			if total != 0 {
-				h.t.Errorf("%d live resources of %s point at no member", total, d.Name)
+			waiting, err := tx.CountStaged(d.ID)
+			if err != nil {
+				return err
+			}
+			if total != waiting {
+				h.t.Errorf("%d live resources of %s point at no member, and %d people are staged", total, d.Name, waiting)
 			}
 		}
 		for _, g := range groups {

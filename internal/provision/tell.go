@@ -136,9 +136,56 @@ func createdNames(g *store.Group, members bool) []string {
 	return differing(names, "members", members)
 }
 
+// tellsGroups reports whether anybody is told of a directory's groups: while it tests nothing comes of them, and they are
+// told of when it is enabled.
+func (f *feed) tellsGroups() bool {
+	return f.dir.Status != directory.DirectoryTesting && tells(f.Config)
+}
+
+// tellEnabled tells of the groups that a directory made while it tested.
+func (f *feed) tellEnabled(tx *store.Tx) error {
+	if !tells(f.Config) {
+		return nil
+	}
+	const page = 500
+	for after := ""; ; {
+		groups, err := tx.GroupsAfter(after, page)
+		if err != nil || len(groups) == 0 {
+			return err
+		}
+		after = groups[len(groups)-1].ID
+		groups = slices.DeleteFunc(groups, func(g store.Group) bool { return g.Directory != f.dir.ID })
+		ids := make([]string, len(groups))
+		for i, g := range groups {
+			ids[i] = g.ID
+		}
+		sizes, err := tx.GroupSizes(ids)
+		if err != nil {
+			return err
+		}
+		for _, g := range groups {
+			if err := tell(tx, f.Config, toldGroup(&g), EventCreated, createdNames(&g, sizes[g.ID] > 0)...); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// tellTurned tells of somebody who was staged, as of a new person.
+func (f *feed) tellTurned(tx *store.Tx, id string) error {
+	if !tells(f.Config) {
+		return nil
+	}
+	u, err := tx.SCIMUser(f.dir.ID, id)
+	if err != nil {
+		return err
+	}
+	return tellCreated(tx, f.Config, u)
+}
+
 // tellGroup tells of a change of a group and, if any, of its members.
-func tellGroup(tx *store.Tx, cfg *directory.Config, scope Scope, was, is *store.Group, members bool) error {
-	if !tells(cfg) {
+func (f *feed) tellGroup(tx *store.Tx, scope Scope, was, is *store.Group, members bool) error {
+	if !f.tellsGroups() {
 		return nil
 	}
 	names := changedNames(was.Document, is.Document)
@@ -148,7 +195,7 @@ func tellGroup(tx *store.Tx, cfg *directory.Config, scope Scope, was, is *store.
 	if len(names) == 0 {
 		return nil
 	}
-	return tell(tx, cfg, toldGroup(is), scope.updated(), names...)
+	return tell(tx, f.Config, toldGroup(is), scope.updated(), names...)
 }
 
 // enterpriseManager is where SCIM has a person's manager.

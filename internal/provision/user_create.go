@@ -35,7 +35,7 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		if err := p.check(f.policy); err != nil {
 			return err
 		}
-		before, err := f.predecessors(tx, p)
+		before, err := f.predecessors(tx, p, "")
 		if err != nil {
 			return err
 		}
@@ -44,6 +44,13 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		}
 		u := &store.SCIMUser{ID: keys.UUID(), Directory: f.dir.ID, UserName: p.UserName, ExternalID: p.ExternalID, Manager: p.Manager,
 			Document: p.Document, Emails: p.Emails, Active: p.Active == nil || *p.Active, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
+		if f.dir.Stages(p.UserName, p.ExternalID, p.address()) {
+			if err := f.stage(tx, scope, u, p, before); err != nil {
+				return err
+			}
+			made = User{SCIMUser: *u}
+			return nil
+		}
 		c, err := f.memberFor(tx, u, p, before)
 		if err != nil {
 			return leaveWaiting(scope, err)
@@ -84,7 +91,8 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 	return made, err
 }
 
-// retire takes resources out of service and returns the last step, for the groups that they were in.
+// retire takes resources out of service, staged ones without a trace, and returns the last step, for the groups
+// that they were in.
 func retire(tx *store.Tx, cfg *directory.Config, users []store.SCIMUser) (last func(), err error) {
 	if len(users) == 0 {
 		return func() {}, nil
@@ -97,6 +105,10 @@ func retire(tx *store.Tx, cfg *directory.Config, users []store.SCIMUser) (last f
 		return nil, err
 	}
 	for _, u := range users {
+		if u.Member == "" {
+			tx.DropStaged(u.Directory, u.ID)
+			continue
+		}
 		tx.RetireSCIMUser(u.ID)
 		if err := tell(tx, cfg, toldUser(u.ID, u.ExternalID), EventDeleted); err != nil {
 			return nil, err
@@ -134,11 +146,13 @@ func (p predecessors) locks() []string {
 	return slices.Compact(ids)
 }
 
-// ids are the members behind the resources, in order.
+// ids are the members behind the resources, in order. A staged resource has none.
 func (p predecessors) ids() []string {
 	var ids []string
 	for _, u := range p.inactive {
-		ids = append(ids, u.Member)
+		if u.Member != "" {
+			ids = append(ids, u.Member)
+		}
 	}
 	if p.retired != nil {
 		ids = append(ids, p.retired.Member)
@@ -157,9 +171,10 @@ func (p predecessors) succeeds(m *directory.Member) bool {
 }
 
 // predecessors finds and locks them, and refuses a POST beside a live resource, except beside an
-// inactive one under new_identity whose member is out.
-func (f *feed) predecessors(tx *store.Tx, p Person) (predecessors, error) {
-	found, err := f.claims(tx, p)
+// inactive one under new_identity whose member is out. self is the SCIM id of a staged person who is p, "" for
+// somebody to be created.
+func (f *feed) predecessors(tx *store.Tx, p Person, self string) (predecessors, error) {
+	found, err := f.claims(tx, p, self)
 	ids := found.locks()
 	if err != nil || len(ids) == 0 {
 		return found, err
@@ -170,7 +185,7 @@ func (f *feed) predecessors(tx *store.Tx, p Person) (predecessors, error) {
 		}
 	}
 	// A return or another POST may have come first.
-	if found, err = f.claims(tx, p); err != nil {
+	if found, err = f.claims(tx, p, self); err != nil {
 		return found, err
 	}
 	if !slices.Equal(found.locks(), ids) {
@@ -217,7 +232,7 @@ func (p *predecessors) forgetStrangers(f *feed) {
 	}
 }
 
-func (f *feed) claims(tx *store.Tx, p Person) (predecessors, error) {
+func (f *feed) claims(tx *store.Tx, p Person, self string) (predecessors, error) {
 	var found predecessors
 	claims, err := tx.SCIMUserClaims(f.dir.ID, p.UserName, p.ExternalID)
 	if err != nil {
@@ -225,6 +240,9 @@ func (f *feed) claims(tx *store.Tx, p Person) (predecessors, error) {
 	}
 	renew := f.policy.Reactivation == directory.ReactivationNewIdentity
 	for _, u := range claims {
+		if u.ID == self {
+			continue
+		}
 		if u.RetiredAt.IsZero() {
 			if u.Active || !renew {
 				return found, taken(u, p)

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -12,27 +13,27 @@ import (
 )
 
 // hold finds a directory's resource, takes the locks of its member and reads both again under
-// them. exclusive is kept by the caller across reruns of its closure.
+// them. exclusive is kept by the caller across reruns of its closure. A staged person has no member.
 func hold(tx *store.Tx, scope Scope, id string, exclusive *bool) (*feed, *store.SCIMUser, *directory.Member, error) {
 	peek, err := tx.SCIMUser(scope.Directory, id)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := tx.LockPeople([]string{peek.Member}, *exclusive); err != nil {
+	if err := tx.LockPeople([]string{lockOf(*peek)}, *exclusive); err != nil {
 		return nil, nil, nil, err
 	}
 	f, err := open(tx, scope)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	u, m, err := tx.SCIMUserAndMember(scope.Directory, id)
+	u, m, err := behind(tx, peek)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if m.ID != peek.Member {
+	if u.Member != peek.Member {
 		return nil, nil, nil, store.Rerun()
 	}
-	if guarded(f.Config, m) && !*exclusive {
+	if m != nil && guarded(f.Config, m) && !*exclusive {
 		*exclusive = true
 		return nil, nil, nil, store.Rerun()
 	}
@@ -44,6 +45,18 @@ func hold(tx *store.Tx, scope Scope, id string, exclusive *bool) (*feed, *store.
 		err = scope.Precondition(u.UpdatedAt, groups)
 	}
 	return f, u, m, err
+}
+
+// lockOf is the id under which a person is locked: their member's, or that of a resource without one.
+func lockOf(u store.SCIMUser) string { return cmp.Or(u.Member, u.ID) }
+
+// behind reads a resource again, with its member, nil where it has none.
+func behind(tx *store.Tx, peek *store.SCIMUser) (*store.SCIMUser, *directory.Member, error) {
+	if peek.Member != "" {
+		return tx.SCIMUserAndMember(peek.Directory, peek.ID)
+	}
+	u, err := tx.SCIMUser(peek.Directory, peek.ID)
+	return u, nil, err
 }
 
 // touchGroupsOf moves on the groups of people, or of groups, that are shown in them by another name, or no more. It returns
@@ -82,6 +95,13 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 		p, err := fn(shown)
 		if err != nil {
 			return err
+		}
+		if m == nil {
+			if err := s.updateStaged(tx, scope, f, u, p); err != nil {
+				return err
+			}
+			done = User{SCIMUser: *u, Groups: shown.Groups}
+			return nil
 		}
 		// What the policy requires is asked of people who shall have access.
 		var changes []audit.Change
@@ -323,6 +343,9 @@ func (s *Service) DeleteUser(ctx context.Context, scope Scope, id string) error 
 		f, u, m, err := hold(tx, scope, id, &exclusive)
 		if err != nil {
 			return err
+		}
+		if m == nil {
+			return f.dropStaged(tx, scope, u)
 		}
 		if m.Sources == 0 {
 			shielded, err := protected(tx, f.Config, m, 0)

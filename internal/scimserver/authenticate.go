@@ -85,9 +85,8 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 	if b.types, err = s.typesOf(r.Context(), holder.Workspace, holder.Version); err != nil {
 		return nil, wire(err)
 	}
-	if !holder.Enabled {
-		err := errs.Forbidden("directory_disabled", "This directory is switched off in Gatehouse. Switch it on to provision again.")
-		if rec := b.refused(r.Context(), http.StatusForbidden, nil, err); rec != nil {
+	if err := holder.Status.Refusal(); err != nil {
+		if rec := b.refused(r.Context(), http.StatusForbidden, nil, audit.Party{}, err); rec != nil {
 			return nil, wire(rec)
 		}
 		return nil, wire(err)

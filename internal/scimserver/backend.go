@@ -21,8 +21,10 @@ type backend struct {
 	scope   provision.Scope
 	results int  // resources returned, for the request log
 	listed  bool // it is a read, whatever its method
-	mode    scim.Mode
-	types   *resourceTypes // nil until the token is known to be worth something
+	// deactivates says that it takes somebody's access away.
+	deactivates bool
+	mode        scim.Mode
+	types       *resourceTypes // nil until the token is known to be worth something
 }
 
 var (
@@ -118,6 +120,7 @@ func (b *backend) Replace(ctx context.Context, t *scim.ResourceType, id string, 
 		if said {
 			p.Active = &active
 		}
+		b.deactivates = said && !active
 		return p, nil
 	})
 	if err != nil {
@@ -149,6 +152,7 @@ func (b *backend) Patch(ctx context.Context, t *scim.ResourceType, id string, p 
 			// stays as they are.
 			if active, present := after.Bool("active"); present {
 				person.Active = &active
+				b.deactivates = !active
 			}
 		}
 		return person, nil

@@ -24,7 +24,7 @@ func (w *tenant) second() *tenant {
 	token, hash := keys.NewToken("gscim_")
 	other.directory, other.token = keys.ID("dir_", w.db.Now()), token
 	w.write(func(tx *store.Tx) error {
-		tx.SaveDirectory(directory.Directory{ID: other.directory, Name: "entra", Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.SaveDirectory(directory.Directory{ID: other.directory, Name: "entra", Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: other.directory, Name: "entra", Hint: keys.Hint(token)}, hash)
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -194,6 +195,7 @@ func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, w
 	web.Add(r.Context(), "directory", h.Directory)
 	web.Add(r.Context(), "error_code", "rate_limited")
 	err := errs.Limited("rate_limited", "This directory sends more than the %d requests a second that are served for it.", s.limits.rate)
+	s.db.Hear(h.Workspace, h.Directory, now, store.HeardRefused, err.Code)
 	// The client may be gone; its refused request stays on record all the same.
 	ctx := context.WithoutCancel(r.Context())
 	if s.limits.logged.take(h.Directory, now) == 0 {
@@ -205,7 +207,7 @@ func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, w
 	if s.limits.told.take(h.Directory, now) == 0 {
 		scope := provision.Scope{Workspace: h.Workspace, Directory: h.Directory, Actor: directoryParty(h),
 			Payload: exchange(r, http.StatusTooManyRequests, nil, []string{err.Message})}
-		if recErr := s.provision.Refused(ctx, scope, err); recErr != nil {
+		if recErr := s.provision.Refused(ctx, scope, audit.Party{}, err); recErr != nil {
 			s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", h.Workspace, "error", recErr)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func (w *tenant) inMode(mode directory.Mode) *tenant {
 	w.t.Helper()
 	if err := w.db.Write(context.Background(), w.id, func(tx *store.Tx) error {
-		tx.SaveDirectory(directory.Directory{ID: w.directory, Name: "okta", Enabled: true, Mode: mode}, false)
+		tx.SaveDirectory(directory.Directory{ID: w.directory, Name: "okta", Status: directory.DirectoryEnabled, Mode: mode}, false)
 		return tx.Record(audit.Event{Type: audit.DirectoryChanged})
 	}); err != nil {
 		w.t.Fatal(err)

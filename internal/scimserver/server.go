@@ -103,6 +103,7 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 		return
 	}
 	if x.Status < http.StatusBadRequest {
+		b.hear(x)
 		if x.Request.Method == http.MethodGet || b.listed {
 			if err := s.db.LogRead(ctx, store.ReadLogEntry{Workspace: b.scope.Workspace, Directory: b.scope.Directory, Time: b.began,
 				Method: x.Request.Method, Path: requestPath(x.Request, b.sealed()...), Status: x.Status, Took: s.db.Now().Sub(b.began), Results: b.results}); err != nil {
@@ -116,16 +117,53 @@ func (s *Server) observe(ctx context.Context, x scim.Exchange) {
 	}
 	// The client may be gone; its refused request stays on record all the same.
 	ctx = context.WithoutCancel(ctx)
-	if err := b.refused(ctx, x.Status, x.Body, x.Err); err != nil {
+	if err := b.refused(ctx, x.Status, x.Body, b.about(x), x.Err); err != nil {
 		s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", b.scope.Workspace, "error", err)
 	}
 }
 
+// hear counts a request that was served.
+func (b *backend) hear(x scim.Exchange) {
+	kind := store.HeardOther
+	switch {
+	case x.Request.Method == http.MethodGet || b.listed:
+		kind = store.HeardRead
+	case x.Type == nil: // a bulk request is counted by its parts
+	case x.Request.Method == http.MethodPost:
+		kind = store.HeardCreated
+	case x.Request.Method == http.MethodDelete, b.deactivates:
+		kind = store.HeardDeactivated
+	default:
+		kind = store.HeardUpdated
+	}
+	b.s.db.Hear(b.scope.Workspace, b.scope.Directory, b.began, kind, "")
+}
+
+// about is the person whom a refused request was about, as it names them, so that a question about them finds it;
+// the zero Party for none.
+func (b *backend) about(x scim.Exchange) audit.Party {
+	if x.Type == nil || x.Type.Name != "User" {
+		return audit.Party{}
+	}
+	var sent struct {
+		UserName string `json:"userName"`
+	}
+	// What is no JSON names nobody.
+	if json.Unmarshal(x.Body, &sent) != nil || len(sent.UserName) > 1024 {
+		sent.UserName = ""
+	}
+	if x.ID == "" && sent.UserName == "" || len(x.ID) > 256 {
+		return audit.Party{}
+	}
+	return audit.Party{Kind: "scim_user", ID: x.ID, Name: sent.UserName}
+}
+
 // refused records a refusal in the workspace's log.
-func (b *backend) refused(ctx context.Context, status int, body []byte, cause error) error {
+func (b *backend) refused(ctx context.Context, status int, body []byte, about audit.Party, cause error) error {
+	b.s.db.Hear(b.scope.Workspace, b.scope.Directory, b.began, store.HeardRefused, errs.CodeOf(coded(cause)))
 	scope := b.scope
 	scope.Payload = exchange(b.r, status, body, []string{detail(cause)}, b.sealed()...)
-	return b.s.provision.Refused(ctx, scope, coded(cause))
+	return b.s.provision.Refused(ctx, scope, about, coded(cause))
 }
 
 // coded gives an error of the engine a code for the log: its scimType in snake case, else its

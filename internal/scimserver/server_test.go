@@ -69,7 +69,7 @@ func (h *house) workspace(slug, preset string, change func(*directory.Policy)) *
 		}
 		tx.SaveConnection(directory.Connection{ID: keys.ID("con_", tx.Now()), Name: "okta", Provider: "okta", Protocol: directory.ProtocolSAML,
 			Status: directory.ConnectionActive, VerifiedAt: tx.Now()}, true)
-		tx.SaveDirectory(directory.Directory{ID: dir, Name: "okta", Enabled: true, Mode: directory.ModeLenient}, true)
+		tx.SaveDirectory(directory.Directory{ID: dir, Name: "okta", Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: dir, Name: "okta", Hint: keys.Hint(token)}, hash)
 		return tx.Record(audit.Event{Type: audit.WorkspaceCreated})
 	})
@@ -374,7 +374,7 @@ func TestToken_OfNobodyAndReplacedAndSwitchedOff(t *testing.T) {
 			}
 		}
 		write(func(tx *store.Tx) error {
-			tx.SaveDirectory(directory.Directory{ID: w.directory, Name: "okta", Enabled: false, Mode: directory.ModeLenient}, false)
+			tx.SaveDirectory(directory.Directory{ID: w.directory, Name: "okta", Status: directory.DirectoryPaused, Mode: directory.ModeLenient}, false)
 			return nil
 		})
 		w.do("GET", "/Users", "").want(403)

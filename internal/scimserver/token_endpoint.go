@@ -114,8 +114,9 @@ func mayHave(holder *store.TokenHolder, grant string) *oauthError {
 		return invalidRequest("Expected the parameter grant_type.")
 	case grant != "client_credentials":
 		return &oauthError{http.StatusBadRequest, "unsupported_grant_type", "Expected grant_type client_credentials.", "grant_type_unsupported", 0}
-	case !holder.Enabled:
-		return &oauthError{http.StatusBadRequest, "unauthorized_client", "This directory is switched off in Gatehouse. Switch it on to provision again.", "directory_disabled", 0}
+	case !holder.Status.Serves():
+		off := holder.Status.Refusal()
+		return &oauthError{http.StatusBadRequest, "unauthorized_client", off.Error(), errs.CodeOf(off), 0}
 	}
 	return nil
 }

@@ -187,7 +187,7 @@ func TestTokenRequest_ThatIsWrongIsNamed(t *testing.T) {
 			}
 		}
 		w.write(func(tx *store.Tx) error {
-			tx.SaveDirectory(directory.Directory{ID: w.directory, Name: "okta", Enabled: false, Mode: directory.ModeLenient}, false)
+			tx.SaveDirectory(directory.Directory{ID: w.directory, Name: "okta", Status: directory.DirectoryPaused, Mode: directory.ModeLenient}, false)
 			return nil
 		})
 		a := h.ask("192.0.2.1", form(append(own, "grant_type", "client_credentials")...), nil)

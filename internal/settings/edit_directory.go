@@ -27,7 +27,7 @@ func (s *Service) CreateDirectory(ctx context.Context, slug, name, connection st
 		if err := enough("directories", len(p.after.Directories), maxItems); err != nil {
 			return err
 		}
-		d = directory.Directory{ID: keys.ID("dir_", p.now), Name: name, Enabled: true, Mode: directory.ModeLenient}
+		d = directory.Directory{ID: keys.ID("dir_", p.now), Name: name, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}
 		if connection != "" {
 			c, err := connectionOf(p.after, connection)
 			if err != nil {
@@ -42,23 +42,6 @@ func (s *Service) CreateDirectory(ctx context.Context, slug, name, connection st
 		return DirectoryView{}, err
 	}
 	return s.viewDirectory(d), nil
-}
-
-// EnableDirectory lets a directory provision again (F26).
-func (s *Service) EnableDirectory(ctx context.Context, slug, dir string, actor audit.Party) (DirectoryView, error) {
-	return s.switchDirectory(ctx, slug, dir, true, actor)
-}
-
-// DisableDirectory has every request of a directory refused. Its people and tokens stay.
-func (s *Service) DisableDirectory(ctx context.Context, slug, dir string, actor audit.Party) (DirectoryView, error) {
-	return s.switchDirectory(ctx, slug, dir, false, actor)
-}
-
-func (s *Service) switchDirectory(ctx context.Context, slug, dir string, on bool, actor audit.Party) (DirectoryView, error) {
-	return s.editDirectory(ctx, slug, dir, actor, func(_ *plan, d *directory.Directory) error {
-		d.Enabled = on
-		return nil
-	})
 }
 
 // NewMapping is a role mapping as an administrator gives it.

@@ -118,12 +118,12 @@ func TestSetup_GoesFromNothingToSigningInAndProvisioning(t *testing.T) {
 		if con.Attributes.Email != "mail" || con.Attributes.FirstName != "" {
 			t.Errorf("%+v", con.Attributes)
 		}
-		step("disable directory", []string{"directory.changed"}, func() error {
-			_, err := s.DisableDirectory(ctx, "acme", "okta", administrator)
+		step("disable directory", []string{"directory.paused"}, func() error {
+			_, err := s.PauseDirectory(ctx, "acme", "okta", administrator)
 			return err
 		})
-		step("enable directory", []string{"directory.changed"}, func() error {
-			_, err := s.EnableDirectory(ctx, "acme", "okta", administrator)
+		step("enable directory", []string{"directory.enabled"}, func() error {
+			_, err := s.EnableDirectory(ctx, "acme", "okta", "", administrator)
 			return err
 		})
 		setup, err = s.ConnectionSetup(ctx, "acme")
@@ -192,7 +192,7 @@ func TestConnection_WhatAnAdministratorMayNotDoIsNamed(t *testing.T) {
 			{"mapping from two sources", "two_sources", second(s.AddRoleMapping(ctx, "acme", NewMapping{Match: "g", Role: "Admin", Directory: "okta", Connection: "okta"}, administrator))},
 			{"the neighbour's connection", "connection_unknown", s.DeleteConnection(ctx, "acme", foreign.Connections[0].ID, administrator)},
 			{"the neighbour's connection for a directory", "connection_unknown", second(s.CreateDirectory(ctx, "acme", "x", foreign.Connections[0].ID, administrator))},
-			{"the neighbour's directory", "directory_unknown", second(s.DisableDirectory(ctx, "acme", foreign.Directories[0].ID, administrator))},
+			{"the neighbour's directory", "directory_unknown", second(s.PauseDirectory(ctx, "acme", foreign.Directories[0].ID, administrator))},
 			{"the neighbour's connection for a mapping", "connection_unknown", second(s.AddRoleMapping(ctx, "acme", NewMapping{Match: "g", Role: "Admin", Connection: foreign.Connections[0].ID}, administrator))},
 		}
 		for _, c := range cases {

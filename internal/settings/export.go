@@ -80,6 +80,8 @@ type exportedDirectory struct {
 	Name       string     `yaml:"name"`
 	Connection string     `yaml:"connection"`
 	Enabled    bool       `yaml:"enabled"`
+	Status     string     `yaml:"status,omitempty"` // where enabled does not say it
+	Pilot      []string   `yaml:"pilot,omitempty,flow"`
 	Mode       string     `yaml:"mode"`
 	Policy     *yaml.Node `yaml:"policy,omitempty"`
 }
@@ -142,7 +144,7 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 	}
 	for _, d := range cfg.Directories {
 		con, _ := cfg.Connection(d.Connection)
-		out.Directories = append(out.Directories, exportedDirectory{d.Name, con.Name, d.Enabled, string(d.Mode), exportOverride(d.Override)})
+		out.Directories = append(out.Directories, exportDirectory(d, con))
 	}
 	for _, a := range cfg.Applications {
 		out.Applications = append(out.Applications, exportedApplication{a.Name, a.RedirectURIs, orEmpty(a.PostLogoutRedirectURIs), a.BackchannelLogoutURI, a.SCIMEventsURI, a.SCIMEventsAudience, a.Public})
@@ -193,6 +195,15 @@ func exportPolicy(cfg *directory.Config) *yaml.Node {
 	n.Content = append(n.Content, plainText("required_attributes"), flowList(cfg.Workspace.Policy.RequiredAttributes))
 	n.Content = append(n.Content, plainText("roles"), flowList(cfg.Roles.Names()))
 	return n
+}
+
+func exportDirectory(d directory.Directory, con directory.Connection) exportedDirectory {
+	out := exportedDirectory{Name: d.Name, Connection: con.Name, Enabled: d.Status == directory.DirectoryEnabled, Pilot: d.Pilot,
+		Mode: string(d.Mode), Policy: exportOverride(d.Override)}
+	if !out.Enabled {
+		out.Status = string(d.Status)
+	}
+	return out
 }
 
 // exportOverride is nil where a directory does not differ from its workspace.

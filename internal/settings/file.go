@@ -74,6 +74,8 @@ type directoryPart struct {
 	name       string
 	connection *string // name, "" for none
 	enabled    *bool
+	status     *directory.DirectoryStatus
+	pilot      *[]string
 	mode       *directory.Mode
 	override   map[string]string // by name of the policyKey; inherit takes back
 }

@@ -168,7 +168,7 @@ func (r *reader) directories(n *yaml.Node) *[]directoryPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("directories", i)
-		parts, ok := r.object(n, path, fields{known: []string{"name", "connection", "enabled", "mode", "policy"}})
+		parts, ok := r.object(n, path, fields{known: []string{"name", "connection", "enabled", "status", "pilot", "mode", "policy"}})
 		if !ok {
 			continue
 		}
@@ -176,6 +176,11 @@ func (r *reader) directories(n *yaml.Node) *[]directoryPart {
 		d.name, _ = r.named(parts, path, n.Line, first)
 		d.connection = r.textOrNone(parts["connection"], path+".connection")
 		d.enabled = r.optionalBool(parts["enabled"], path+".enabled")
+		d.status = oneOf(r, parts["status"], path+".status", directory.DirectoryStatuses()...)
+		if d.enabled != nil && d.status != nil && *d.enabled != (*d.status == directory.DirectoryEnabled) {
+			r.add(n.Line, "%s.enabled: %s contradicts status: %s; leave one of them out", path, yesNo(*d.enabled), *d.status)
+		}
+		d.pilot = r.pilot(parts["pilot"], path+".pilot")
 		d.mode = oneOf(r, parts["mode"], path+".mode", directory.ModeLenient, directory.ModeStrict)
 		if n := parts["policy"]; n != nil {
 			d.override = r.override(n, path+".policy")

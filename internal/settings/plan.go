@@ -160,7 +160,7 @@ func (p *plan) listedDirectories(parts []directoryPart) {
 		i := slices.IndexFunc(p.after.Directories, func(d directory.Directory) bool { return strings.EqualFold(d.Name, part.name) })
 		if i < 0 {
 			p.after.Directories = append(p.after.Directories,
-				directory.Directory{ID: keys.ID("dir_", p.now), Name: part.name, Enabled: true, Mode: directory.ModeLenient})
+				directory.Directory{ID: keys.ID("dir_", p.now), Name: part.name, Mode: directory.ModeLenient})
 			i = len(p.after.Directories) - 1
 		}
 		p.directory(&p.after.Directories[i], part)
@@ -181,8 +181,9 @@ func (p *plan) directory(d *directory.Directory, part directoryPart) {
 			d.Connection = con.ID
 		}
 	}
-	if part.enabled != nil {
-		d.Enabled = *part.enabled
+	d.Status = part.statusFrom(d.Status)
+	if part.pilot != nil {
+		d.Pilot = *part.pilot
 	}
 	if part.mode != nil {
 		d.Mode = *part.mode

@@ -26,6 +26,8 @@ type Service struct {
 	Metadata func(ctx context.Context, url string) ([]byte, error)
 	// Master gives the key that client secrets of connections are sealed with. nil seals none.
 	Master func(ctx context.Context) (*keys.Master, error)
+	// Mail says that mail can be sent: people who are invited when a directory is enabled are told.
+	Mail bool
 	// AllowPrivate accepts IdPs without https, for tests on one machine (--allow-private-networks).
 	AllowPrivate bool
 }

@@ -246,9 +246,9 @@ directories: [{name: OKTA, connection: entra, enabled: false, policy: {group_los
 			"role_mappings[okta: Omniflow-Admins]: Admin -> Supervisor",
 			"connections.entra.status: draft -> disabled",
 			"directories.okta.connection: okta -> entra",
-			"directories.okta.enabled: yes -> no",
 			"directories.okta.policy.group_loss: keep -> (none)",
 			"directories.okta.policy.reactivation: (none) -> restore",
+			"directories.okta.status: enabled -> paused",
 		}
 		if !slices.Equal(r.Changes, want) {
 			t.Errorf("changes:\n%s\nwant:\n%s", strings.Join(r.Changes, "\n"), strings.Join(want, "\n"))
@@ -271,7 +271,7 @@ directories: [{name: OKTA, connection: entra, enabled: false, policy: {group_los
 			}
 		}
 		cfg := s.mustConfig(t, "acme")
-		if d := cfg.Directories[0]; d.Enabled || d.Override.GroupLoss != nil || *d.Override.Reactivation != directory.ReactivationRestore {
+		if d := cfg.Directories[0]; d.Status != directory.DirectoryPaused || d.Override.GroupLoss != nil || *d.Override.Reactivation != directory.ReactivationRestore {
 			t.Errorf("%+v", d)
 		}
 	})

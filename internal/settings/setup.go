@@ -30,7 +30,8 @@ type DirectorySetup struct {
 	DirectoryView
 	Connection     string // id, "" for none
 	ConnectionName string
-	Enabled        bool
+	Status         directory.DirectoryStatus
+	Pilot          []string
 	Mode           directory.Mode
 	Tokens         []TokenView  // dead ones included, oldest first
 	Secrets        []SecretView // of its OAuth client, dead ones included, oldest first
@@ -125,7 +126,7 @@ func (s *Service) setup(cfg *directory.Config) *Setup {
 
 func (s *Service) directorySetup(tx *store.Tx, cfg *directory.Config, d directory.Directory) (DirectorySetup, error) {
 	con, _ := cfg.Connection(d.Connection)
-	out := DirectorySetup{DirectoryView: s.viewDirectory(d), Connection: d.Connection, ConnectionName: con.Name, Enabled: d.Enabled, Mode: d.Mode, TokenURL: s.SCIMTokenURL()}
+	out := DirectorySetup{DirectoryView: s.viewDirectory(d), Connection: d.Connection, ConnectionName: con.Name, Status: d.Status, Pilot: d.Pilot, Mode: d.Mode, TokenURL: s.SCIMTokenURL()}
 	if err := mayIssue(cfg, d); err != nil {
 		out.TokenRefused = err.Error()
 	}

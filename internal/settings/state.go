@@ -68,6 +68,13 @@ func stateOf(c *directory.Config) state {
 	return s
 }
 
+// statusKey ends the key of a directory's status. enabledKey is what versions before it kept in its place: yes or
+// no.
+const (
+	statusKey  = ".status"
+	enabledKey = ".enabled"
+)
+
 // unconfirmedKey ends the key of a connection that waits for an owner's word.
 const unconfirmedKey = ".unconfirmed"
 
@@ -97,7 +104,8 @@ func (s state) saml(at string, side *directory.SAML) {
 
 func (s state) directory(c *directory.Config, d directory.Directory) {
 	at := "directories." + d.Name
-	s[at], s[at+".enabled"], s[at+".mode"] = present, yesNo(d.Enabled), string(d.Mode)
+	s[at], s[at+statusKey], s[at+".mode"] = present, string(d.Status), string(d.Mode)
+	s.put(at+".pilot", pilotText(d.Pilot))
 	con, _ := c.Connection(d.Connection)
 	s.put(at+".connection", con.Name)
 	for _, k := range policyKeys() {
@@ -142,6 +150,12 @@ func decodeState(text string) (state, error) {
 	var s state
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return nil, fmt.Errorf("read what the last apply left: %w", err)
+	}
+	for key, word := range s {
+		thing, ok := strings.CutSuffix(key, enabledKey)
+		if ok && word == yesNo(true) && strings.HasPrefix(key, "directories.") && s[thing+statusKey] == "" {
+			s[thing+statusKey] = string(directory.DirectoryEnabled)
+		}
 	}
 	return s, nil
 }
@@ -261,9 +275,12 @@ func checkDrift(last, now, wanted state) error {
 }
 
 // olderThan reports whether the state was left by a version that did not know the difference's key:
-// that of a connection without the keys that all of its protocol have had since.
+// that of a connection without the keys that all of its protocol have had since, or of a directory's status.
 func (s state) olderThan(d difference) bool {
 	thing := d.thing()
+	if d.key == thing+statusKey && s[thing] != "" && s[d.key] == "" && strings.HasPrefix(thing, "directories.") {
+		return true
+	}
 	if s[thing+".protocol"] == string(directory.ProtocolOIDC) && s[thing+".client_auth"] == "" {
 		return d.key != thing && d.key != thing+".provider" && d.key != thing+".protocol" && d.key != thing+".status"
 	}

@@ -27,7 +27,7 @@ func benched(b *testing.B, driver store.Driver) (*Service, http.Handler) {
 	for _, fn := range []func(*store.Tx) error{furnishAcme, func(tx *store.Tx) error {
 		tx.SaveConnection(directory.Connection{ID: okta, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML,
 			Status: directory.ConnectionActive, VerifiedAt: tx.Now(), SAML: sideOf(oktaIdP())}, false)
-		tx.SaveDirectory(directory.Directory{ID: "dir_okta", Name: "Okta", Connection: okta, Enabled: true, Mode: directory.ModeLenient}, false)
+		tx.SaveDirectory(directory.Directory{ID: "dir_okta", Name: "Okta", Connection: okta, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, false)
 		return tx.Record(audit.Event{Type: audit.ConnectionChanged})
 	}} {
 		if err := db.Write(context.Background(), acme, fn); err != nil {

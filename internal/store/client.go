@@ -111,16 +111,25 @@ func (tx *Tx) InsertSCIMAccess(hash, secret string, until time.Time) {
 
 // credential receives what bySecret and byAccess find.
 type credential struct {
-	h TokenHolder
-	e ends
+	h       TokenHolder
+	e       ends
+	enabled bool
+	status  string
+}
+
+// holder is who was found, one that has ended by now included.
+func (c *credential) holder(now time.Time) *TokenHolder {
+	c.h.Status = directoryStatus(c.enabled, c.status)
+	c.h.RevokedAt, c.h.Why = c.e.at(now)
+	return &c.h
 }
 
 func (c *credential) dest() []any {
 	h := &c.h
-	return append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Version, &h.Directory, &h.Name, &h.Enabled, &h.Mode}, c.e.dest()...)
+	return append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Version, &h.Directory, &h.Name, &c.enabled, &c.status, &h.Mode}, c.e.dest()...)
 }
 
-const credentialColumns = `t.id, t.name, t.workspace_id, w.slug, w.version, t.directory_id, d.name, d.enabled, d.mode, ` + secretEnds
+const credentialColumns = `t.id, t.name, t.workspace_id, w.slug, w.version, t.directory_id, d.name, d.enabled, d.status, d.mode, ` + secretEnds
 
 const credentialJoins = `
 	JOIN   client_credential t ON t.workspace_id = h.workspace_id AND t.id = h.secret_id
@@ -141,8 +150,7 @@ func (s System) HolderBySecret(ctx context.Context, hash string, now time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	c.h.RevokedAt, c.h.Why = c.e.at(now)
-	return &c.h, nil
+	return c.holder(now), nil
 }
 
 const byAccess = `SELECT ` + credentialColumns + `, h.expires_at FROM scim_access_handle h` + credentialJoins
@@ -162,8 +170,7 @@ func (s System) HolderBySCIMAccess(ctx context.Context, hash string, now time.Ti
 	if !now.Before(instant(expires)) {
 		return nil, errs.Unauthenticated("access_expired", "The bearer token is missing or not valid.")
 	}
-	c.h.RevokedAt, c.h.Why = c.e.at(now)
-	return &c.h, nil
+	return c.holder(now), nil
 }
 
 func readTrust(text string, t *Trust) error {
@@ -197,8 +204,8 @@ func (s System) TrustsOfClient(ctx context.Context, client string, now time.Time
 		if err := r.Scan(append(c.dest(), &trust)...); err != nil {
 			return err
 		}
-		v := Vouched{TokenHolder: c.h}
-		if end, _ := c.e.at(now); !end.IsZero() {
+		v := Vouched{TokenHolder: *c.holder(now)}
+		if !v.RevokedAt.IsZero() {
 			return nil
 		}
 		out = append(out, v)

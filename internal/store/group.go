@@ -357,13 +357,14 @@ func (tx *Tx) MappedGroups(members []string) (map[string][]directory.MappedGroup
 	return out, err
 }
 
-// MembersInGroup returns the ids of the members whose live SCIM users are in a group, in id order.
+// MembersInGroup returns the ids of the members whose live SCIM users are in a group, in id order. Staged
+// people have none.
 func (tx *Tx) MembersInGroup(group string) (ids []string, err error) {
 	err = tx.each(collect(&ids), `
 		SELECT DISTINCT u.member_id
 		FROM   group_member gm CROSS JOIN scim_user u
 		WHERE  gm.workspace_id = $1 AND gm.group_id = $2
-		AND    u.workspace_id = $1 AND u.id = gm.scim_user_id AND u.retired_at IS NULL ORDER BY u.member_id`, tx.workspace, group)
+		AND    u.workspace_id = $1 AND u.id = gm.scim_user_id AND u.retired_at IS NULL AND u.member_id <> '' ORDER BY u.member_id`, tx.workspace, group)
 	return ids, err
 }
 

@@ -35,6 +35,7 @@ type requestLog struct {
 	sessions map[sessionKey]time.Time
 	// strangers are refusals of unknown callers, summed up.
 	strangers map[strangerKey]*strangerSum
+	heard     map[heardKey]*Heard
 }
 
 type strangerKey struct {
@@ -134,10 +135,10 @@ const countStranger = `
 func (db *DB) FlushMarks(ctx context.Context) error {
 	l := &db.reads
 	l.mu.Lock()
-	entries, tokens, sessions, strangers := l.entries, l.tokens, l.sessions, l.strangers
-	l.entries, l.tokens, l.sessions, l.strangers = nil, nil, nil, nil
+	entries, tokens, sessions, strangers, heard := l.entries, l.tokens, l.sessions, l.strangers, l.heard
+	l.entries, l.tokens, l.sessions, l.strangers, l.heard = nil, nil, nil, nil, nil
 	l.mu.Unlock()
-	if len(entries)+len(tokens)+len(sessions)+len(strangers) == 0 {
+	if len(entries)+len(tokens)+len(sessions)+len(strangers)+len(heard) == 0 {
 		return nil
 	}
 	// Rows are written in one order everywhere, so that two processes never wait in a circle.
@@ -174,10 +175,12 @@ func (db *DB) FlushMarks(ctx context.Context) error {
 			}
 			c.Defer(countStranger, key.source, key.reason, micros(key.hour), micros(sum.first), micros(sum.last), pack(sum.sample), sum.count)
 		}
+		writeHeard(c, heard)
 		return nil
 	})
 	if err != nil {
 		l.putBack(entries, tokens, sessions, strangers)
+		l.putBackHeard(heard)
 	}
 	return db.translate(err)
 }

@@ -24,6 +24,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			// The newest event stays whatever its age: the next number is counted from it.
 			c.Defer(sweepEvents+` AND seq < (SELECT MAX(seq) FROM event WHERE workspace_id = $1)`, w.ID, micros(now.Add(-events)))
 			c.Defer(`DELETE FROM request_log WHERE workspace_id = $1 AND time < $2`, w.ID, micros(now.Add(-requestLogAge)))
+			c.Defer(`DELETE FROM directory_heard WHERE workspace_id = $1 AND hour < $2`, w.ID, micros(now.Add(-HeardAge)))
 			if err := boundReads(ctx, c, w.ID); err != nil {
 				return err
 			}

@@ -13,7 +13,7 @@ import (
 type SCIMUser struct {
 	ID         string
 	Directory  string
-	Member     string
+	Member     string // "" while the person is staged
 	UserName   string
 	ExternalID string // "" where the directory gave none
 	// Active is what the directory said last and is told.
@@ -254,7 +254,8 @@ func (tx *Tx) RetireSCIMUser(id string) {
 	tx.later(dropManager, tx.workspace, id, micros(tx.now))
 }
 
-// KnownSCIMUsers returns, of ids, those that are live resources of a directory, with the member of each.
+// KnownSCIMUsers returns, of ids, those that are live resources of a directory, with the member of each, "" for
+// staged ones.
 func (tx *Tx) KnownSCIMUsers(directoryID string, ids []string) (map[string]string, error) {
 	known := make(map[string]string, len(ids))
 	// The directory is bound so that no index serves it: for a long list SQLite would search all of it.
@@ -311,6 +312,9 @@ func (tx *Tx) ForgetDirectory(id string) error {
 		`DELETE FROM group_member WHERE workspace_id = $1 AND group_id IN (SELECT id FROM grp WHERE workspace_id = $1 AND directory_id = $2)`,
 		`DELETE FROM grp WHERE workspace_id = $1 AND directory_id = $2`,
 		`DELETE FROM scim_user_email WHERE workspace_id = $1 AND directory_id = $2`,
+		`DELETE FROM staged_person WHERE workspace_id = $1 AND directory_id = $2`,
+		`DELETE FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = ''`,
+		`DELETE FROM directory_heard WHERE workspace_id = $1 AND directory_id = $2`,
 		`DELETE FROM adoption WHERE workspace_id = $1 AND directory_id = $2`,
 		`UPDATE member SET directory_id = '' WHERE workspace_id = $1 AND directory_id = $2`,
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 )
 
@@ -69,7 +70,7 @@ type TokenHolder struct {
 	Version    int64  // of the workspace's configuration
 	Directory  string // id
 	Name       string // of the directory
-	Enabled    bool
+	Status     directory.DirectoryStatus
 	Mode       string
 	ReplacedAt time.Time // when another took its place, which with an overlap is before its end
 	RevokedAt  time.Time // when it ended, by an act or by itself; zero while it lives
@@ -77,7 +78,7 @@ type TokenHolder struct {
 }
 
 const tokenByHash = `
-	SELECT t.id, t.name, t.workspace_id, w.slug, w.version, t.directory_id, d.name, d.enabled, d.mode, t.last_used_at, ` + tokenEnds + `
+	SELECT t.id, t.name, t.workspace_id, w.slug, w.version, t.directory_id, d.name, d.enabled, d.status, d.mode, t.last_used_at, ` + tokenEnds + `
 	FROM   token_handle t
 	JOIN   workspace w ON w.id = t.workspace_id
 	JOIN   directory d ON d.workspace_id = t.workspace_id AND d.id = t.directory_id
@@ -88,7 +89,9 @@ func (s System) TokenByHash(ctx context.Context, hash string, now time.Time) (*T
 	var h TokenHolder
 	var used *int64
 	var e ends
-	dest := append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Version, &h.Directory, &h.Name, &h.Enabled, &h.Mode, &used}, e.dest()...)
+	var enabled bool
+	var status string
+	dest := append([]any{&h.Token, &h.TokenName, &h.Workspace, &h.Slug, &h.Version, &h.Directory, &h.Name, &enabled, &status, &h.Mode, &used}, e.dest()...)
 	found, err := s.one(ctx, dest, tokenByHash, hash)
 	if err != nil {
 		return nil, err
@@ -96,6 +99,7 @@ func (s System) TokenByHash(ctx context.Context, hash string, now time.Time) (*T
 	if !found {
 		return nil, errs.Unauthenticated("token_unknown", "The bearer token is missing or not valid.")
 	}
+	h.Status = directoryStatus(enabled, status)
 	h.ReplacedAt = maybeInstant(e.replaced)
 	h.RevokedAt, h.Why = e.at(now)
 	if h.RevokedAt.IsZero() && now.Sub(maybeInstant(used)) > tokenTouchEvery {

@@ -35,6 +35,7 @@ type Tx struct {
 	signals   []Signal
 	ahead     ahead
 	txn       string           // made when it is asked for
+	alone     bool             // the policy is held exclusively, which keeps everybody else from people
 	onUnique  map[string]error // what a deferred unique violation means, by index name
 }
 
@@ -242,7 +243,7 @@ const maxMemberLocks = 500
 // called once per transaction, before what it protects is read.
 func (tx *Tx) LockPeople(members []string, exclusive bool) error {
 	if exclusive || len(members) > maxMemberLocks {
-		return tx.lock("policy", false)
+		return tx.LockPolicy()
 	}
 	if err := tx.lock("policy", true); err != nil {
 		return err
@@ -258,14 +259,23 @@ func (tx *Tx) LockPeople(members []string, exclusive bool) error {
 }
 
 // LockMember locks one more member exclusively, in a transaction that locked none by LockPeople.
-// Several are locked in id order.
-func (tx *Tx) LockMember(id string) error { return tx.lock("member "+id, false) }
+// Several are locked in id order. Where the policy is held exclusively, and in a transaction that only reads,
+// there is nothing to lock.
+func (tx *Tx) LockMember(id string) error {
+	if tx.alone || tx.readonly {
+		return nil
+	}
+	return tx.lock("member "+id, false)
+}
 
 // LockGroup locks a group, before LockPeople. Row by row changes of its membership share it.
 func (tx *Tx) LockGroup(id string, shared bool) error { return tx.lock("group "+id, shared) }
 
 // LockPolicy holds the workspace's configuration exclusively.
-func (tx *Tx) LockPolicy() error { return tx.lock("policy", false) }
+func (tx *Tx) LockPolicy() error {
+	tx.alone = true
+	return tx.lock("policy", false)
+}
 
 func (tx *Tx) lock(key string, shared bool) error {
 	tx.ahead = ahead{}

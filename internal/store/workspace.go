@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -110,7 +111,7 @@ const configOf = `
 		UNION ALL SELECT 3, 0, id, directory_id, connection_id, pattern, role_id, '', 0, 0 FROM role_mapping WHERE workspace_id = $1
 		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml END, verified_at, 0
 		FROM   connection WHERE workspace_id = $1
-		UNION ALL SELECT 5, created_at, id, name, connection_id, mode, override, '', CASE WHEN enabled THEN 1 ELSE 0 END, 0
+		UNION ALL SELECT 5, created_at, id, name, connection_id, mode, override, status || ' ' || pilot, CASE WHEN enabled THEN 1 ELSE 0 END, 0
 		FROM   directory WHERE workspace_id = $1
 		UNION ALL SELECT 6, created_at, id, name, settings, '', '', '', 0, 0 FROM application WHERE workspace_id = $1
 		UNION ALL SELECT 7, 0, domain, '', '', '', '', '', 0, 0 FROM domain_handle WHERE workspace_id = $1
@@ -166,8 +167,12 @@ func (p configPart) addTo(cfg *directory.Config) error {
 		cfg.Connections = append(cfg.Connections, c)
 		return err
 	case partDirectory:
-		d := directory.Directory{ID: p.a, Name: p.b, Connection: p.c, Enabled: *p.n != 0, Mode: directory.Mode(p.d), CreatedAt: at}
+		status, pilot, _ := strings.Cut(p.f, " ")
+		d := directory.Directory{ID: p.a, Name: p.b, Connection: p.c, Status: directoryStatus(*p.n != 0, status), Mode: directory.Mode(p.d), CreatedAt: at}
 		err := parse("policy of directory "+p.a, p.e, &d.Override)
+		if pilot != "" {
+			err = errors.Join(err, parse("pilot of directory "+p.a, pilot, &d.Pilot))
+		}
 		cfg.Directories = append(cfg.Directories, d)
 		return err
 	case partApplication:
@@ -324,19 +329,39 @@ func (tx *Tx) DeleteConnection(id string) {
 }
 
 const insertDirectory = `
-	INSERT INTO directory (workspace_id, id, name, name_folded, connection_id, enabled, mode, override, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	INSERT INTO directory (workspace_id, id, name, name_folded, connection_id, enabled, mode, override, status, pilot, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 const updateDirectory = `
-	UPDATE directory SET name = $3, name_folded = $4, connection_id = $5, enabled = $6, mode = $7, override = $8
+	UPDATE directory SET name = $3, name_folded = $4, connection_id = $5, enabled = $6, mode = $7, override = $8, status = $9, pilot = $10
 	WHERE  workspace_id = $1 AND id = $2`
+
+// directoryStatus reads where a directory stands. A binary of schema level 3 knows enabled alone, and writes
+// it alone: what it switched on is enabled and what it switched off is paused, whatever stood beside.
+func directoryStatus(enabled bool, kept string) directory.DirectoryStatus {
+	switch status := directory.DirectoryStatus(kept); {
+	case enabled:
+		return directory.DirectoryEnabled
+	case status == directory.DirectoryTesting, status == directory.DirectoryPaused:
+		return status
+	case status == directory.DirectoryEnabled:
+		return directory.DirectoryPaused
+	default:
+		return directory.DirectoryDraft
+	}
+}
 
 const deleteDirectory = `DELETE FROM directory WHERE workspace_id = $1 AND id = $2`
 
 // SaveDirectory makes (fresh) or changes a directory.
 func (tx *Tx) SaveDirectory(d directory.Directory, fresh bool) {
 	tx.configuration("directory")
-	args := []any{tx.workspace, d.ID, d.Name, directory.Fold(d.Name), d.Connection, d.Enabled, string(d.Mode), toJSON(d.Override)}
+	pilot := ""
+	if len(d.Pilot) > 0 {
+		pilot = toJSON(d.Pilot)
+	}
+	args := []any{tx.workspace, d.ID, d.Name, directory.Fold(d.Name), d.Connection, d.Status == directory.DirectoryEnabled, string(d.Mode), toJSON(d.Override),
+		string(d.Status), pilot}
 	if fresh {
 		tx.later(insertDirectory, append(args, micros(tx.now))...)
 		return

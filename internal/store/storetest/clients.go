@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -17,7 +18,7 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 		db := Open(t, open(t), c.now)
 		furnish(t, db, "a")
 		h := furnish(t, db, "b")
-		want := store.TokenHolder{Token: h.Secret, TokenName: "secret", Workspace: h.Workspace, Slug: "b", Directory: h.Directory, Name: "Okta", Enabled: true, Mode: "lenient"}
+		want := store.TokenHolder{Token: h.Secret, TokenName: "secret", Workspace: h.Workspace, Slug: "b", Directory: h.Directory, Name: "Okta", Status: directory.DirectoryEnabled, Mode: "lenient"}
 		holder, err := db.System().HolderBySecret(ctx, h.SecretHash, c.now())
 		must(t, err)
 		want.Version = holder.Version
@@ -90,7 +91,7 @@ func testClients(t *testing.T, open func(t testing.TB) store.Driver) {
 		}
 		c.pass(time.Hour)
 		same(t, "who vouches", vouched(), []store.Vouched{{TokenHolder: store.TokenHolder{Token: "sec_t1", TokenName: "sec_t1", Workspace: h.Workspace, Slug: "a", Version: vouched()[0].Version,
-			Directory: h.Directory, Name: "Okta", Enabled: true, Mode: "lenient"}, Trust: trust}})
+			Directory: h.Directory, Name: "Okta", Status: directory.DirectoryEnabled, Mode: "lenient"}, Trust: trust}})
 		read(t, db, h.Workspace, func(tx *store.Tx) error {
 			list, err := tx.ClientCredentials(h.Directory)
 			same(t, "the trust in the list", list[len(list)-1].Trust, trust)

@@ -70,7 +70,7 @@ func (h house) config(tx *store.Tx) error {
 		Status: directory.ConnectionActive, VerifiedAt: tx.Now(), SAML: &directory.SAML{EntityID: "https://idp." + h.Domain, IdPInitiated: true}}, true)
 	tx.InsertApplication(directory.Application{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app." + h.Domain + "/callback"}}, "secret of "+h.Slug)
 	loss := directory.GroupLossKeep
-	tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Okta", Connection: h.Connection, Enabled: true, Mode: directory.ModeLenient,
+	tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient,
 		Override: directory.Override{GroupLoss: &loss}}, true)
 	tx.InsertMapping(directory.RoleMapping{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest})
 	tx.InsertDomain(h.Domain)

@@ -144,6 +144,17 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.KnownSCIMUsers(h.Directory, []string{"u5", "u6"})
 		return err
 	},
+	"staged people": func(tx *store.Tx, h house) error {
+		_, err := tx.StagedBehind(h.Directory, &store.Staged{ID: "u", CreatedAt: tx.Now()}, 10)
+		return err
+	},
+	"a staged person by name":     func(tx *store.Tx, h house) error { _, err := tx.StagedNamed(h.Directory, "p5@x.test"); return err },
+	"a staged person's address":   func(tx *store.Tx, h house) error { _, err := tx.StagedHolder(h.Directory, "p5@x.test", ""); return err },
+	"a staged person who is none": func(tx *store.Tx, h house) error { tx.DropStaged(h.Directory, "u33"); return nil },
+	"mapped groups of people": func(tx *store.Tx, h house) error {
+		_, err := tx.MappedGroupsOfUsers([]string{"u9950", "u9951"})
+		return err
+	},
 	"known groups": func(tx *store.Tx, h house) error {
 		_, err := tx.KnownGroups(h.Directory, []string{"g5", "g6"})
 		return err

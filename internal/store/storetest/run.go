@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"retention", testRetention},
 		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},
+		{"staged people", testStaged},
+		{"what was heard of a directory", testHeard},
 		{"schema", testSchema},
 		{"plans", testPlans},
 		{"what was asked ahead is fresh", testAhead},

@@ -285,7 +285,7 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		Mappings: []directory.RoleMapping{{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest}},
 		Connections: []directory.Connection{{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionActive, VerifiedAt: at, CreatedAt: at,
 			SAML: &directory.SAML{EntityID: "https://idp.a.test", IdPInitiated: true}}},
-		Directories:  []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Enabled: true, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
+		Directories:  []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
 		Applications: []directory.Application{{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app.a.test/callback"}, CreatedAt: at}},
 		Domains:      []string{"a.test"},
 		Schemas:      []directory.Schema{h.schema()},
@@ -303,7 +303,7 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		oidc = directory.DefaultOIDC("entra")
 		oidc.Issuer, oidc.MaxAge, oidc.Secret, oidc.Tenants = "https://idp.test/é", &age, "sealed", []string{"a", "b"}
 		tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, OIDC: &oidc}, false)
-		tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Entra", Mode: directory.ModeStrict}, false)
+		tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict}, false)
 		tx.DeleteMapping(h.Mapping)
 		tx.DeleteDomain(h.Domain)
 		shouted := h.schema()
@@ -321,7 +321,7 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		same(t, "the workspace", []any{w.Name, w.Slug, w.CreatedAt, w.UpdatedAt}, []any{"Ölmühle", "a", at, at.Add(time.Minute)})
 		same(t, "the role", cfg.Roles[1], directory.Role{ID: h.Lowest, Name: "Lehrling", Rank: 7, Permissions: []string{"x"}})
 		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at, OIDC: &oidc})
-		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Mode: directory.ModeStrict, CreatedAt: at})
+		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict, CreatedAt: at})
 		same(t, "what is gone", len(cfg.Mappings)+len(cfg.Domains), 0)
 		if len(cfg.Schemas) != 1 || cfg.Schemas[0].URN != strings.ToUpper(h.schema().URN) || !cfg.Schemas[0].Required {
 			t.Errorf("the schema in other letters is another one: %+v", cfg.Schemas)
@@ -499,7 +499,7 @@ func testSystemValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	sys := db.System()
 	holder, err := sys.TokenByHash(ctx, b.TokenHash, c.now())
 	must(t, err)
-	same(t, "the holder of a token", *holder, store.TokenHolder{Token: b.Token, TokenName: "first", Workspace: b.Workspace, Slug: "b", Version: holder.Version, Directory: b.Directory, Name: "Okta", Enabled: true, Mode: "lenient"})
+	same(t, "the holder of a token", *holder, store.TokenHolder{Token: b.Token, TokenName: "first", Workspace: b.Workspace, Slug: "b", Version: holder.Version, Directory: b.Directory, Name: "Okta", Status: directory.DirectoryEnabled, Mode: "lenient"})
 	read(t, db, b.Workspace, func(tx *store.Tx) error {
 		cfg, err := tx.Config()
 		same(t, "the version that a token leads to", holder.Version, cfg.Workspace.Version)
