@@ -430,6 +430,7 @@ func TestEncryptedData_OfOtherShapesIsRefused(t *testing.T) {
 		"no EncryptedKey":                   {"xenc:EncryptedKey", "xenc:OtherKey"},
 		"two digests":                       {`rsa-oaep-mgf1p">`, `rsa-oaep-mgf1p"><ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/><ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/>`},
 		"an attribute of nobody's":          {"<xenc:EncryptedData ", `<xenc:EncryptedData Origin="x" `},
+		"something after the ciphertext":    {"</xenc:CipherData></xenc:EncryptedData>", "</xenc:CipherData><xenc:ReferenceList/></xenc:EncryptedData>"},
 		"text":                              {"</xenc:EncryptedData>", "</xenc:EncryptedData>text"},
 		"an element of another namespace":   {"</xenc:EncryptedData>", "</xenc:EncryptedData><x xmlns='urn:x'/>"},
 		"something before the EncryptedKey": {"</xenc:EncryptionMethod>", "</xenc:EncryptionMethod><xenc:CarriedKeyName>x</xenc:CarriedKeyName>"},
