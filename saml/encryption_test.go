@@ -131,6 +131,35 @@ func TestEncryptedAssertions_OfStrangersAreRefused(t *testing.T) { // A11, CVE-2
 	s.refuse(t, []byte(before+sealed+after), saml.ReasonNestedAssertion)
 }
 
+// A3 with encryption (CVE-2026-89043): the genuine assertion is encrypted, the attacker's is in plain sight.
+func TestWrapping_AroundEncryptedAssertionsIsRefused(t *testing.T) {
+	s := encryptedScene()
+	r := s.encrypted(samltest.Encryption{})
+	doc := string(s.idp.Sign(r))
+	s.accept(t, []byte(doc))
+	forged := s.response()
+	forged.Signing.Assertion, forged.Assertion.NameID.Value = false, evil
+	unsigned := string(s.idp.Sign(forged))
+	_, attack, _ := cut(t, unsigned, forged.Assertion.ID)
+	holder := between(t, doc, "<sealed:EncryptedAssertion ", "</sealed:EncryptedAssertion>")
+	for name, c := range map[string]struct{ old, new, reason string }{
+		"before it":                {holder, attack + holder, saml.ReasonSecondAssertion},
+		"after it":                 {holder, holder + attack, saml.ReasonSecondAssertion},
+		"before the status":        {"<saml2p:Status>", "<saml2p:Extensions>" + attack + "</saml2p:Extensions><saml2p:Status>", saml.ReasonNestedAssertion},
+		"inside it":                {"</sealed:EncryptedAssertion>", attack + "</sealed:EncryptedAssertion>", saml.ReasonNestedAssertion},
+		"in the key's KeyInfo":     {"<ds:X509Data>", attack + "<ds:X509Data>", saml.ReasonNestedAssertion},
+		"in place of a ciphertext": {"<xenc:EncryptedData ", attack + "<xenc:EncryptedData ", saml.ReasonNestedAssertion},
+		"a second encrypted one":   {holder, holder + samltest.Seal(attack, "EncryptedAssertion", samltest.Encryption{For: k1().Certificate}), saml.ReasonSecondAssertion},
+		"a signature around it":    {holder, "<Signature xmlns='http://www.w3.org/2000/09/xmldsig#'><Object>" + holder + "</Object></Signature>", saml.ReasonNestedAssertion},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := replaceOnce(t, doc, c.old, c.new)
+			sound(t, changed)
+			s.refuse(t, []byte(changed), c.reason, saml.ReasonMisplacedSignature)
+		})
+	}
+}
+
 func TestEncryption_OffTheListIsRefused(t *testing.T) { // SA04, IIP-ALG08
 	for name, e := range map[string]samltest.Encryption{
 		"AES-128-CBC":        {Content: samltest.AES128CBC},
@@ -401,6 +430,7 @@ func TestEncryptedData_OfOtherShapesIsRefused(t *testing.T) {
 		"no EncryptedKey":                   {"xenc:EncryptedKey", "xenc:OtherKey"},
 		"two digests":                       {`rsa-oaep-mgf1p">`, `rsa-oaep-mgf1p"><ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/><ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"/>`},
 		"an attribute of nobody's":          {"<xenc:EncryptedData ", `<xenc:EncryptedData Origin="x" `},
+		"something after the ciphertext":    {"</xenc:CipherData></xenc:EncryptedData>", "</xenc:CipherData><xenc:ReferenceList/></xenc:EncryptedData>"},
 		"text":                              {"</xenc:EncryptedData>", "</xenc:EncryptedData>text"},
 		"an element of another namespace":   {"</xenc:EncryptedData>", "</xenc:EncryptedData><x xmlns='urn:x'/>"},
 		"something before the EncryptedKey": {"</xenc:EncryptionMethod>", "</xenc:EncryptionMethod><xenc:CarriedKeyName>x</xenc:CarriedKeyName>"},

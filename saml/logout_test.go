@@ -109,6 +109,7 @@ func TestLogoutRequest_WithoutAGoodSignatureIsRefused(t *testing.T) { // A45, GO
 		"a query of nothing":  "&&=&",
 		"no message":          good[strings.Index(good, "&")+1:],
 		"a request and more":  good + "&SAMLResponse=x",
+		"both, in order":      "SAMLRequest=AAAA&" + s.idp.RedirectLogout(s.idp.LogoutResponse(ourSLO, "_pending", s.now), ""),
 		"a parameter twice":   good + "&RelayState=state",
 		"the message twice":   "SAMLRequest=" + valueIn(t, good, "SAMLRequest") + "&" + good,
 		"another order":       "RelayState=state&" + replaceOnce(t, good, "RelayState=state&", ""),

@@ -107,6 +107,36 @@ func TestOpen_TakesOffAnyPaddingThatIsAsItMustBe(t *testing.T) {
 	}
 }
 
+func TestOpen_TakesNoPaddingOfMoreThanABlock(t *testing.T) {
+	plain := "<a:Assertion/>xx" // one block, the last bytes of which are padding already
+	for length, good := range map[int]bool{2: true, 18: false, 34: false} {
+		text := []byte(plain + strings.Repeat("x", length-2))
+		text[len(text)-1] = byte(length)
+		if _, err := open(t, holder(t, AES256CBC, sealedCBC(t, string(text)))); good != (err == nil) {
+			t.Errorf("%d: %v", length, err)
+		}
+	}
+}
+
+// The length of the key is the algorithm's, not the sender's choice.
+func TestOpen_TakesNoKeyOfAnotherLengthThanTheAlgorithms(t *testing.T) {
+	c, err := aes.NewCipher(secret[:16])
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCM(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := gcm.Seal(make([]byte, 12), make([]byte, 12), []byte("<a:Assertion/>"), nil)
+	for method, good := range map[string]bool{AES128GCM: true, AES256GCM: false} {
+		_, _, err := Open(holder(t, method, text), []crypto.Decrypter{vault{secret[:16], 256}}, Policy{}, "urn:a", "Assertion")
+		if good != (err == nil) {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}
+
 func TestOpen_UsesKeysThatFitOnly(t *testing.T) {
 	good := holder(t, AES256GCM, sealedGCM(t, "<a:Assertion/>"))
 	for name, c := range map[string]struct {
