@@ -1,9 +1,3 @@
-// Package oidctest is an OpenID Connect IdP for tests: it answers over HTTP as IdPs do, signs what it is told
-// to, and misbehaves in every way that a test asks for.
-//
-// New starts one. Answer is what its pages would do: it takes the address that a relying party leads to, signs
-// Person in and returns what the browser is led back with. The hooks change a document, a token or an
-// answer before it goes out; Sign and its neighbours make tokens by hand.
 package oidctest
 
 import (
@@ -13,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -115,6 +110,10 @@ func (idp *IdP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		if r.URL.Query().Get("response_mode") == "form_post" {
+			formPost(w, redirect, answer)
+			return
+		}
 		http.Redirect(w, r, redirect+"?"+answer.Encode(), http.StatusFound)
 	case "/token":
 		idp.token(w, r)
@@ -138,6 +137,16 @@ func reply(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the test has gone
+}
+
+// formPost has the browser post the answer (OAuth 2.0 Form Post Response Mode).
+func formPost(w http.ResponseWriter, redirect string, answer url.Values) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	fmt.Fprintf(w, `<!doctype html><title>IdP</title><form method="post" action="%s">`, html.EscapeString(redirect))
+	for name := range answer {
+		fmt.Fprintf(w, `<input type="hidden" name="%s" value="%s">`, html.EscapeString(name), html.EscapeString(answer.Get(name)))
+	}
+	fmt.Fprint(w, `<button>Go on</button></form><script>document.forms[0].submit()</script>`)
 }
 
 func (idp *IdP) document() map[string]any {
