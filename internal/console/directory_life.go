@@ -16,7 +16,10 @@ import (
 type lifeData struct {
 	Report *settings.DirectoryReport
 	// Plan is what enabling would do, where somebody is staged or the directory is testing.
-	Plan     *provision.Plan
+	Plan    *provision.Plan
+	Testing bool
+	// PlanAsk is where the plan of so many people is computed, which takes a while; "" where it is shown.
+	PlanAsk  string
 	Outcomes []choice // with how many, for the filter
 	Outcome  string   // the one that is shown, "" for all
 	Shown    string   // "1 to 100"
@@ -34,6 +37,9 @@ type requestLine struct {
 	Pretty string // the body, indented
 	URL    string // of the event, or ""
 }
+
+// maxPlanUnasked is how many people a plan has at the most that is computed without being asked for.
+const maxPlanUnasked = 20_000
 
 // planPerPage is how many rows of a plan a page shows.
 const planPerPage = 100
@@ -70,6 +76,11 @@ func (d *Door) life(v *visit, dir settings.DirectorySetup) (lifeData, error) {
 		skip = 0 // an address that was tampered with begins at the first
 	}
 	l.Outcome = q.Get("outcome")
+	l.Testing = true
+	if report.Staged > maxPlanUnasked && !q.Has("outcome") {
+		l.PlanAsk = base + "?outcome=#plan"
+		return l, nil
+	}
 	plan, err := d.Settings.DirectoryPlan(v.r.Context(), v.live.Slug, dir.ID, provision.PlanPage{Outcome: l.Outcome, Skip: skip, Limit: planPerPage})
 	if err != nil {
 		return l, err

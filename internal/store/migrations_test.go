@@ -45,3 +45,46 @@ func TestMigrations_GoDownAndUpAgain(t *testing.T) {
 		})
 	}
 }
+
+// Level 4 gives each directory the status that it had in effect.
+func TestMigrations_KeepADirectoryAsItWas(t *testing.T) {
+	for name, open := range map[string]func(t testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			d := open(t)
+			storetest.Open(t, d, nil)
+			source, handle, dialect, err := d.Migrations(os.DirFS("migrations"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer handle.Close()
+			provider, err := goose.NewProvider(dialect, handle, source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := provider.DownTo(ctx, 3); err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range []string{
+				`INSERT INTO directory (workspace_id, id, name, name_folded, connection_id, enabled, mode, override, created_at)
+					VALUES ('w', 'on', 'on', 'on', '', TRUE, 'lenient', '{}', 1), ('w', 'off', 'off', 'off', '', FALSE, 'lenient', '{}', 1), ('w', 'new', 'new', 'new', '', FALSE, 'lenient', '{}', 1)`,
+				`INSERT INTO scim_user (workspace_id, id, directory_id, member_id, user_name, user_name_folded, active, document, created_at, updated_at)
+					VALUES ('w', 'u', 'off', 'm', 'u', 'u', TRUE, '{}', 1, 1)`,
+			} {
+				if _, err := handle.ExecContext(ctx, statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := provider.Up(ctx); err != nil {
+				t.Fatal(err)
+			}
+			for id, want := range map[string]string{"on": "enabled", "off": "paused", "new": "draft"} {
+				var got string
+				if err := handle.QueryRowContext(ctx, "SELECT status FROM directory WHERE id = '"+id+"'").Scan(&got); err != nil || got != want {
+					t.Errorf("%s is %q, %v, want %q", id, got, err, want)
+				}
+			}
+		})
+	}
+}
