@@ -37,6 +37,11 @@ func (a attribute) writable() bool {
 	return a.mutability != "readOnly" && a.mutability != "writeOnly" && a.returned != "never" && a.returned != "request" && !strings.HasPrefix(a.name, "$")
 }
 
+// fixed reports whether the attribute keeps its first value, or holds one that does.
+func (a attribute) fixed() bool {
+	return a.mutability == "immutable" || !a.many && slices.ContainsFunc(a.subs, attribute.fixed)
+}
+
 func attributesOf(urn string, list any) []attribute {
 	var out []attribute
 	all, _ := list.([]any)
