@@ -84,27 +84,6 @@ func (s *Service) editConnection(ctx context.Context, slug, nameOrID string, act
 	return s.view(after), nil
 }
 
-// editDirectory is edit for one directory, named by name or id.
-func (s *Service) editDirectory(ctx context.Context, slug, nameOrID string, actor audit.Party, fn func(p *plan, d *directory.Directory) error) (DirectoryView, error) {
-	var after directory.Directory
-	err := s.edit(ctx, slug, actor, func(p *plan) error {
-		found, err := directoryOf(p.after, nameOrID)
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(p.after.Directories, func(d directory.Directory) bool { return d.ID == found.ID })
-		if err := fn(p, &p.after.Directories[i]); err != nil {
-			return err
-		}
-		after = p.after.Directories[i]
-		return nil
-	})
-	if err != nil {
-		return DirectoryView{}, err
-	}
-	return s.viewDirectory(after), nil
-}
-
 func connectionOf(cfg *directory.Config, nameOrID string) (directory.Connection, error) {
 	c, ok := findConnection(cfg, nameOrID)
 	if !ok {
