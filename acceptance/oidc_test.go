@@ -1,12 +1,16 @@
 package acceptance
 
 import (
+	"crypto"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/gatehouse-id/gatehouse/internal/relyingparty/oidctest"
 )
@@ -61,6 +65,35 @@ connections:
 			t.Errorf("the secret got out, or the export has no connection: %s", out)
 		}
 	}, "--allow-private-networks")
+}
+
+// TestStory_an_IdP_that_wants_no_secret tells that we prove who we are by the key that our own discovery publishes.
+func TestStory_an_IdP_that_wants_no_secret(t *testing.T) {
+	w := newWorld(t, "", "--allow-private-networks")
+	idp := oidctest.New(t)
+	idp.Do(func(idp *oidctest.IdP) {
+		idp.Secret = ""
+		idp.Public = func(kid string) crypto.PublicKey {
+			var set jose.JSONWebKeySet
+			res, err := http.Get(w.base + "/oauth2/jwks")
+			if err != nil {
+				return nil
+			}
+			defer res.Body.Close()
+			if json.NewDecoder(res.Body).Decode(&set) != nil || len(set.Key(kid)) == 0 {
+				return nil
+			}
+			return set.Key(kid)[0].Key
+		}
+	})
+	got := w.mustApply("workspace: acme\nconnections:\n  - {name: oidc, provider: generic, protocol: oidc, issuer: '" + idp.Issuer + "', client_id: gatehouse, client_auth: private_key_jwt, status: active}\n")
+	b := w.newBrowser()
+	if p := b.open("/auth/oidc/" + got.Connections[0].ID + "/login"); p.url.Path != "/w/acme" || b.session().Method != "oidc" {
+		t.Errorf("the sign-in ended at %s with %d: %s", p.url, p.status, p.text)
+	}
+	if form := idp.Requests()[0].PostForm; form.Get("client_secret") != "" || strings.Count(form.Get("client_assertion"), ".") != 2 {
+		t.Errorf("the token request was %v", form)
+	}
 }
 
 // TestStory_an_IdP_inside_the_network_is_not_called tells that without the operator's word no address of the

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/relyingparty/oidctest"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 const backchannel = "/auth/oidc/con_oidc/backchannel-logout"
@@ -134,5 +136,17 @@ func TestSignOut_GoesOnToTheIdPWhereTheConnectionWantsIt(t *testing.T) { // R19
 		if n := w.live(acme, w.memberBy("carol@partner.test").ID); n != 0 {
 			t.Errorf("%d sessions are left here", n)
 		}
+		w.must(w.DB.Read(context.Background(), acme, func(tx *store.Tx) error {
+			ended, err := tx.SessionsOfIdP(oidc, "idp-session-of-00u-carol")
+			if err != nil || len(ended) != 2 {
+				t.Fatalf("%+v, %v", ended, err)
+			}
+			for _, one := range ended {
+				if kept, err := tx.IDToken(one.ID); err != nil || kept != "" {
+					t.Errorf("the ID token outlives its session: %q, %v", kept, err)
+				}
+			}
+			return nil
+		}))
 	})
 }

@@ -65,7 +65,7 @@ func authenticated(s *session.Session, now time.Time) int64 {
 // With connectionOnly, sessions that were opened by password or link stay.
 func (tx *Tx) EndSessions(member, except, reason string, connectionOnly bool) ([]string, error) {
 	query := `
-	UPDATE session SET ended_at = $3, end_reason = $4
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = ''
 	WHERE  workspace_id = $1 AND member_id = $2 AND ended_at IS NULL AND id <> $5`
 	if connectionOnly {
 		query += ` AND method IN ('saml', 'oidc')`
@@ -80,7 +80,7 @@ func (tx *Tx) EndSessionsOf(members []string, reason string) ([]string, error) {
 	var ids []string
 	err := eachChunk(members, func(part []string) error {
 		list, args := in(4, part)
-		return tx.each(collect(&ids), `UPDATE session SET ended_at = $2, end_reason = $3
+		return tx.each(collect(&ids), `UPDATE session SET ended_at = $2, end_reason = $3, id_token = ''
 			WHERE workspace_id = $1 AND ended_at IS NULL AND member_id IN (`+list+`) RETURNING id`,
 			append([]any{tx.workspace, micros(tx.now), reason}, args...)...)
 	})
@@ -88,7 +88,7 @@ func (tx *Tx) EndSessionsOf(members []string, reason string) ([]string, error) {
 }
 
 const endConnectionSessions = `
-	UPDATE session SET ended_at = $3, end_reason = $4
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = ''
 	WHERE  workspace_id = $1 AND connection_id = $2 AND ended_at IS NULL RETURNING id`
 
 // EndSessionsOfConnection ends every live session that was opened through a connection.
@@ -141,7 +141,7 @@ func (tx *Tx) idpSessions(query string, args ...any) ([]IdPSession, error) {
 
 const setIDToken = `UPDATE session SET id_token = $3 WHERE workspace_id = $1 AND id = $2`
 
-// KeepIDToken keeps, sealed, what the session's IdP wants to see again at sign-out.
+// KeepIDToken keeps, sealed, what the session's IdP wants to see again at sign-out. It goes with the session's end.
 func (tx *Tx) KeepIDToken(session, sealed string) {
 	tx.later(setIDToken, tx.workspace, session, sealed)
 }
@@ -181,7 +181,7 @@ func (tx *Tx) EndPasswordSessions(reason string, covered func(member string) boo
 }
 
 const endSession = `
-	UPDATE session SET ended_at = $3, end_reason = $4
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = ''
 	WHERE  workspace_id = $1 AND id = $2 AND ended_at IS NULL RETURNING id`
 
 // EndSession ends one live session.
