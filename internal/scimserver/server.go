@@ -41,7 +41,13 @@ type Options struct {
 	// Pause waits for a time, or until ctx ends; nil is a timer. Refusals of a directory that takes no notice of them
 	// are answered after it.
 	Pause func(ctx context.Context, d time.Duration)
+	// Time is how long one request may take, each operation of a bulk request included: what is not done by then is
+	// answered 503 and changes nothing. 0 is MaxTime.
+	Time time.Duration
 }
+
+// MaxTime is how long one request may take, below what the server gives an answer.
+const MaxTime = 100 * time.Second
 
 // Server answers SCIM requests for all workspaces.
 type Server struct {
@@ -55,6 +61,7 @@ type Server struct {
 	bodies    provision.Room
 	held      held
 	pause     func(context.Context, time.Duration)
+	time      time.Duration
 	keySets   keySets
 	tokenURL  string // of the token endpoint: what assertions are addressed to
 }
@@ -70,6 +77,9 @@ func New(o Options) *Server {
 	if s.pause = o.Pause; s.pause == nil {
 		s.pause = pause
 	}
+	if s.time = o.Time; s.time == 0 {
+		s.time = MaxTime
+	}
 	s.handler = &scim.Handler{BaseURL: strings.TrimRight(o.Origin, "/") + Prefix, Prefix: Prefix, Types: s.types.plain.list(),
 		MaxBody: MaxBody, Backend: s.authenticate, Observe: s.observe, Offers: scim.Offers{Sort: true, Cursor: true, ETag: true}, Bulk: &scim.BulkLimits{}}
 	return s
@@ -84,7 +94,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.tellConfig(w, r)
 		return
 	}
-	withLarge(s.handler, w, r)
+	ctx, cancel := context.WithTimeout(r.Context(), s.time)
+	defer cancel()
+	withLarge(s.handler, w, r.WithContext(ctx))
 }
 
 // stranger notes a refusal of somebody whose workspace is not known, summed up per source.
