@@ -87,8 +87,8 @@ func (s *Service) editConnection(ctx context.Context, slug, nameOrID string, act
 func connectionOf(cfg *directory.Config, nameOrID string) (directory.Connection, error) {
 	c, ok := findConnection(cfg, nameOrID)
 	if !ok {
-		return c, errs.NotFound("connection_unknown", "The workspace %q has no connection %q%s.",
-			cfg.Workspace.Slug, clip(nameOrID), didYouMean(nameOrID, connectionNames(cfg)))
+		return c, errs.NotFound("connection_unknown", "The workspace %q has no connection %q%s",
+			cfg.Workspace.Slug, clip(nameOrID), orMeant(nameOrID, connectionNames(cfg)))
 	}
 	return c, nil
 }

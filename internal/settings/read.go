@@ -254,6 +254,14 @@ func describe(n *yaml.Node) string {
 	}
 }
 
+// orMeant ends a sentence, with the nearest name where there is one.
+func orMeant(name string, known []string) string {
+	if meant := didYouMean(name, known); meant != "" {
+		return meant
+	}
+	return "."
+}
+
 // quote shows a value of the file in an error, cut where it is long.
 func quote(s string) string { return fmt.Sprintf("%q", clip(s)) }
 

@@ -277,8 +277,8 @@ func (s *Service) onDirectory(ctx context.Context, slug, dir string, fn func(*st
 func directoryOf(cfg *directory.Config, nameOrID string) (directory.Directory, error) {
 	d, ok := findDirectory(cfg, nameOrID)
 	if !ok {
-		return d, errs.NotFound("directory_unknown", "The workspace %q has no directory %q%s.",
-			cfg.Workspace.Slug, nameOrID, didYouMean(nameOrID, directoryNames(cfg)))
+		return d, errs.NotFound("directory_unknown", "The workspace %q has no directory %q%s",
+			cfg.Workspace.Slug, nameOrID, orMeant(nameOrID, directoryNames(cfg)))
 	}
 	return d, nil
 }
