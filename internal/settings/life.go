@@ -52,6 +52,9 @@ func (s *Service) live(ctx context.Context, slug, dir string, actor audit.Party,
 			if err := tx.Record(*e); err != nil {
 				return err
 			}
+			if err := tellTested(tx, cfg, l.was, l.now); err != nil {
+				return err
+			}
 		}
 		done = l.state
 		done.DirectoryView, done.Status, done.Pilot = s.viewDirectory(l.now), l.now.Status, orEmpty(l.now.Pilot)
@@ -62,6 +65,14 @@ func (s *Service) live(ctx context.Context, slug, dir string, actor audit.Party,
 		return DirectoryState{}, err
 	}
 	return done, nil
+}
+
+// tellTested tells of a directory's groups where it tests no more.
+func tellTested(tx *store.Tx, cfg *directory.Config, was, now directory.Directory) error {
+	if was.Status != directory.DirectoryTesting || now.Status == directory.DirectoryTesting {
+		return nil
+	}
+	return provision.TellTested(tx, cfg, now.ID)
 }
 
 // scope is on whose behalf people of the directory change.
