@@ -121,15 +121,23 @@ func (s *Service) TestDirectory(ctx context.Context, slug, dir string, actor aud
 	})
 }
 
+// A plan is computed anew each time it is shown. One of more people than largePlan takes its time and memory: a directory
+// has one of those at once, and all directories maxLargePlans.
+const (
+	largePlan     = 5000
+	maxLargePlans = 2
+)
+
 // DirectoryPlan says what enabling a directory would do to the people whom it has staged. It computes all of it and
-// returns the rows of page.
+// returns the rows of page. Others that are as large are waited for; unavailable, "busy", where that takes too long.
 func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page provision.PlanPage) (provision.Plan, error) {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
 		return provision.Plan{}, err
 	}
 	var plan provision.Plan
-	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
+	var large string // the directory's id
+	compute := func(tx *store.Tx) error {
 		cfg, err := tx.Config()
 		if err != nil {
 			return err
@@ -138,9 +146,28 @@ func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page prov
 		if err != nil {
 			return err
 		}
+		if large == "" && s.Plans != nil {
+			n, err := tx.CountStaged(d.ID)
+			if err != nil {
+				return err
+			}
+			if n > largePlan {
+				large = d.ID
+				return nil
+			}
+		}
 		plan, err = provision.PlanOf(tx, cfg, d.ID, page, s.Mail)
 		return err
-	})
+	}
+	if err := s.DB.Read(ctx, id, compute); err != nil || large == "" {
+		return plan, err
+	}
+	leave, err := s.Plans.Enter(ctx, large, maxLargePlans)
+	if err != nil {
+		return plan, err
+	}
+	defer leave()
+	err = s.DB.Read(ctx, id, compute)
 	return plan, err
 }
 
