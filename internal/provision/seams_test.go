@@ -221,3 +221,28 @@ func TestUndoingWhatAPlanLinked_WhileTheDirectoryIsPausedOrTests(t *testing.T) {
 		}
 	})
 }
+
+// Who comes back by a plan under new_identity is a fresh member, and signs in as that one.
+func TestAFreshMemberByAPlan_HasTheSignInLinksOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := build(t, db, omniflow(directory.ReactivationNewIdentity))
+		old := h.post(person("ada"))
+		if m := h.arrive(h.asserted("ada")); m != old.Member {
+			t.Fatalf("ada arrives as %s, want %s", m, old.Member)
+		}
+		h.delete(old.ID)
+		h.become(directory.DirectoryTesting)
+		again := h.post(person("ada"))
+		h.ok(h.enable(h.planOf().Word))
+		now := h.user(again.ID).Member
+		if now == old.Member || now == "" {
+			t.Fatalf("ada is behind %q, was %q", now, old.Member)
+		}
+		h.linkedTo(now, "persistent|ada", "directory")
+		if m := h.arrive(h.asserted("ada")); m != now {
+			t.Errorf("ada arrives as %s, want %s", m, now)
+		}
+		h.is(old.Member, "deactivated idp")
+	})
+}

@@ -38,7 +38,9 @@ func TestATestSync_IsToldOfOnceItIsEnabledAndNotBefore(t *testing.T) {
 		both(t, db, func(t *testing.T, h *house) {
 			h.listen("app_one")
 			theirs := h.postTo(h.entra, person("other"))
-			h.wantHeard("/Users/" + theirs.ID + " create:notice")
+			group, err := h.svc.CreateGroup(bg, h.entra, named("Theirs"), nil)
+			h.ok(err)
+			h.wantHeard("/Users/"+theirs.ID+" create:notice", "/Groups/"+group.ID+" create:notice")
 			h.become(directory.DirectoryTesting, "pia@acme.test")
 
 			ada, bob := h.post(person("ada")), h.post(person("bob"))
