@@ -131,21 +131,9 @@ const (
 // DirectoryPlan says what enabling a directory would do to the people whom it has staged. It computes all of it and
 // returns the rows of page. Others that are as large are waited for; unavailable, "busy", where that takes too long.
 func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page provision.PlanPage) (provision.Plan, error) {
-	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
-	if err != nil {
-		return provision.Plan{}, err
-	}
 	var plan provision.Plan
 	var large string // the directory's id
-	compute := func(tx *store.Tx) error {
-		cfg, err := tx.Config()
-		if err != nil {
-			return err
-		}
-		d, err := directoryOf(cfg, dir)
-		if err != nil {
-			return err
-		}
+	compute := func(tx *store.Tx, cfg *directory.Config, d directory.Directory) (err error) {
 		if large == "" && s.Plans != nil {
 			n, err := tx.CountStaged(d.ID)
 			if err != nil {
@@ -159,7 +147,7 @@ func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page prov
 		plan, err = provision.PlanOf(tx, cfg, d.ID, page, s.Mail)
 		return err
 	}
-	if err := s.DB.Read(ctx, id, compute); err != nil || large == "" {
+	if err := s.readDirectory(ctx, slug, dir, compute); err != nil || large == "" {
 		return plan, err
 	}
 	leave, err := s.Plans.Enter(ctx, large, maxLargePlans)
@@ -167,8 +155,27 @@ func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page prov
 		return plan, err
 	}
 	defer leave()
-	err = s.DB.Read(ctx, id, compute)
+	err = s.readDirectory(ctx, slug, dir, compute)
 	return plan, err
+}
+
+// readDirectory reads what concerns one directory of a workspace, by name or id.
+func (s *Service) readDirectory(ctx context.Context, slug, dir string, fn func(*store.Tx, *directory.Config, directory.Directory) error) error {
+	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
+	if err != nil {
+		return err
+	}
+	return s.DB.Read(ctx, id, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		d, err := directoryOf(cfg, dir)
+		if err != nil {
+			return err
+		}
+		return fn(tx, cfg, d)
+	})
 }
 
 // EnableDirectory lets a directory provision (F26). Its staged people become members in the same transaction, by
