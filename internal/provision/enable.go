@@ -214,10 +214,7 @@ func Enable(tx *store.Tx, cfg *directory.Config, scope Scope, word string, mail 
 		}
 	}
 	f := feedOf(cfg, mustDirectory(cfg, scope.Directory))
-	if err := f.turn(tx, scope, turned, mail); err != nil {
-		return plan, err
-	}
-	return plan, f.tellEnabled(tx)
+	return plan, f.turn(tx, scope, turned, mail)
 }
 
 // TurnPilots makes members of those staged people of a directory who are on its pilot list, inside a

@@ -10,7 +10,7 @@ import (
 
 // sound holds what is stored against what must be true at every moment, worked out anew from the
 // rows: an owner is in; nobody who is out has a session; every live resource points at one member
-// who is there, and no two at the same; groups have only live resources as members; roles are what
+// who is there, and no two at the same, or is staged; groups have only live resources, and groups, as members; roles are what
 // groups, mappings and hands say.
 func (h *house) sound() {
 	h.t.Helper()
@@ -63,9 +63,19 @@ func (h *house) sound() {
 			if err != nil {
 				return err
 			}
+			people, err := tx.StagedBehind(d.ID, nil, 100000)
+			if err != nil {
+				return err
+			}
+			for _, s := range people {
+				live[s.ID] = true
+			}
 			if total != waiting {
 				h.t.Errorf("%d live resources of %s point at no member, and %d people are staged", total, d.Name, waiting)
 			}
+		}
+		for _, g := range groups {
+			live[g.ID] = true // a group may hold it
 		}
 		for _, g := range groups {
 			ids, err := tx.GroupMemberIDs(g.ID)

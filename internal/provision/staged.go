@@ -271,11 +271,11 @@ func (f *feed) turn(tx *store.Tx, scope Scope, outcomes []outcome, mail bool) er
 		if err := tx.Record(e); err != nil {
 			return err
 		}
-		if err := f.tellTurned(tx, o.staged.ID); err != nil {
-			return err
-		}
 		touch()
 		changes = append(changes, c)
+	}
+	if err := f.tellTurned(tx, outcomes); err != nil {
+		return err
 	}
 	if err := save(tx, f.Config, quiet, changes...); err != nil {
 		return err

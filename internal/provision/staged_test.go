@@ -58,6 +58,9 @@ func (h *house) enable(word string) error {
 		}
 		d.Status = directory.DirectoryEnabled
 		tx.SaveDirectory(d, false)
+		if err := provision.TellTested(tx, cfg, d.ID); err != nil {
+			return err
+		}
 		return tx.Record(audit.Event{Type: audit.DirectoryEnabled, Actor: operator})
 	})
 }

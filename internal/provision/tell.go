@@ -137,24 +137,27 @@ func createdNames(g *store.Group, members bool) []string {
 }
 
 // tellsGroups reports whether anybody is told of a directory's groups: while it tests nothing comes of them, and they are
-// told of when it is enabled.
+// told of when it does so no more.
 func (f *feed) tellsGroups() bool {
 	return f.dir.Status != directory.DirectoryTesting && tells(f.Config)
 }
 
-// tellEnabled tells of the groups that a directory made while it tested.
-func (f *feed) tellEnabled(tx *store.Tx) error {
-	if !tells(f.Config) {
+// toldAtOnce is how many people or groups are read at once, to be told of.
+const toldAtOnce = 500
+
+// TellTested tells of the groups that stand in a directory when it ceases to test, whatever it becomes: nobody heard of
+// them so far. The caller holds the policy exclusively.
+func TellTested(tx *store.Tx, cfg *directory.Config, directoryID string) error {
+	if !tells(cfg) {
 		return nil
 	}
-	const page = 500
 	for after := ""; ; {
-		groups, err := tx.GroupsAfter(after, page)
+		groups, err := tx.GroupsAfter(after, toldAtOnce)
 		if err != nil || len(groups) == 0 {
 			return err
 		}
 		after = groups[len(groups)-1].ID
-		groups = slices.DeleteFunc(groups, func(g store.Group) bool { return g.Directory != f.dir.ID })
+		groups = slices.DeleteFunc(groups, func(g store.Group) bool { return g.Directory != directoryID })
 		ids := make([]string, len(groups))
 		for i, g := range groups {
 			ids[i] = g.ID
@@ -164,23 +167,34 @@ func (f *feed) tellEnabled(tx *store.Tx) error {
 			return err
 		}
 		for _, g := range groups {
-			if err := tell(tx, f.Config, toldGroup(&g), EventCreated, createdNames(&g, sizes[g.ID] > 0)...); err != nil {
+			if err := tell(tx, cfg, toldGroup(&g), EventCreated, createdNames(&g, sizes[g.ID] > 0)...); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// tellTurned tells of somebody who was staged, as of a new person.
-func (f *feed) tellTurned(tx *store.Tx, id string) error {
+// tellTurned tells of people who were staged, as of new ones.
+func (f *feed) tellTurned(tx *store.Tx, outcomes []outcome) error {
 	if !tells(f.Config) {
 		return nil
 	}
-	u, err := tx.SCIMUser(f.dir.ID, id)
-	if err != nil {
-		return err
+	for part := range slices.Chunk(outcomes, toldAtOnce) {
+		ids := make([]string, len(part))
+		for i, o := range part {
+			ids[i] = o.staged.ID
+		}
+		users, err := tx.SCIMUsers(f.dir.ID, ids)
+		if err != nil {
+			return err
+		}
+		for i := range users {
+			if err := tellCreated(tx, f.Config, &users[i]); err != nil {
+				return err
+			}
+		}
 	}
-	return tellCreated(tx, f.Config, u)
+	return nil
 }
 
 // tellGroup tells of a change of a group and, if any, of its members.

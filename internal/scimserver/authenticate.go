@@ -161,7 +161,7 @@ func (b *backend) recordDead(ctx context.Context, holder *store.TokenHolder) err
 	return b.s.db.Write(ctx, holder.Workspace, func(tx *store.Tx) error {
 		return tx.Record(audit.Event{Type: audit.TokenReplacedUsed, Outcome: audit.Refused,
 			Reason: "token_" + holder.Why, Actor: b.scope.Actor, Subject: audit.Party{Kind: "token", ID: holder.Token, Name: holder.TokenName}, Directory: holder.Directory,
-			Changes: changes, Payload: exchange(b.r, http.StatusUnauthorized, nil, []string{sentence})})
+			Changes: changes, Payload: exchange(bare(b.r), http.StatusUnauthorized, nil, []string{sentence})})
 	})
 }
 

@@ -200,13 +200,13 @@ func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, w
 	ctx := context.WithoutCancel(r.Context())
 	if s.limits.logged.take(h.Directory, now) == 0 {
 		if logErr := s.db.LogRead(ctx, store.ReadLogEntry{Workspace: h.Workspace, Directory: h.Directory, Time: now,
-			Method: r.Method, Path: requestPath(r), Status: http.StatusTooManyRequests}); logErr != nil {
+			Method: r.Method, Path: requestPath(bare(r)), Status: http.StatusTooManyRequests}); logErr != nil {
 			s.log.ErrorContext(ctx, "the request log could not be written", "error", logErr)
 		}
 	}
 	if s.limits.told.take(h.Directory, now) == 0 {
 		scope := provision.Scope{Workspace: h.Workspace, Directory: h.Directory, Actor: directoryParty(h),
-			Payload: exchange(r, http.StatusTooManyRequests, nil, []string{err.Message})}
+			Payload: exchange(bare(r), http.StatusTooManyRequests, nil, []string{err.Message})}
 		if recErr := s.provision.Refused(ctx, scope, audit.Party{}, err); recErr != nil {
 			s.log.ErrorContext(ctx, "a refused SCIM request could not be recorded", "workspace", h.Workspace, "error", recErr)
 		}

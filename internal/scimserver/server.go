@@ -277,6 +277,17 @@ func (c *captured) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// bare is a request without its query, for those that are refused before it is known what the workspace never shows: a
+// filter may name that.
+func bare(r *http.Request) *http.Request {
+	if r.URL.RawQuery == "" {
+		return r
+	}
+	u := *r.URL
+	u.RawQuery = audit.Masked
+	return &http.Request{Method: r.Method, URL: &u}
+}
+
 // exchange is the payload of an event: the request, redacted, and how it was answered (0 where
 // that is not known yet, and then it was a success). sealed are names of attributes that the workspace has declared to be
 // never returned.

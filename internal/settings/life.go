@@ -52,6 +52,9 @@ func (s *Service) live(ctx context.Context, slug, dir string, actor audit.Party,
 			if err := tx.Record(*e); err != nil {
 				return err
 			}
+			if err := tellTested(tx, cfg, l.was, l.now); err != nil {
+				return err
+			}
 		}
 		done = l.state
 		done.DirectoryView, done.Status, done.Pilot = s.viewDirectory(l.now), l.now.Status, orEmpty(l.now.Pilot)
@@ -62,6 +65,14 @@ func (s *Service) live(ctx context.Context, slug, dir string, actor audit.Party,
 		return DirectoryState{}, err
 	}
 	return done, nil
+}
+
+// tellTested tells of a directory's groups where it tests no more.
+func tellTested(tx *store.Tx, cfg *directory.Config, was, now directory.Directory) error {
+	if was.Status != directory.DirectoryTesting || now.Status == directory.DirectoryTesting {
+		return nil
+	}
+	return provision.TellTested(tx, cfg, now.ID)
 }
 
 // scope is on whose behalf people of the directory change.
@@ -110,14 +121,41 @@ func (s *Service) TestDirectory(ctx context.Context, slug, dir string, actor aud
 	})
 }
 
+// A plan is computed anew each time it is shown. One of more people than largePlan takes its time and memory: a directory
+// has one of those at once, and all directories maxLargePlans.
+const (
+	largePlan     = 5000
+	maxLargePlans = 2
+)
+
 // DirectoryPlan says what enabling a directory would do to the people whom it has staged. It computes all of it and
-// returns the rows of page.
+// returns the rows of page. Others that are as large are waited for; unavailable, "busy", where that takes too long.
 func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page provision.PlanPage) (provision.Plan, error) {
 	var plan provision.Plan
-	err := s.readDirectory(ctx, slug, dir, func(tx *store.Tx, cfg *directory.Config, d directory.Directory) (err error) {
+	var large string // the directory's id
+	compute := func(tx *store.Tx, cfg *directory.Config, d directory.Directory) (err error) {
+		if large == "" && s.Plans != nil {
+			n, err := tx.CountStaged(d.ID)
+			if err != nil {
+				return err
+			}
+			if n > largePlan {
+				large = d.ID
+				return nil
+			}
+		}
 		plan, err = provision.PlanOf(tx, cfg, d.ID, page, s.Mail)
 		return err
-	})
+	}
+	if err := s.readDirectory(ctx, slug, dir, compute); err != nil || large == "" {
+		return plan, err
+	}
+	leave, err := s.Plans.Enter(ctx, large, maxLargePlans)
+	if err != nil {
+		return plan, err
+	}
+	defer leave()
+	err = s.readDirectory(ctx, slug, dir, compute)
 	return plan, err
 }
 

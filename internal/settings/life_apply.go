@@ -93,6 +93,9 @@ func (a *apply) settleDirectories() error {
 		}
 		scope := provision.Scope{Workspace: a.tx.Workspace(), Directory: now.ID, Actor: a.options.Actor}
 		plan, err := turnPilots(a.tx, a.after, now, scope, a.Mail)
+		if err == nil {
+			err = tellTested(a.tx, a.after, was, now)
+		}
 		if err != nil {
 			return err
 		}

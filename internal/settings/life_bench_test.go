@@ -51,7 +51,7 @@ func BenchmarkEnable(b *testing.B) {
 }
 
 // stagePeople makes a workspace with a test sync of n people.
-func stagePeople(b *testing.B, s *Service, slug string, n int) {
+func stagePeople(b testing.TB, s *Service, slug string, n int) {
 	b.Helper()
 	ctx := context.Background()
 	if _, err := s.Apply(ctx, parse(b, "workspace: "+slug+"\npreset: omniflow\nrole_mappings: [{group: Admins, role: Admin}]\nconnections: [{name: okta, provider: okta, protocol: saml}]\n"+

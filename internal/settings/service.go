@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -30,6 +31,8 @@ type Service struct {
 	Mail bool
 	// AllowPrivate accepts IdPs without https, for tests on one machine (--allow-private-networks).
 	AllowPrivate bool
+	// Plans is the room for plans of very many people; nil computes any number of them at once.
+	Plans *provision.Room
 }
 
 // SCIMBaseURL is what an IdP's administrator pastes as base URL or tenant URL. It is the same for

@@ -182,6 +182,21 @@ func scanSCIMUsers(out *[]SCIMUser) func(Rows) error {
 	}
 }
 
+// SCIMUsers returns those of ids that are live resources of a directory, in the order of their ids.
+func (tx *Tx) SCIMUsers(directoryID string, ids []string) ([]SCIMUser, error) {
+	var out []SCIMUser
+	err := eachChunk(ids, func(part []string) error {
+		list, args := in(3, part)
+		// The directory is bound as in KnownSCIMUsers.
+		return tx.each(scanSCIMUsers(&out), `
+		SELECT `+scimUserColumns+` FROM scim_user r
+		WHERE  r.workspace_id = $1 AND r.directory_id || '' = $2 AND r.retired_at IS NULL AND r.id IN (`+list+`)`,
+			append([]any{tx.workspace, directoryID}, args...)...)
+	})
+	slices.SortFunc(out, func(a, b SCIMUser) int { return strings.Compare(a.ID, b.ID) })
+	return out, err
+}
+
 // LiveSCIMUsersOf returns the resources that point at members now: id, external id and member of each.
 func (tx *Tx) LiveSCIMUsersOf(members []string) ([]SCIMUser, error) {
 	var out []SCIMUser

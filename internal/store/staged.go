@@ -163,15 +163,21 @@ const groupsOfNobody = `
 	AND    NOT EXISTS (SELECT 1 FROM group_member gm CROSS JOIN scim_user u
 		WHERE gm.workspace_id = $1 AND gm.group_id = g.id AND u.workspace_id = $1 AND u.id = gm.scim_user_id)`
 
-// What belongs to staged people, and the people themselves at the end.
+const stagedIDs = `SELECT id FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = '' AND retired_at IS NULL`
+
+const groupsMoveOn = `UPDATE grp SET updated_at = updated_at + 1 WHERE workspace_id = $1 AND directory_id = $2 AND id IN `
+
+// What belongs to staged people, and the people themselves at the end. Groups that stay without some of their members
+// are shown otherwise from then on, so that their version moves.
 var discardStaged = []string{
-	`DELETE FROM group_member WHERE workspace_id = $1 AND scim_user_id IN
-		(SELECT id FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = '' AND retired_at IS NULL)`,
+	groupsMoveOn + `(SELECT group_id FROM group_member WHERE workspace_id = $1 AND scim_user_id IN (` + stagedIDs + `))`,
+	`DELETE FROM group_member WHERE workspace_id = $1 AND scim_user_id IN (` + stagedIDs + `)`,
+	groupsMoveOn + `(SELECT group_id FROM group_member WHERE workspace_id = $1 AND scim_user_id IN (` + groupsOfNobody + `))`,
 	`DELETE FROM group_member WHERE workspace_id = $1 AND (group_id IN (` + groupsOfNobody + `) OR scim_user_id IN (` + groupsOfNobody + `))`,
 	`DELETE FROM scim_user_email WHERE workspace_id = $1 AND scim_user_id IN
-		(SELECT id FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = '' AND retired_at IS NULL)`,
+		(` + stagedIDs + `)`,
 	`UPDATE scim_user SET manager_id = NULL, updated_at = updated_at + 1 WHERE workspace_id = $1 AND directory_id = $2 AND manager_id IN
-		(SELECT id FROM scim_user WHERE workspace_id = $1 AND directory_id = $2 AND member_id = '' AND retired_at IS NULL)`,
+		(` + stagedIDs + `)`,
 	`DELETE FROM staged_person WHERE workspace_id = $1 AND directory_id = $2`,
 }
 
