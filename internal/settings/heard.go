@@ -68,8 +68,12 @@ const shownRequests = 20
 
 // DirectoryReport says where a directory, by name or id, stands and what was last heard of it.
 func (s *Service) DirectoryReport(ctx context.Context, slug, dir string) (*DirectoryReport, error) {
-	// What this process has counted and not written yet is part of the answer.
+	// What this process has counted and not written yet is part of the answer, and so are events that have no
+	// number yet: somebody tests their connection and looks here at once.
 	if err := s.DB.FlushMarks(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := s.DB.Sequence(ctx); err != nil {
 		return nil, err
 	}
 	var out *DirectoryReport
