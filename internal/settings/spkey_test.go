@@ -97,6 +97,10 @@ func TestSAMLOptions_AreAppliedExportedAndAppliedAgainWithoutAChange(t *testing.
 		if side := s.connection(t, "okta").SAML; len(off.Changes) == 0 || side.SHA1Until != "" || side.Encrypts() || len(side.Keys) != 2 {
 			t.Errorf("%v: %+v", off.Changes, side)
 		}
+		if _, err := s.RotateSPKey(context.Background(), "acme", "okta", operator); err != nil {
+			t.Fatal(err)
+		}
+		s.mustApply(t, "workspace: acme\nconnections: []\n", ApplyOptions{Prune: true}) // with its keys, whichever they are
 	})
 }
 
