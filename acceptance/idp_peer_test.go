@@ -90,6 +90,64 @@ func TestPeer_SimpleSAMLphp(t *testing.T) {
 	}, "--allow-private-networks") // the peers are on this machine
 }
 
+// TestPeer_SimpleSAMLphpEncryptsAndChecksRequests has the same identity provider refuse requests that our key did not
+// sign, and encrypt its answers for the certificate in our metadata. This one encrypts by AES-CBC and nothing else, which
+// is refused before it is allowed.
+func TestPeer_SimpleSAMLphpEncryptsAndChecksRequests(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		idp := w.peerIdP()
+		idp.write("options.json", map[string]bool{"validate.authnrequest": true, "assertion.encryption": true, "saml20.sign.response": true, "saml20.sign.assertion": true})
+		answers := func(c peerConnection) (*browser, page) {
+			t.Helper()
+			b := w.newBrowser()
+			answer := idp.signIn(b, b.fetch(http.MethodGet, c.signIn(w)))
+			raw, err := base64.StdEncoding.DecodeString(answer.field("SAMLResponse"))
+			w.must(err)
+			if !bytes.Contains(raw, []byte("EncryptedAssertion")) || !bytes.Contains(raw, []byte("-cbc")) || bytes.Contains(raw, []byte("ada@acme.test")) {
+				t.Fatalf("the answer is not encrypted:\n%s", raw)
+			}
+			return b, answer
+		}
+		idp.more = ", sign_requests: yes, encryption: on"
+		b, answer := answers(idp.connect("acme", ""))
+		if got := b.passOn(b.submit(answer, "SAMLResponse")); !got.failed() || b.session().status != http.StatusUnauthorized {
+			t.Errorf("AES-CBC is answered %d at %s:\n%.2000s", got.status, got.url, got.text)
+		}
+		w.wantEvent("acme", "signin.refused", "encryption_algorithm")
+		idp.more = ", sign_requests: yes, encryption: cbc"
+		connection := idp.connect("acme", "")
+		b, answer = answers(connection)
+		landed := b.passOn(b.submit(answer, "SAMLResponse"))
+		if s := b.session(); s.status != http.StatusOK || s.Member.Email != "ada@acme.test" || s.Member.Role != "Admin" {
+			t.Fatalf("the session says %+v at %s, which answered %d:\n%.2000s", s, landed.url, landed.status, landed.text)
+		}
+
+		// The IdP does check: the same request with another signature leads to no login page.
+		stranger := w.newBrowser()
+		stranger.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		res, err := stranger.Get(connection.signIn(w))
+		w.must(err)
+		w.must(res.Body.Close())
+		address, err := url.Parse(res.Header.Get("Location"))
+		w.must(err)
+		for signed, want := range map[bool]bool{true: true, false: false} {
+			q := address.Query()
+			if !signed {
+				q.Del("Signature")
+				q.Del("SigAlg")
+			}
+			to := *address
+			to.RawQuery = q.Encode()
+			if signed {
+				to.RawQuery = address.RawQuery
+			}
+			if got := w.newBrowser().fetch(http.MethodGet, to.String()); strings.Contains(got.text, `name="password"`) != want {
+				t.Errorf("signed %t: the IdP answers %d at %s:\n%.2000s", signed, got.status, got.url, got.text)
+			}
+		}
+	}, "--allow-private-networks") // the peers are on this machine
+}
+
 // TestPeer_chain has others at both ends: openid-client asks Gatehouse, Gatehouse asks SimpleSAMLphp,
 // and the person who chooses the one and types a password at the other is in the application.
 func TestPeer_chain(t *testing.T) {
@@ -119,6 +177,7 @@ func TestPeer_chain(t *testing.T) {
 type peerIdP struct {
 	w         *world
 	base, dir string
+	more      string // of the connection in the apply file
 }
 
 // peerIdP starts it on localhost, which for a browser is another site than Gatehouse's 127.0.0.1.
@@ -205,12 +264,12 @@ connections:
   - {name: peer, provider: generic, protocol: saml, %[2]s}
 %[3]s`, slug, connection, more)
 	}
-	applied := w.mustApply(file("status: draft"))
+	applied := w.mustApply(file("status: draft" + p.more))
 	draft := applied.Connections[0]
 	w.must(os.WriteFile(filepath.Join(p.dir, "sp.xml"), p.get(draft.MetadataURL), 0o600))
 	w.must(os.WriteFile(filepath.Join(w.dir, "idp.xml"), p.get(p.base+"/saml2/idp/metadata.php"), 0o600))
 	w.mustApply(file("status: active, metadata_file: idp.xml, idp_initiated: yes, " +
-		"attributes: {email: email, firstName: firstName, lastName: lastName, groups: groups}"))
+		"attributes: {email: email, firstName: firstName, lastName: lastName, groups: groups}" + p.more))
 	return peerConnection{id: draft.ID, entityID: draft.EntityID, applied: applied}
 }
 

@@ -326,6 +326,16 @@ func TestBrowser_OmnivooIsSetUpWithEntraByHand(t *testing.T) {
 	console.wantText("#verified", "verified")
 	console.follow("#idp-initiated", here+"/connections/")
 
+	// A key of our own, published before the next one.
+	console.click("#saml-options-ask")
+	console.click("input[name=sign_requests]")
+	console.follow("#save-saml-options", here+"/connections/")
+	console.follow("#rotate-key", here+"/connections/")
+	console.click("#saml-options-ask")
+	console.click("#certificate-ask-0")
+	console.see("#use-key-0")
+	console.picture("console-entra-keys")
+
 	// "Click Generate Token. Copy the token that appears." "Tenant URL, Secret Token, Test Connection."
 	console.visit(directory)
 	console.follow("#generate-token", here+"/directories/")

@@ -29,6 +29,8 @@ type connectionData struct {
 	Directories        []directoryLine
 	OffersSCIM         bool
 	ByOwner            bool // who looks is an owner
+	// SignInAgain leads to a fresh sign-in, which a new key needs; "" where this one is fresh enough.
+	SignInAgain string
 }
 
 // copyRow is one line of the IdP's console, in its words: a value to paste, a choice to make, or
@@ -95,6 +97,9 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, rem
 			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks,
 			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
 			OffersSCIM: con.Provider != "generic", LoginURL: directory.Connection{ID: con.ID, Protocol: con.Protocol}.LoginPath(), ByOwner: v.owner, Ready: con.IdP != nil || con.OIDC != nil && con.OIDC.Complete}
+		if d.stale(v) {
+			data.SignInAgain = v.signInAgain("/sso/connections/" + con.ID)
+		}
 		if data.Them = data.ProviderName; con.Provider == "generic" {
 			data.Them = "your identity provider"
 		}

@@ -18,13 +18,16 @@
 // in the workspace is told who can; who is not signed in is sent to sign in. For whoever is signed
 // in to one workspace, every other one, and everything in it, is unknown.
 //
+// Who makes a credential, a key of ours at a SAML connection among them, has signed in within the last ten minutes.
+//
 // A SCIM token is in the answer to the form that makes it and nowhere else; the same form sent again
 // makes none (settings.RotateTokenOnce).
 //
 // Elements that tests and guides may rely on have these ids. SSO & SCIM: provider,
 // connection-name, new-connection, new-directory. A connection: metadata-url-value, entity-id,
 // acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated,
-// attribute-email and its like, save-attributes, activate, disable, remove, test-sign-in,
+// save-saml-options with encryption, sha1-until and authn-contexts, rotate-key, use-key-0, remove-key-1 and their
+// like, certificate-0, attribute-email and its like, save-attributes, activate, disable, remove, test-sign-in,
 // status, verified, new-directory. A directory: scim-base-url, generate-token, scim-token, token-refused,
 // test-directory, enable-directory,
 // discard-directory, disable-directory, pilot, save-pilot, plan-counts, plan-rows, plan-blocked, last-used, last-served,

@@ -54,7 +54,7 @@ func New(o Options) (*Door, error) {
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied"} {
-		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html"); err != nil {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
 	}
@@ -90,6 +90,10 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+connection+"/idp-initiated", d.setIdPInitiated)
 	on("POST "+connection+"/oidc", d.setOIDC)
 	on("POST "+connection+"/options", d.setOptions)
+	on("POST "+connection+"/saml", d.setSAML)
+	on("POST "+connection+"/keys", d.rotateKey)
+	on("POST "+connection+"/keys/{key}/use", d.useKey)
+	on("POST "+connection+"/keys/{key}/remove", d.removeKey)
 	on("POST "+connection+"/confirm", d.confirm)
 	on("POST "+connection+"/activate", d.activate)
 	on("POST "+connection+"/disable", d.disable)

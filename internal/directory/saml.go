@@ -20,6 +20,58 @@ type SAML struct {
 	// assertion's attributes mean. Whoever sets that up could assert to be an owner; so owners and the
 	// break-glass administrator do not sign in through the connection until an owner confirms it.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+
+	// Keys are our own at this connection, the newest first: SPKeys that sign our requests and open what was
+	// encrypted for us. There are none before a switch that needs one is on.
+	Keys []SPKey `json:"keys,omitempty"`
+	// SignRequests has every AuthnRequest signed.
+	SignRequests bool `json:"sign_requests,omitempty"`
+	// Encryption is one of Encryptions; "" is "off".
+	Encryption string `json:"encryption,omitempty"`
+	// SHA1Until is the last day, "2026-12-31" in UTC, on which signatures with SHA-1 count; "" for never.
+	SHA1Until string `json:"sha1_until,omitempty"`
+	// ForceAuthn asks the IdP to have people prove who they are at each sign-in, and refuses answers that do not
+	// show it, answers to no request among them.
+	ForceAuthn bool `json:"force_authn,omitempty"`
+	// AuthnContexts are the classes of authentication of which one is asked for and must come back; none for any.
+	AuthnContexts []string `json:"authn_contexts,omitempty"`
+}
+
+// SPKey is an RSA key of ours at one SAML connection, in a certificate of its own.
+type SPKey struct {
+	Certificate []byte `json:"certificate"` // DER
+	// Private is the key in PKCS #8, sealed under the purpose that SPKeyPurpose names.
+	Private string `json:"private"`
+	// Signs marks the one that our requests are signed with. The others open what is encrypted for them.
+	Signs bool `json:"signs,omitempty"`
+}
+
+// SPKeyPurpose is what the private keys of a connection are sealed for.
+func SPKeyPurpose(connection string) string { return "service provider key " + connection }
+
+// Encryptions are the choices for encrypted assertions: refused, taken, or taken with AES-CBC too.
+func Encryptions() []string { return []string{"off", "on", "cbc"} }
+
+// Encrypts reports whether encrypted assertions are taken.
+func (s *SAML) Encrypts() bool { return s.Encryption == "on" || s.Encryption == "cbc" }
+
+// SigningKey is the key that requests are signed with; false where there is none.
+func (s *SAML) SigningKey() (SPKey, bool) {
+	for _, k := range s.Keys {
+		if k.Signs {
+			return k, true
+		}
+	}
+	return SPKey{}, false
+}
+
+// SHA1End is the instant from which SHA-1 does not count any more; zero where it never does.
+func (s *SAML) SHA1End() time.Time {
+	day, err := time.Parse(time.DateOnly, s.SHA1Until)
+	if err != nil {
+		return time.Time{}
+	}
+	return day.AddDate(0, 0, 1)
 }
 
 // Endpoint is a place of the IdP: a SAML binding's URN and a URL.

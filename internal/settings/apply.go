@@ -72,6 +72,7 @@ const maxApplies = 5
 func (s *Service) Apply(ctx context.Context, f *File, o ApplyOptions) (Result, error) {
 	var idps identities
 	var secrets clientSecrets
+	made := map[string]*spKey{}
 	for try := range maxApplies {
 		id, err := s.DB.System().WorkspaceBySlug(ctx, f.Workspace)
 		fresh := errs.Is(err, errs.KindNotFound)
@@ -96,9 +97,12 @@ func (s *Service) Apply(ctx context.Context, f *File, o ApplyOptions) (Result, e
 		if err != nil {
 			return Result{}, err
 		}
+		if err := s.spKeys(ctx, id, fresh, f, made); err != nil {
+			return Result{}, err
+		}
 		var result Result
 		err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
-			a := &apply{Service: s, tx: tx, options: o, people: people, idps: idps, clients: secrets}
+			a := &apply{Service: s, tx: tx, options: o, people: people, idps: idps, clients: secrets, made: made}
 			if err := a.run(f, id, fresh); err != nil {
 				return err
 			}
@@ -128,6 +132,7 @@ type apply struct {
 	people  []preparedOwner
 	idps    identities
 	clients clientSecrets     // of connections
+	made    map[string]*spKey // for connections, by folded name
 	secrets map[string]string // of applications, by id, as they are shown once
 
 	*plan
@@ -143,7 +148,7 @@ func (a *apply) run(f *File, id string, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	p := &plan{file: f, before: before, prune: a.options.Prune, now: a.tx.Now(), idps: a.idps, secrets: a.clients, allowPrivate: a.AllowPrivate}
+	p := &plan{file: f, before: before, prune: a.options.Prune, now: a.tx.Now(), idps: a.idps, secrets: a.clients, spKeys: a.made, allowPrivate: a.AllowPrivate}
 	if a.plan, err = newPlan(p, id); err != nil {
 		return err
 	}

@@ -16,7 +16,9 @@
 // What is the same is not written, so that applying a file again leaves no trace. A single change
 // (edit.go) takes the same steps from the third on. An IdP's metadata is read, and fetched, before
 // the transaction (metadata.go); kept of it are name, places and certificates. Of an OIDC IdP issuer and client are kept
-// (oidc.go), with the client secret sealed; no export, view or event has it.
+// (oidc.go), with the client secret sealed; no export, view or event has it. Our own keys at a SAML connection (spkey.go)
+// are made when a switch first needs one and sealed as well. RotateSPKey, UseSPKey and RemoveSPKey replace one
+// in steps, none of which makes a sign-in fail.
 //
 // The room refuses to know how members are written (provision does), where the file came from and
 // how a result is printed.

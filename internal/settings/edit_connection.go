@@ -78,7 +78,7 @@ func (s *Service) ImportMetadata(ctx context.Context, slug, connection string, f
 		return ConnectionView{}, nil, metadataRefused(err)
 	}
 	v, err := s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { setIdentityProvider(side, idp) })
-	return v, remarks(idp, s.DB.Now()), err
+	return v, remarks(idp, v.SAML != nil && v.SAML.SignRequests, s.DB.Now()), err
 }
 
 // FetchMetadata gets an IdP's metadata from the URL that publishes it. What cannot be had is invalid,
@@ -144,13 +144,21 @@ func (s *Service) ConfirmConnection(ctx context.Context, slug, connection, seen 
 
 // editSAML changes a copy of the SAML side of a connection: the one that is there is shared.
 func (s *Service) editSAML(ctx context.Context, slug, connection string, actor audit.Party, fn func(*directory.SAML)) (ConnectionView, error) {
+	return s.trySAML(ctx, slug, connection, actor, func(_ *plan, _ *directory.Connection, side *directory.SAML) error {
+		fn(side)
+		return nil
+	})
+}
+
+// trySAML is editSAML by a function that may refuse. It changes side and leaves the connection alone.
+func (s *Service) trySAML(ctx context.Context, slug, connection string, actor audit.Party, fn func(*plan, *directory.Connection, *directory.SAML) error) (ConnectionView, error) {
 	return s.editConnection(ctx, slug, connection, actor, func(p *plan, c *directory.Connection) error {
 		if c.Protocol != directory.ProtocolSAML || c.SAML == nil {
 			return errs.Conflict("not_saml", "The connection %q does not speak SAML.", c.Name)
 		}
 		was, side := *c, *c.SAML
-		if fn(&side); reflect.DeepEqual(side, *c.SAML) {
-			return nil
+		if err := fn(p, c, &side); err != nil || reflect.DeepEqual(side, *c.SAML) {
+			return err
 		}
 		// An owner's change of one thing confirms nothing that somebody else changed before.
 		c.SAML = &side
@@ -164,13 +172,13 @@ func (s *Service) editSAML(ctx context.Context, slug, connection string, actor a
 	})
 }
 
-// wordOf is a digest of whom a connection believes, and what: the IdP, its keys or who we are there, and the
-// attribute names.
+// wordOf is a digest of whom a connection believes, and what: the IdP, its keys or who we are there, what an answer
+// must show, and the attribute names. Our own keys are no part of it: nobody is believed because of them.
 func wordOf(c directory.Connection) string {
 	var believed []any
 	switch {
 	case c.SAML != nil:
-		believed = []any{c.SAML.EntityID, c.SAML.Certificates, c.SAML.Attributes}
+		believed = []any{c.SAML.EntityID, c.SAML.Certificates, c.SAML.Attributes, c.SAML.Encryption == "cbc", c.SAML.SHA1Until, c.SAML.ForceAuthn, c.SAML.AuthnContexts}
 	case c.OIDC != nil:
 		o := c.OIDC
 		believed = []any{o.Issuer, o.ClientID, o.Audiences, o.Tenants, o.HostedDomains, o.Algorithms, o.Attributes}

@@ -46,24 +46,31 @@ type exportedConnection struct {
 	Protocol string `yaml:"protocol"`
 	Status   string `yaml:"status"`
 	// What follows is of OIDC. The client secret is never told.
-	Issuer        string     `yaml:"issuer,omitempty"`
-	ClientID      string     `yaml:"client_id,omitempty"`
-	ClientAuth    string     `yaml:"client_auth,omitempty"`
-	Scopes        []string   `yaml:"scopes,omitempty,flow"`
-	Prompt        string     `yaml:"prompt,omitempty"`
-	MaxAge        *int       `yaml:"max_age,omitempty"`
-	ACRValues     []string   `yaml:"acr_values,omitempty,flow"`
-	Algorithms    []string   `yaml:"algorithms,omitempty,flow"`
-	Audiences     []string   `yaml:"audiences,omitempty,flow"`
-	Tenants       []string   `yaml:"tenants,omitempty,flow"`
-	HostedDomains []string   `yaml:"hosted_domains,omitempty,flow"`
-	Callback      string     `yaml:"callback,omitempty"`
-	ResponseMode  string     `yaml:"response_mode,omitempty"`
-	UserInfo      string     `yaml:"userinfo,omitempty"`
-	Logout        *bool      `yaml:"logout,omitempty"`
-	IdPInitiated  *bool      `yaml:"idp_initiated,omitempty"`
-	Attributes    *yaml.Node `yaml:"attributes,omitempty"`
-	Metadata      *yaml.Node `yaml:"metadata,omitempty"`
+	Issuer        string   `yaml:"issuer,omitempty"`
+	ClientID      string   `yaml:"client_id,omitempty"`
+	ClientAuth    string   `yaml:"client_auth,omitempty"`
+	Scopes        []string `yaml:"scopes,omitempty,flow"`
+	Prompt        string   `yaml:"prompt,omitempty"`
+	MaxAge        *int     `yaml:"max_age,omitempty"`
+	ACRValues     []string `yaml:"acr_values,omitempty,flow"`
+	Algorithms    []string `yaml:"algorithms,omitempty,flow"`
+	Audiences     []string `yaml:"audiences,omitempty,flow"`
+	Tenants       []string `yaml:"tenants,omitempty,flow"`
+	HostedDomains []string `yaml:"hosted_domains,omitempty,flow"`
+	Callback      string   `yaml:"callback,omitempty"`
+	ResponseMode  string   `yaml:"response_mode,omitempty"`
+	UserInfo      string   `yaml:"userinfo,omitempty"`
+	Logout        *bool    `yaml:"logout,omitempty"`
+	// And of SAML. Its keys are never told.
+	SignRequests  *bool    `yaml:"sign_requests,omitempty"`
+	Encryption    string   `yaml:"encryption,omitempty"`
+	SHA1Until     string   `yaml:"sha1_until,omitempty"`
+	ForceAuthn    *bool    `yaml:"force_authn,omitempty"`
+	AuthnContexts []string `yaml:"authn_contexts,omitempty,flow"`
+
+	IdPInitiated *bool      `yaml:"idp_initiated,omitempty"`
+	Attributes   *yaml.Node `yaml:"attributes,omitempty"`
+	Metadata     *yaml.Node `yaml:"metadata,omitempty"`
 }
 
 type exportedApplication struct {
@@ -171,6 +178,13 @@ func exportConnection(c directory.Connection) exportedConnection {
 	}
 	side := *c.SAML
 	out.IdPInitiated, out.Attributes = &side.IdPInitiated, exportAttributes(side.Attributes)
+	if side.SignRequests {
+		out.SignRequests = &side.SignRequests
+	}
+	if side.ForceAuthn {
+		out.ForceAuthn = &side.ForceAuthn
+	}
+	out.Encryption, out.SHA1Until, out.AuthnContexts = side.Encryption, side.SHA1Until, side.AuthnContexts
 	if text := metadataOf(&side); text != "" {
 		out.Metadata = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.LiteralStyle, Value: text}
 	}

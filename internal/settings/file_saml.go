@@ -14,7 +14,18 @@ type samlPart struct {
 	metadata     string // the XML itself
 	metadataFile string
 	metadataURL  string
+
+	signRequests  *bool
+	encryption    *string // one of directory.Encryptions
+	sha1Until     *string // "" for never
+	forceAuthn    *bool
+	authnContexts *[]string
+
+	firstOption string // the first of samlOptionKeys that the file has, or ""
 }
+
+// samlOptionKeys are the choices of a SAML connection as the file spells them.
+var samlOptionKeys = []string{"sign_requests", "encryption", "sha1_until", "force_authn", "authn_contexts"}
 
 // given returns the first of its keys that the file has, or "".
 func (p samlPart) given() string {
@@ -26,7 +37,7 @@ func (p samlPart) given() string {
 	case p.metadataURL != "":
 		return "metadata_url"
 	}
-	return ""
+	return p.firstOption
 }
 
 // attributeKey is one field of directory.Attributes as the file spells it.
@@ -53,6 +64,19 @@ func (r *reader) saml(parts map[string]*yaml.Node, path string, top int) samlPar
 	}
 	r.optional(parts["metadata_file"], path+".metadata_file", &p.metadataFile)
 	r.optional(parts["metadata_url"], path+".metadata_url", &p.metadataURL)
+	for _, key := range samlOptionKeys {
+		if parts[key] != nil && p.firstOption == "" {
+			p.firstOption = key
+		}
+	}
+	p.signRequests = r.optionalBool(parts["sign_requests"], path+".sign_requests")
+	p.encryption = r.oneWord(unquoted(parts["encryption"]), path+".encryption", directory.Encryptions())
+	p.sha1Until = r.textOrNone(unquoted(parts["sha1_until"]), path+".sha1_until")
+	if p.sha1Until != nil && *p.sha1Until == "none" {
+		*p.sha1Until = ""
+	}
+	p.forceAuthn = r.optionalBool(parts["force_authn"], path+".force_authn")
+	p.authnContexts = r.words(parts["authn_contexts"], path+".authn_contexts", nil)
 	sources := 0
 	for _, key := range []string{"metadata", "metadata_file", "metadata_url"} {
 		if parts[key] != nil {
@@ -95,4 +119,14 @@ func (r *reader) attributes(n *yaml.Node, path string) map[string]string {
 		}
 	}
 	return out
+}
+
+// unquoted makes a text of what YAML would rather read as a switch (on, off) or a date.
+func unquoted(n *yaml.Node) *yaml.Node {
+	if n == nil || n.Kind != yaml.ScalarNode || n.Tag != "!!bool" && n.Tag != "!!timestamp" {
+		return n
+	}
+	text := *n
+	text.Tag = "!!str"
+	return &text
 }

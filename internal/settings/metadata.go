@@ -184,10 +184,10 @@ func fingerprint(der []byte) string {
 }
 
 // remarks are what an operator should know of an IdP's metadata and what stops nothing.
-func remarks(idp *saml.IdentityProvider, now time.Time) []string {
+func remarks(idp *saml.IdentityProvider, signed bool, now time.Time) []string {
 	out := slices.Clone(idp.Ignored)
-	if idp.WantAuthnRequestsSigned {
-		out = append(out, "the IdP asks for signed requests, which this version does not send; switch that off in the IdP")
+	if idp.WantAuthnRequestsSigned && !signed {
+		out = append(out, "the IdP asks for signed requests; switch them on for this connection (sign_requests), or off in the IdP")
 	}
 	for _, c := range idp.Certificates {
 		out = append(out, expiry(c, now)...)

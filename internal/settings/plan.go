@@ -20,6 +20,9 @@ type plan struct {
 	idps  identities // of the file's connections
 	// secrets are the client secrets of the file's connections.
 	secrets clientSecrets
+	// spKeys are new ones for connections, by folded name, and stale says that one was missing.
+	spKeys map[string]*spKey
+	stale  bool
 	// allowPrivate accepts IdPs that are reached by plain http.
 	allowPrivate bool
 	// byOwner says that an owner or the operator acts.
@@ -48,7 +51,10 @@ func newPlan(p *plan, id string) (*plan, error) {
 	p.domains()
 	p.enforcement()
 	p.applications()
-	return p, p.err()
+	if err := p.err(); err != nil || !p.stale {
+		return p, err
+	}
+	return p, errStale
 }
 
 // clone copies c as deep as a plan changes it: a configuration may be shared with others.

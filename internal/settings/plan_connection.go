@@ -105,16 +105,56 @@ func (p *plan) saml(c *directory.Connection, was directory.Connection, part conn
 	if idp != nil {
 		setIdentityProvider(&next, idp)
 	}
+	p.samlOptions(c.ID, &next, part)
 	next.Unconfirmed = false // the operator's word
 	if c.SAML != nil && reflect.DeepEqual(*c.SAML, next) {
 		return
 	}
 	if idp != nil {
-		for _, remark := range remarks(idp, p.now) {
+		for _, remark := range remarks(idp, next.SignRequests, p.now) {
 			p.notes = append(p.notes, "connections."+c.Name+": "+remark)
 		}
 	}
 	c.SAML = &next
+}
+
+// samlOptions sets the choices that the file says, and gives the connection its first key where they need one.
+func (p *plan) samlOptions(connection string, next *directory.SAML, part connectionPart) {
+	if part.signRequests != nil {
+		next.SignRequests = *part.signRequests
+	}
+	if part.encryption != nil {
+		if *part.encryption == "cbc" && next.Encryption != "cbc" {
+			p.notes = append(p.notes, part.path+".encryption: "+cbcSentence)
+		}
+		next.Encryption = encryptionOf(*part.encryption)
+	}
+	if part.sha1Until != nil {
+		if err := checkSHA1Until(next.SHA1Until, *part.sha1Until, p.now); err != nil {
+			p.add(part.line, "%s.%v", part.path, err)
+		}
+		next.SHA1Until = *part.sha1Until
+	}
+	if part.forceAuthn != nil {
+		next.ForceAuthn = *part.forceAuthn
+	}
+	if part.authnContexts != nil {
+		if err := checkContexts(*part.authnContexts); err != nil {
+			p.add(part.line, "%s.%v", part.path, err)
+		}
+		next.AuthnContexts = noneIfEmpty(*part.authnContexts)
+	}
+	if !needsSPKey(next) || len(p.list) > 0 {
+		return
+	}
+	made := p.spKeys[directory.Fold(part.name)]
+	if made == nil {
+		p.stale = true // there was one when keys were made
+		return
+	}
+	if err := firstKey(connection, next, made); err != nil {
+		p.add(part.line, "%s: %v", part.path, err)
+	}
 }
 
 // otherDefaults is s with what stood at the old provider's default set to the new one's. Values that

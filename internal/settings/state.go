@@ -100,6 +100,33 @@ func (s state) saml(at string, side *directory.SAML) {
 	}
 	s.put(at+".idp.sso", strings.Join(sso, ", "))
 	s.put(at+".idp.certificates", strings.Join(certificates, ", "))
+	s.samlOptions(at, side)
+}
+
+// keysKey ends the key of a SAML connection's own keys.
+const keysKey = ".keys"
+
+// samlOptions puts the choices of a SAML side as far as they differ from what versions without them did. Keys are
+// told by the fingerprints of their certificates.
+func (s state) samlOptions(at string, side *directory.SAML) {
+	if side.SignRequests {
+		s[at+".sign_requests"] = yesNo(true)
+	}
+	if side.ForceAuthn {
+		s[at+".force_authn"] = yesNo(true)
+	}
+	s.put(at+".encryption", encryptionOf(side.Encryption))
+	s.put(at+".sha1_until", side.SHA1Until)
+	s.put(at+".authn_contexts", strings.Join(side.AuthnContexts, ", "))
+	var ours []string
+	for _, k := range side.Keys {
+		text := "sha256:" + fingerprint(k.Certificate)
+		if k.Signs {
+			text += " (signs)"
+		}
+		ours = append(ours, text)
+	}
+	s.put(at+keysKey, strings.Join(ours, ", "))
 }
 
 func (s state) directory(c *directory.Config, d directory.Directory) {
@@ -263,7 +290,8 @@ func checkDrift(last, now, wanted state) error {
 	var lines []string
 	for _, d := range now.to(wanted) {
 		// Whether an owner has confirmed a connection is no key of the file: to apply it is the operator's word.
-		if last[d.key] != d.from && !last.olderThan(d) && !strings.HasSuffix(d.key, unconfirmedKey) {
+		// Our keys at a connection are none either.
+		if last[d.key] != d.from && !last.olderThan(d) && !strings.HasSuffix(d.key, unconfirmedKey) && !strings.HasSuffix(d.key, keysKey) {
 			lines = append(lines, fmt.Sprintf("%s: last applied %s, now %s, file %s", d.key, orNone(last[d.key]), orNone(d.from), orNone(d.to)))
 		}
 	}

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -23,6 +24,8 @@ type ConnectionView struct {
 	CallbackURL string `json:"callback_url,omitempty"`
 	// OIDC is set for OIDC connections.
 	OIDC *OIDCView `json:"oidc,omitempty"`
+	// SAML is set for SAML connections.
+	SAML *SAMLView `json:"saml,omitempty"`
 	// IdP is set for SAML once its metadata is known.
 	IdP          *IdPView              `json:"idp,omitempty"`
 	IdPInitiated *bool                 `json:"idp_initiated,omitempty"`
@@ -31,6 +34,38 @@ type ConnectionView struct {
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// Word is what ConfirmConnection asks for: the IdP, its keys and the attribute names as they are shown here.
 	Word string `json:"-"`
+	// OptionsWord is what SAMLOptions.Seen takes.
+	OptionsWord string `json:"-"`
+}
+
+// SAMLView are the choices of a SAML connection, and our keys there without what is private in them.
+type SAMLView struct {
+	SignRequests  bool        `json:"sign_requests"`
+	Encryption    string      `json:"encryption"`
+	SHA1Until     string      `json:"sha1_until,omitempty"`
+	ForceAuthn    bool        `json:"force_authn"`
+	AuthnContexts []string    `json:"authn_contexts,omitempty"`
+	Keys          []SPKeyView `json:"keys"` // the newest first
+}
+
+// SPKeyView is the certificate of a key of ours.
+type SPKeyView struct {
+	CertificateView
+	PEM   string `json:"pem"`
+	Signs bool   `json:"signs"`
+}
+
+func viewSAML(side *directory.SAML) *SAMLView {
+	v := &SAMLView{SignRequests: side.SignRequests, Encryption: cmp.Or(side.Encryption, "off"), SHA1Until: side.SHA1Until, ForceAuthn: side.ForceAuthn,
+		AuthnContexts: side.AuthnContexts, Keys: []SPKeyView{}}
+	for _, k := range side.Keys {
+		shown := SPKeyView{CertificateView: viewCertificate(k.Certificate), Signs: k.Signs}
+		if parsed, err := saml.ParseCertificate(k.Certificate); err == nil {
+			shown.PEM = parsed.PEM()
+		}
+		v.Keys = append(v.Keys, shown)
+	}
+	return v
 }
 
 // Verified reports whether the connection is active and proven.
@@ -99,6 +134,7 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 		side := *c.SAML
 		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c.SAML)
 		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(c)
+		v.SAML, v.OptionsWord = viewSAML(&side), optionsWordOf(&side)
 	}
 	if c.OIDC != nil {
 		side := *c.OIDC
@@ -126,13 +162,17 @@ func viewIdP(side *directory.SAML) *IdPView {
 		v.SSO = append(v.SSO, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
 	}
 	for _, der := range side.Certificates {
-		c := CertificateView{Fingerprint: fingerprint(der)}
-		if parsed, err := saml.ParseCertificate(der); err == nil {
-			c.Subject, c.NotBefore, c.NotAfter = parsed.Subject, parsed.NotBefore, parsed.NotAfter
-		}
-		v.Certificates = append(v.Certificates, c)
+		v.Certificates = append(v.Certificates, viewCertificate(der))
 	}
 	return v
+}
+
+func viewCertificate(der []byte) CertificateView {
+	c := CertificateView{Fingerprint: fingerprint(der)}
+	if parsed, err := saml.ParseCertificate(der); err == nil {
+		c.Subject, c.NotBefore, c.NotAfter = parsed.Subject, parsed.NotBefore, parsed.NotAfter
+	}
+	return c
 }
 
 // bindingWord is a binding as people read it: the last part of its URN.

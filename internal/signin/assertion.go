@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -81,8 +80,8 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 		}
 		return nil, &PassOn{FormActions: formActions}
 	}
-	switch err := r.verify(s.PublicURL, s.now()); {
-	case errors.As(err, new(*saml.Refusal)):
+	switch err := s.verify(r); {
+	case errors.As(err, new(*saml.Refusal)), errs.CodeOf(err) == reasonSPKey:
 		return nil, s.turnAway(ctx, r, err)
 	case err != nil:
 		return nil, fmt.Errorf("sign in by SAML: %w", err)
@@ -112,8 +111,8 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 	return entered, nil
 }
 
-// verify sets raw and assertion. The error is a *saml.Refusal.
-func (r *received) verify(publicURL string, now time.Time) error {
+// verify sets raw and assertion. The error is a *saml.Refusal, or reasonSPKey where our own key fails us.
+func (s *Service) verify(r *received) error {
 	if r.unreadable != nil {
 		return r.unreadable
 	}
@@ -121,11 +120,14 @@ func (r *received) verify(publicURL string, now time.Time) error {
 	if r.raw, err = saml.DecodePost(r.Response, saml.DefaultMaxBytes); err != nil {
 		return err
 	}
-	expected, err := r.expectation(publicURL)
+	expected, err := r.expectation(s.PublicURL)
 	if err != nil {
 		return err
 	}
-	r.assertion, err = saml.Verify(r.raw, expected, now)
+	if expected.DecryptionKeys, err = s.decryptionKeys(r.side.connection); err != nil {
+		return err
+	}
+	r.assertion, err = saml.Verify(r.raw, expected, s.now())
 	return err
 }
 
@@ -143,8 +145,8 @@ func (r *received) expectation(publicURL string) (saml.Expectation, error) {
 	if c.SAML.EntityID == "" || len(idp.Certificates) == 0 {
 		return saml.Expectation{}, &saml.Refusal{Reason: "idp_unknown", Detail: "The connection has no metadata of the identity provider yet, so nothing can be verified."}
 	}
-	e := saml.Expectation{ServiceProvider: ServiceProvider(publicURL, c), IdentityProvider: idp, AllowUnsolicited: c.SAML.IdPInitiated,
-		Skew: c.SAML.Skew, MaxBytes: saml.DefaultMaxBytes}
+	e := saml.Expectation{ServiceProvider: ServiceProvider(publicURL, c), IdentityProvider: idp, AllowUnsolicited: unasked(c.SAML),
+		Skew: c.SAML.Skew, MaxBytes: saml.DefaultMaxBytes, AllowCBC: c.SAML.Encryption == "cbc", SHA1Until: c.SAML.SHA1End(), Contexts: c.SAML.AuthnContexts}
 	switch c.SAML.Require {
 	case "both":
 		e.Require = saml.SignedBoth
@@ -159,6 +161,9 @@ func (r *received) expectation(publicURL string) (saml.Expectation, error) {
 	}
 	return e, nil
 }
+
+// unasked reports whether answers to no request are taken: not where each must show a proof that was asked for.
+func unasked(side *directory.SAML) bool { return side.IdPInitiated && !side.ForceAuthn }
 
 // reasonReplayed is the code of an answer that was accepted before.
 const reasonReplayed = "replayed"
@@ -242,5 +247,5 @@ func (r *received) lacksCookies() bool {
 		return false
 	}
 	c := r.side.connection
-	return r.pending.waiting || r.pending.found == "none" && r.CrossSite && c.SAML.IdPInitiated && usable(c) == nil
+	return r.pending.waiting || r.pending.found == "none" && r.CrossSite && unasked(c.SAML) && usable(c) == nil
 }

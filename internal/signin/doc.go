@@ -10,7 +10,8 @@
 // An IdP's answer is verified by package saml, or its tokens by relyingparty, for the connection of the address it
 // was posted to, or of the state that it brings;
 // what it says about a person goes to provision.Arrive, which finds or makes the member. What was
-// refused is told in full only once a signature of that IdP was verified.
+// refused is told in full only once a signature of that IdP was verified. Our own keys at a connection sign requests
+// and open encrypted assertions (spkey.go); they are unsealed for each of either.
 //
 // The package refuses to know how members come to be and what a deactivation ends: who signs in
 // for the first time is handed to provision, and nobody is revived by signing in. It keeps no

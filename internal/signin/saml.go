@@ -16,12 +16,6 @@ import (
 // stateLife is how long a sign-in may take from our request to the IdP's answer.
 const stateLife = 15 * time.Minute
 
-// ServiceProvider is our side of a SAML connection. It is there from draft on.
-func ServiceProvider(publicURL string, c directory.Connection) saml.ServiceProvider {
-	places := directory.SAMLEndpoints(publicURL, c.ID)
-	return saml.ServiceProvider{EntityID: places.EntityID, ACS: places.ACS}
-}
-
 // Begun is a sign-in that was begun at an IdP. Either URL is set, for the Redirect binding, or
 // Post, Request and RelayState, for the POST binding.
 type Begun struct {
@@ -34,7 +28,7 @@ type Begun struct {
 
 // BeginSAML begins a sign-in through a connection, by a browser that holds the secret browser, and
 // remembers it for 15 minutes. to is where it leads, if ContinuePath allows it; with fresh the IdP
-// is told to ask for a proof now. An unknown connection is errs.KindNotFound, one that nobody can use
+// is told to ask for a proof now, as it always is where the connection says so. An unknown connection is errs.KindNotFound, one that nobody can use
 // a *TurnedAway of errs.KindForbidden, and too many of one client are errs.KindLimited.
 func (s *Service) BeginSAML(ctx context.Context, connection, to, browser string, fresh bool, c Client) (*Begun, error) {
 	side, err := s.sideOf(ctx, connection, directory.ProtocolSAML)
@@ -47,21 +41,28 @@ func (s *Service) BeginSAML(ctx context.Context, connection, to, browser string,
 	if err := s.admitBegin(ctx, c); err != nil {
 		return nil, err
 	}
+	key, err := s.signingKey(side.connection)
+	if errs.As(err) != nil {
+		return nil, s.notBegun(ctx, side, to, err, nil, c)
+	} else if err != nil {
+		return nil, err
+	}
 	to, _ = ContinuePath(to)
 	handle, hash := keys.NewToken(statePrefix)
-	state := store.SignInState{Connection: connection, RequestID: saml.NewID(), Browser: keys.HashToken(browser), ReturnTo: to, Force: fresh}
+	state := store.SignInState{Connection: connection, RequestID: saml.NewID(), Browser: keys.HashToken(browser), ReturnTo: to, Force: fresh || side.connection.SAML.ForceAuthn}
 	issued, err := s.keepState(ctx, side, hash, state, stateLife)
 	if err != nil {
 		return nil, err
 	}
-	return side.ask(s.PublicURL, state, handle, issued)
+	return side.ask(s.PublicURL, state, handle, issued, key)
 }
 
 // ask makes the AuthnRequest of a sign-in for the first binding that both sides have, Redirect
-// before POST.
-func (side *side) ask(publicURL string, state store.SignInState, handle string, issued time.Time) (*Begun, error) {
+// before POST, signed where there is a key.
+func (side *side) ask(publicURL string, state store.SignInState, handle string, issued time.Time, key *saml.SigningKey) (*Begun, error) {
 	sp := ServiceProvider(publicURL, side.connection)
-	request := saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force}
+	request := saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
+		Contexts: side.connection.SAML.AuthnContexts}
 	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
 		for _, place := range side.connection.SAML.SSO {
 			if place.Binding != binding {
@@ -69,9 +70,10 @@ func (side *side) ask(publicURL string, state store.SignInState, handle string, 
 			}
 			request.Destination = place.Location
 			if binding == saml.BindingPOST {
-				return &Begun{Post: place.Location, Request: base64.StdEncoding.EncodeToString(request.XML()), RelayState: handle}, nil
+				text, err := postText(request, key)
+				return &Begun{Post: place.Location, Request: base64.StdEncoding.EncodeToString(text), RelayState: handle}, err
 			}
-			address, err := request.RedirectURL(handle)
+			address, err := redirectAddress(request, handle, key)
 			if err != nil {
 				return nil, fmt.Errorf("ask identity provider: %w", err)
 			}
@@ -79,4 +81,22 @@ func (side *side) ask(publicURL string, state store.SignInState, handle string, 
 		}
 	}
 	return nil, errs.Forbidden("idp_unknown", "Single sign-on by %s is not set up: the identity provider has no address for Redirect or POST.", side.connection.Name)
+}
+
+func postText(request saml.AuthnRequest, key *saml.SigningKey) ([]byte, error) {
+	if key == nil {
+		return request.XML(), nil
+	}
+	text, err := request.SignedXML(*key)
+	if err != nil {
+		return nil, fmt.Errorf("ask identity provider: %w", err)
+	}
+	return text, nil
+}
+
+func redirectAddress(request saml.AuthnRequest, handle string, key *saml.SigningKey) (string, error) {
+	if key == nil {
+		return request.RedirectURL(handle)
+	}
+	return request.SignedRedirectURL(handle, *key)
 }

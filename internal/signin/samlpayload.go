@@ -56,8 +56,9 @@ func (r *received) payload(session string, why *told, textless bool) json.RawMes
 		p.ResponseID, p.AssertionID, p.Issuer = cut(a.ResponseID, maxTyped), cut(a.ID, maxTyped), cut(a.Issuer, maxTyped)
 		p.Subject, p.SkewSeconds = cut(r.arrival.Shown, maxTyped), int64(math.Round(a.Skew.Seconds()))
 		if a.SHA1 {
-			p.Notes = append(p.Notes, "a signature with SHA-1 was accepted")
+			p.Notes = append(p.Notes, "a signature with SHA-1 was accepted, by the grace of this connection that ends on "+r.side.connection.SAML.SHA1Until)
 		}
+		p.Notes = append(p.Notes, encryptionNotes(a.Encryption)...)
 	}
 	if why != nil {
 		p.Refusal = &shownReason{Code: why.code, Detail: why.detail}
@@ -89,6 +90,21 @@ func (r *received) payload(session string, why *told, textless bool) json.RawMes
 		out = encoded(p)
 	}
 	return out
+}
+
+// encryptionNotes is what the event tells of an assertion that was encrypted.
+func encryptionNotes(e saml.Encryption) (notes []string) {
+	if e.Content == "" {
+		return nil
+	}
+	notes = append(notes, "the assertion was encrypted with "+e.Content+" and "+e.Transport)
+	if e.CBC {
+		notes = append(notes, "AES-CBC was accepted, which this connection allows")
+	}
+	if e.Key > 0 {
+		notes = append(notes, "it was opened by an older key of this connection: the identity provider has not taken the newest certificate yet")
+	}
+	return notes
 }
 
 // roomForNotes is what the note of a cut and the name of the field take at the most.
