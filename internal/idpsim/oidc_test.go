@@ -29,6 +29,7 @@ type relying struct {
 	checker *oidc.IDTokenVerifier
 	op      *oidc.Provider
 	told    chan string // logout tokens
+	client  *http.Client
 	nonce   string
 }
 
@@ -40,7 +41,7 @@ func relyingOn(t *testing.T, kind Kind, change func(*OIDCSettings)) *relying {
 	x := openSite(t)
 	s := x.s
 	x.script("/api/"+string(kind)+"/seed", "")
-	r := &relying{t: t, idp: s.IdP(kind), base: x.url, told: make(chan string, 4), nonce: "n-1"}
+	r := &relying{t: t, idp: s.IdP(kind), base: x.url, client: x.client, told: make(chan string, 4), nonce: "n-1"}
 	s.env.BaseURL = x.url
 	for _, one := range r.idp.State().People {
 		if one.UserName != "bjork@acme.test" {
@@ -336,14 +337,14 @@ func TestOIDC_KeysAreRotatedUnderEveryAlgorithm(t *testing.T) {
 func TestOIDC_EntraSpeaksForAllTenantsAndOfTooManyGroups(t *testing.T) {
 	r := relyingOn(t, Entra, nil)
 	var d map[string]any
-	res, err := http.Get(r.base + "/entra/organizations/v2.0" + wellKnownOIDC)
+	res, err := r.client.Get(r.base + "/entra/organizations/v2.0" + wellKnownOIDC)
 	must(t, err)
 	defer res.Body.Close()
 	must(t, json.NewDecoder(res.Body).Decode(&d))
 	if d["issuer"] != r.base+"/entra/{tenantid}/v2.0" {
 		t.Errorf("organizations: %v", d["issuer"])
 	}
-	if res, err := http.Get(r.base + "/entra/00000000-0000-0000-0000-000000000000/v2.0" + wellKnownOIDC); err != nil || res.StatusCode != http.StatusBadRequest {
+	if res, err := r.client.Get(r.base + "/entra/00000000-0000-0000-0000-000000000000/v2.0" + wellKnownOIDC); err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusBadRequest {
 		t.Errorf("another tenant: %v %v", res, err)
 	}
 	for i := range entraOIDCGroupsMost + 1 {
@@ -411,9 +412,8 @@ func TestOIDC_TheApplicationSignsOut(t *testing.T) {
 	must(t, err)
 	hint, _ := token.Extra("id_token").(string)
 	out := r.idp.oidcPlaces(r.base).logout
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	ask := func(q url.Values) (int, string) {
-		res, err := client.Get(out + "?" + q.Encode())
+		res, err := r.client.Get(out + "?" + q.Encode())
 		must(t, err)
 		defer res.Body.Close()
 		return res.StatusCode, res.Header.Get("Location")
@@ -436,9 +436,8 @@ func TestOIDC_TheApplicationSignsOut(t *testing.T) {
 func TestOIDC_ABrowserSignsInAtThePage(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		r := relyingOn(t, Okta, nil)
-		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		at := r.request(oauth2.GenerateVerifier(), oauth2.SetAuthURLParam("response_mode", mode), oauth2.SetAuthURLParam("login_hint", annLee))
-		res, err := client.Get(at)
+		res, err := r.client.Get(at)
 		must(t, err)
 		page, _ := io.ReadAll(res.Body)
 		res.Body.Close()
@@ -448,7 +447,7 @@ func TestOIDC_ABrowserSignsInAtThePage(t *testing.T) {
 			t.Fatalf("%d: %s", res.StatusCode, page)
 		}
 		u, _ := url.Parse(at)
-		res, err = client.PostForm(r.idp.oidcPlaces(r.base).authorize+"/as", url.Values{"request": {u.RawQuery}, "who": {x.ID}, "fault": {"none"}})
+		res, err = r.client.PostForm(r.idp.oidcPlaces(r.base).authorize+"/as", url.Values{"request": {u.RawQuery}, "who": {x.ID}, "fault": {"none"}})
 		must(t, err)
 		page, _ = io.ReadAll(res.Body)
 		res.Body.Close()
@@ -460,7 +459,7 @@ func TestOIDC_ABrowserSignsInAtThePage(t *testing.T) {
 		}
 		// The pages of the administrator, and the tile.
 		for path, want := range map[string]string{"/okta/oidc": `id="issuer"`, "/okta/dashboard/" + x.ID: `id="oidc-tile"`, "/api/okta/oidc": `"discovery_url"`} {
-			res, err := client.Get(r.base + path)
+			res, err := r.client.Get(r.base + path)
 			must(t, err)
 			page, _ := io.ReadAll(res.Body)
 			res.Body.Close()
@@ -468,7 +467,7 @@ func TestOIDC_ABrowserSignsInAtThePage(t *testing.T) {
 				t.Errorf("%s: %d without %s:\n%s", path, res.StatusCode, want, page)
 			}
 		}
-		res, err = client.PostForm(r.base+"/okta/oidc/tile", url.Values{"who": {x.ID}})
+		res, err = r.client.PostForm(r.base+"/okta/oidc/tile", url.Values{"who": {x.ID}})
 		must(t, err)
 		res.Body.Close()
 		if to, _ := r.idp.OIDCTile(annLee); res.Header.Get("Location") != to || !strings.Contains(to, "/initiate?iss=") {
