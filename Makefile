@@ -35,8 +35,9 @@ accept: ## the stories against the real binary, with peers written by others and
 	@scripts/deps peers
 	GATEHOUSE_ACCEPT=1 GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -tags accept -count=1 -timeout 30m ./acceptance/...
 
-bench: deps ## measure, with the machine's limit beside each figure (docs/benchmarks.md)
+bench: deps ## measure, with the machine's limit beside each figure, then with 100,000 and 1,000,000 people (docs/benchmarks.md)
 	scripts/bench
+	scripts/bench -large
 
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	GO=$(GO) scripts/fuzz $(FUZZTIME)

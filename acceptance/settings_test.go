@@ -57,7 +57,6 @@ func TestStory_apply_names_every_mistake(t *testing.T) {
 		}{
 			"an unknown key":           {"workspace: acme\nrole_mapings: []\n", []string{"role_mapings", "role_mappings"}},
 			"a duplicate name":         {"workspace: acme\ndirectories:\n  - {name: idp}\n  - {name: IDP}\n", []string{"IDP"}},
-			"a key without behaviour":  {"workspace: acme\nconnections:\n  - {name: idp, provider: okta, protocol: oidc, issuer: \"https://idp.test\"}\n", []string{"issuer"}},
 			"a file that is not there": {"workspace: acme\nconnections:\n  - {name: idp, provider: okta, protocol: saml, metadata_file: x.xml}\n", []string{"metadata_file", "x.xml"}},
 			"several mistakes at once": {"workspace: acme\npreset: omniflo\npolicy: {reactivation: maybe}\nenforcment: {require_sso: all}\n",
 				[]string{"omniflo", "maybe", "enforcment", "enforcement"}},

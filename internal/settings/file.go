@@ -113,9 +113,7 @@ func ParseFile(text []byte, dir string) (*File, error) {
 }
 
 func (r *reader) file(f *File, root *yaml.Node) {
-	parts, ok := r.object(root, "", fields{
-		known: []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "schemas", "enforcement", "applications"},
-	})
+	parts, ok := r.object(root, "", []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "schemas", "enforcement", "applications"})
 	if !ok {
 		return
 	}
@@ -175,7 +173,7 @@ func (r *reader) policy(n *yaml.Node) policyPart {
 	for _, k := range policyKeys() {
 		known = append(known, k.name)
 	}
-	parts, _ := r.object(n, "policy", fields{known: known})
+	parts, _ := r.object(n, "policy", known)
 	p := policyPart{words: map[string]string{}}
 	for _, k := range policyKeys() {
 		if n := parts[k.name]; n != nil {
@@ -254,7 +252,7 @@ func (r *reader) domains(n *yaml.Node, path string) *[]string {
 }
 
 func (r *reader) enforcement(n *yaml.Node) *enforcementPart {
-	parts, ok := r.object(n, "enforcement", fields{known: []string{"require_sso", "domains"}})
+	parts, ok := r.object(n, "enforcement", []string{"require_sso", "domains"})
 	if !ok {
 		return nil
 	}

@@ -34,7 +34,7 @@ func (r *reader) applications(n *yaml.Node) *[]applicationPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("applications", i)
-		parts, ok := r.object(n, path, fields{known: []string{"name", "redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri", "scim_events_uri", "scim_events_audience", "public"}})
+		parts, ok := r.object(n, path, []string{"name", "redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri", "scim_events_uri", "scim_events_audience", "public"})
 		if !ok {
 			continue
 		}

@@ -16,7 +16,7 @@ func (r *reader) owners(n *yaml.Node) []ownerPart {
 	glass := 0 // line of the break-glass administrator
 	for i, n := range nodes {
 		path := indexed("owners", i)
-		parts, ok := r.object(n, path, fields{known: []string{"email", "name", "password_env", "password_file", "break_glass"}})
+		parts, ok := r.object(n, path, []string{"email", "name", "password_env", "password_file", "break_glass"})
 		if !ok {
 			continue
 		}
@@ -78,7 +78,7 @@ func (r *reader) mappings(n *yaml.Node) *[]mappingPart {
 	first := map[[3]string]int{}
 	for i, n := range nodes {
 		path := indexed("role_mappings", i)
-		parts, ok := r.object(n, path, fields{known: []string{"directory", "connection", "group", "role"}})
+		parts, ok := r.object(n, path, []string{"directory", "connection", "group", "role"})
 		if !ok {
 			continue
 		}
@@ -118,9 +118,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("connections", i)
-		parts, ok := r.object(n, path, fields{
-			known: append([]string{"name", "provider", "protocol", "status", "metadata_file", "metadata_url", "metadata", "idp_initiated", "attributes"}, oidcKeys...),
-		})
+		parts, ok := r.object(n, path, append([]string{"name", "provider", "protocol", "status", "metadata_file", "metadata_url", "metadata", "idp_initiated", "attributes"}, oidcKeys...))
 		if !ok {
 			continue
 		}
@@ -168,7 +166,7 @@ func (r *reader) directories(n *yaml.Node) *[]directoryPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("directories", i)
-		parts, ok := r.object(n, path, fields{known: []string{"name", "connection", "enabled", "status", "pilot", "mode", "policy"}})
+		parts, ok := r.object(n, path, []string{"name", "connection", "enabled", "status", "pilot", "mode", "policy"})
 		if !ok {
 			continue
 		}
@@ -198,7 +196,7 @@ func (r *reader) override(n *yaml.Node, path string) map[string]string {
 			known = append(known, k.name)
 		}
 	}
-	parts, _ := r.object(n, path, fields{known: known})
+	parts, _ := r.object(n, path, known)
 	out := map[string]string{}
 	for _, k := range policyKeys() {
 		if n := parts[k.name]; n != nil && k.setOver != nil {

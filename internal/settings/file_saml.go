@@ -84,7 +84,7 @@ func (r *reader) attributes(n *yaml.Node, path string) map[string]string {
 	for _, k := range attributeKeys() {
 		known = append(known, k.name)
 	}
-	parts, ok := r.object(n, path, fields{known: known})
+	parts, ok := r.object(n, path, known)
 	if !ok {
 		return nil
 	}

@@ -48,7 +48,7 @@ func (r *reader) schemas(n *yaml.Node) *[]schemaPart {
 	out := []schemaPart{}
 	for i, n := range nodes {
 		path := indexed("schemas", i)
-		parts, ok := r.object(n, path, fields{known: []string{"urn", "resource", "name", "description", "required", "attributes"}})
+		parts, ok := r.object(n, path, []string{"urn", "resource", "name", "description", "required", "attributes"})
 		if !ok {
 			continue
 		}
@@ -155,8 +155,8 @@ func (r *reader) schemaAttributes(n *yaml.Node, path string, most int, sub bool)
 }
 
 func (r *reader) attribute(n *yaml.Node, path string, sub bool) (a directory.SchemaAttribute, ok bool) {
-	parts, ok := r.object(n, path, fields{known: []string{"name", "type", "description", "multi_valued", "required", "case_exact",
-		"mutability", "returned", "uniqueness", "canonical_values", "reference_types", "sub_attributes"}})
+	parts, ok := r.object(n, path, []string{"name", "type", "description", "multi_valued", "required", "case_exact",
+		"mutability", "returned", "uniqueness", "canonical_values", "reference_types", "sub_attributes"})
 	if !ok {
 		return a, false
 	}

@@ -68,24 +68,16 @@ const shownRequests = 20
 
 // DirectoryReport says where a directory, by name or id, stands and what was last heard of it.
 func (s *Service) DirectoryReport(ctx context.Context, slug, dir string) (*DirectoryReport, error) {
-	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
-	if err != nil {
-		return nil, err
-	}
-	// What this process has counted and not written yet is part of the answer.
+	// What this process has counted and not written yet is part of the answer, and so are events that have no
+	// number yet: somebody tests their connection and looks here at once.
 	if err := s.DB.FlushMarks(ctx); err != nil {
 		return nil, err
 	}
+	if _, err := s.DB.Sequence(ctx); err != nil {
+		return nil, err
+	}
 	var out *DirectoryReport
-	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
-		cfg, err := tx.Config()
-		if err != nil {
-			return err
-		}
-		d, err := directoryOf(cfg, dir)
-		if err != nil {
-			return err
-		}
+	err := s.readDirectory(ctx, slug, dir, func(tx *store.Tx, cfg *directory.Config, d directory.Directory) (err error) {
 		out, err = s.report(tx, cfg, d)
 		return err
 	})
@@ -253,20 +245,8 @@ const tracedEvents = 50
 
 // TracePerson tells what was heard of somebody: by SCIM id, userName, externalId, address or member id.
 func (s *Service) TracePerson(ctx context.Context, slug, dir, who string) (*PersonTrace, error) {
-	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
-	if err != nil {
-		return nil, err
-	}
 	var out *PersonTrace
-	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
-		cfg, err := tx.Config()
-		if err != nil {
-			return err
-		}
-		d, err := directoryOf(cfg, dir)
-		if err != nil {
-			return err
-		}
+	err := s.readDirectory(ctx, slug, dir, func(tx *store.Tx, _ *directory.Config, d directory.Directory) error {
 		out = &PersonTrace{Who: who, Directory: d.ID, Resources: []ResourceTrace{}, Events: []RequestView{}}
 		return out.fill(tx, d)
 	})

@@ -113,12 +113,21 @@ func (s *Service) TestDirectory(ctx context.Context, slug, dir string, actor aud
 // DirectoryPlan says what enabling a directory would do to the people whom it has staged. It computes all of it and
 // returns the rows of page.
 func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page provision.PlanPage) (provision.Plan, error) {
+	var plan provision.Plan
+	err := s.readDirectory(ctx, slug, dir, func(tx *store.Tx, cfg *directory.Config, d directory.Directory) (err error) {
+		plan, err = provision.PlanOf(tx, cfg, d.ID, page, s.Mail)
+		return err
+	})
+	return plan, err
+}
+
+// readDirectory reads what concerns one directory of a workspace, by name or id.
+func (s *Service) readDirectory(ctx context.Context, slug, dir string, fn func(*store.Tx, *directory.Config, directory.Directory) error) error {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
-		return provision.Plan{}, err
+		return err
 	}
-	var plan provision.Plan
-	err = s.DB.Read(ctx, id, func(tx *store.Tx) error {
+	return s.DB.Read(ctx, id, func(tx *store.Tx) error {
 		cfg, err := tx.Config()
 		if err != nil {
 			return err
@@ -127,10 +136,8 @@ func (s *Service) DirectoryPlan(ctx context.Context, slug, dir string, page prov
 		if err != nil {
 			return err
 		}
-		plan, err = provision.PlanOf(tx, cfg, d.ID, page, s.Mail)
-		return err
+		return fn(tx, cfg, d)
 	})
-	return plan, err
 }
 
 // EnableDirectory lets a directory provision (F26). Its staged people become members in the same transaction, by

@@ -103,13 +103,8 @@ func (r *reader) plain(n *yaml.Node, path string) bool {
 	return false
 }
 
-// fields are the keys of an object: those that can be set, and those that DESIGN names but that have no behaviour
-// in this version.
-type fields struct{ known, later []string }
-
-// object returns the values of a mapping by key. Unknown, repeated, empty and not yet available
-// keys are noted and left out.
-func (r *reader) object(n *yaml.Node, path string, k fields) (map[string]*yaml.Node, bool) {
+// object returns the values of a mapping by key. Unknown, repeated and empty keys are noted and left out.
+func (r *reader) object(n *yaml.Node, path string, known []string) (map[string]*yaml.Node, bool) {
 	if !r.plain(n, orFile(path)) {
 		return nil, false
 	}
@@ -126,10 +121,8 @@ func (r *reader) object(n *yaml.Node, path string, k fields) (map[string]*yaml.N
 			r.add(key.Line, "%s: expected a plain key", orFile(path))
 		case lines[key.Value] > 0:
 			r.add(key.Line, "%s: the key is given twice, first in line %d", at, lines[key.Value])
-		case slices.Contains(k.later, key.Value):
-			r.add(key.Line, "not available in this version: %s", at)
-		case !slices.Contains(k.known, key.Value):
-			r.add(key.Line, "%s: unknown key%s", clip(at), didYouMean(key.Value, k.known))
+		case !slices.Contains(known, key.Value):
+			r.add(key.Line, "%s: unknown key%s", clip(at), didYouMean(key.Value, known))
 		case !r.plain(value, at):
 		case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 			r.add(key.Line, "%s: expected a value, received nothing; leave the key out to keep what is there", at)
