@@ -45,7 +45,7 @@ var oidcVendors = map[string]oidcVendor{
 func (w *world) oidcCompany(slug string, v oidcVendor) *oidcCompany {
 	w.t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	c := &oidcCompany{company: &company{w: w, slug: slug}, origin: "http://" + server.Listener.Addr().String()}
+	c := &oidcCompany{company: &company{w: w, slug: slug}, origin: strings.Replace("http://"+server.Listener.Addr().String(), "127.0.0.1", "localhost", 1)} // another site than ours
 	sim := idpsim.New(idpsim.Options{BaseURL: c.origin})
 	server.Config.Handler = sim.Handler()
 	server.Start()
