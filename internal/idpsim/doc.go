@@ -1,4 +1,4 @@
-// Package idpsim holds simulated identity providers that speak SCIM and SAML as the vendors' own do,
+// Package idpsim holds simulated identity providers that speak SCIM, SAML and OpenID Connect as the vendors' own do,
 // each with people, groups and the acts of its administrator.
 //
 //	okta         Okta, catalogue (OIN) app: PUT for profiles, PATCH for state and groups
@@ -28,6 +28,10 @@
 // [IdP.SignInAs] answers a request and [IdP.Tile] starts at the IdP; both return the [Posting]
 // that a browser would take to the application. [IdP.SetSAMLFault] breaks the next one. Beside
 // Entra all sign in as Okta does, each under an entityID of its vendor's shape.
+//
+// Under OpenID Connect those are [IdP.ConfigureOIDC], [IdP.Authorize] with an [Answer], [IdP.OIDCTile] and
+// [IdP.SetOIDCFault]; tokens are fetched over HTTP from [Server.Handler]. [IdP.RotateKey] changes the signing
+// key, [IdP.SignOut] ends sessions and says so. PingOne and CyberArk are not simulated under it.
 //
 // Every refused request is a [*StepError] naming the step, the status and the SCIM detail. Every
 // exchange is kept in a bounded [Trace]; tokens and passwords are left out of it.
@@ -115,6 +119,44 @@
 //
 // An AuthnRequest is read more strictly than the vendors read it: its Issuer must be the audience,
 // its AssertionConsumerServiceURL the ACS URL, its Destination this IdP, all byte for byte.
+//
+// # OpenID Connect
+//
+// Each vendor's issuer, paths and claims, below the simulator's origin and the IdP's name:
+//
+//	okta, okta-custom   /oauth2/default; thin ID tokens, groups by name where the scope groups is asked for
+//	entra, entra-flag   /{tenant}/v2.0, and /organizations/v2.0 whose document says {tenantid}; a sub for each
+//	                    application, oid and tid; no email_verified, groups by object id, above 200 of them
+//	                    _claim_names; no at_hash, no sid of use but in front-channel logout
+//	google              no path of its own; hd, azp, no groups, no sessions; no scope but the usual three
+//	onelogin            /oidc/2; says nothing of whether addresses are verified
+//	jumpcloud           an issuer that ends with a slash; sid, back-channel logout
+//
+// These shapes follow the vendors' documents as far as we know them; claims that only they read (rh, uti, rat) are made up.
+// A request is read strictly here too: state, nonce and PKCE by S256 must be there, redirect URIs equal byte for byte.
+// A code is good once and for a minute.
+//
+//	GET  /api/{idp}/oidc                    {issuer, discovery_url, tenant, keys, settings, fault, faults, sessions, last, issued}
+//	POST /api/{idp}/oidc                    settings, those given are changed: {app, client_id, client_secret, redirect_uris,
+//	                                         client_auth, keys_url, initiate_url, target_url, post_logout_uris, backchannel_url,
+//	                                         frontchannel_url, groups_claim, group_filter, group_prefix, group_value, thin,
+//	                                         mail_verified, hosted_domain, algorithm}
+//	POST /api/{idp}/oidc/fault              {fault}: of the next sign-in
+//	POST /api/{idp}/oidc/authorize          {url, who}: {redirect_uri, parameters, form_post, session, fault}
+//	POST /api/{idp}/oidc/tile               {who}: {url}, where the tile leads
+//	POST /api/{idp}/oidc/rotate-key         {immediate}: the old key is withdrawn at once
+//	POST /api/{idp}/oidc/sign-out           {which}: a session's id, or a person: {told, frames}
+//	GET  /{idp}/oidc                        settings (#issuer #discovery-url #tenant #client-id #client-secret #outcome;
+//	                                         form#settings, fields as the JSON, lists by lines, #save; #fault #set-fault;
+//	                                         #rotate-key #replace-key #sessions)
+//
+// The sign-in page is that of SAML (#who-{id}, button[data-user], #search, #fault); form_post answers leave by form
+// #oidc-post, button #continue. The tile is #oidc-tile. Sign-out ends at #signed-out where nothing else is asked for.
+//
+// The faults: none, expired, clock_ahead_7m, clock_ahead_4m (must work), wrong_nonce, no_nonce, wrong_aud, wrong_azp,
+// wrong_iss, no_sub, no_iat, wrong_at_hash, alg_none, hs256, wrong_key, unknown_kid, key_in_header, no_kid (must work),
+// replayed_token, replay, access_denied, wrong_iss_answer, wrong_state, spent_code, wrong_userinfo (only where userinfo is
+// asked), no_id_token, and Google's consumer_account and other_hosted_name.
 //
 // Pages post forms to the same paths without /api. Requests from another site are refused
 // (http.CrossOriginProtection); the simulator is meant for a loopback address.

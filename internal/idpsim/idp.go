@@ -149,6 +149,7 @@ type IdP struct {
 	opts  *env
 	trace *Trace
 	saml  *samlApp
+	oidc  *oidcApp
 	turn  chan struct{} // holds one token while an operation runs
 
 	mu         sync.Mutex // guards what follows; never held during a request
@@ -166,7 +167,7 @@ type IdP struct {
 
 func newIdP(kind Kind, opts *env) *IdP {
 	return &IdP{kind: kind, opts: opts, trace: newTrace(opts.TraceSize), turn: make(chan struct{}, 1),
-		byPerson: map[string]*Person{}, saml: newSAMLApp(kind, opts)}
+		byPerson: map[string]*Person{}, saml: newSAMLApp(kind, opts), oidc: newOIDCApp(kind, opts)}
 }
 
 // Kind returns which client this is.

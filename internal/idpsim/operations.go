@@ -263,7 +263,7 @@ func (p *IdP) AssignEverybody(ctx context.Context) (Report, error) {
 		g.Pushed = !g.Deleted && p.kind.PushesGroups()
 	}
 	p.mu.Unlock()
-	if _, err := p.samlReady(); err == nil && !p.connected() {
+	if p.signsIn() && !p.connected() {
 		return Report{IdP: p.kind}, nil
 	}
 	if p.kind.IsEntra() {

@@ -39,7 +39,11 @@ type section struct {
 // sections is the navigation, seen from the page at that path.
 func (p *IdP) sections(here string) []section {
 	at := "/" + string(p.kind)
-	return []section{{at, "Provisioning (SCIM)", here == at}, {at + "/saml", "Sign-in (SAML)", here == at+"/saml"}}
+	list := []section{{at, "Provisioning (SCIM)", here == at}, {at + "/saml", "Sign-in (SAML)", here == at+"/saml"}}
+	if p.kind.SpeaksOIDC() {
+		list = append(list, section{at + "/oidc", "Sign-in (OpenID Connect)", here == at+"/oidc"})
+	}
+	return list
 }
 
 // Limits of what one page shows; the JSON interface has everything.

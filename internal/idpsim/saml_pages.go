@@ -112,6 +112,7 @@ type samlView struct {
 	Lines    string // attribute statements as the form has them
 	Request  shownRequest
 	Choices  map[string][]string
+	OIDCApp  string // on the tile of OpenID Connect, "" for none
 }
 
 // shownRequest is a request as the sign-in page carries it along.
@@ -188,7 +189,7 @@ func (p *IdP) choose(w http.ResponseWriter, r *http.Request, read func(*http.Req
 	}
 	// The form goes to another site, and from there wherever the application redirects to, which
 	// browsers hold against form-action too.
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; form-action http: https:; frame-ancestors 'none'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", onwardPolicy)
 	w.Header().Set("Referrer-Policy", "strict-origin-when-cross-origin") // browsers' default: the form has an Origin
 	render(w, "post.html", struct {
 		Posting
@@ -213,6 +214,12 @@ func (p *IdP) dashboard(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.People = []samlPerson{{Person: x, Barred: barred(x)}}
+	if s, err := p.oidcReady(); err == nil && s.InitiateURL != "" {
+		v.OIDCApp = s.App
+	}
+	if v.OIDCApp != "" { // the tile leads to the application
+		w.Header().Set("Content-Security-Policy", onwardPolicy)
+	}
 	render(w, "dashboard.html", v)
 }
 

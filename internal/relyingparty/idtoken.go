@@ -122,15 +122,16 @@ func (p Party) common(c Claims, now time.Time) (issuer string, err error) {
 	return issuer, nil
 }
 
-// tenantOf is the tenant in an issuer of Entra's form.
+// tenantOf is the tenant in an issuer of Entra's form: what stands for it in a template, otherwise the last part of
+// the path but for the version. Entra's own issuers have it as the first as well; one behind a prefix has not.
 func tenantOf(template, issuer string) string {
 	before, after, found := strings.Cut(template, Tenant)
 	if found {
 		return strings.TrimSuffix(strings.TrimPrefix(issuer, before), after)
 	}
-	_, tail, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(issuer, "https://"), "http://"), "/")
-	tenant, _, _ := strings.Cut(tail, "/")
-	return tenant
+	_, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(issuer, "https://"), "http://"), "/")
+	path = strings.TrimSuffix(strings.TrimSuffix(path, "/"), "/v2.0")
+	return path[strings.LastIndexByte(path, '/')+1:]
 }
 
 func (p Party) audience(c Claims) error {

@@ -219,6 +219,20 @@ func TestEntra_TellsTenantsApart(t *testing.T) { // R13, OI05
 	tr.wantRefused("its issuer with the tid of another", ReasonTenant, true)
 }
 
+func TestEntra_TheTenantIsFoundInEveryFormOfItsIssuer(t *testing.T) {
+	for issuer, want := range map[string]string{
+		"https://login.microsoftonline.com/t-1/v2.0": "t-1",
+		"https://sts.windows.net/t-1/":               "t-1",
+		"https://idp.test/behind/a/prefix/t-1/v2.0":  "t-1",
+		"https://idp.test":                           "",
+		"https://idp.test/":                          "",
+	} {
+		if got := tenantOf(issuer, issuer); got != want {
+			t.Errorf("the tenant of %s is %q, want %q", issuer, got, want)
+		}
+	}
+}
+
 func TestGoogle_IsAskedForTheDomainOfTheAccount(t *testing.T) { // R14, OI07
 	tr := newTrial(t)
 	tr.p.Hosted, tr.p.HostedDomains = true, []string{"acme.test"}

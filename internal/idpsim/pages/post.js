@@ -1,1 +1,1 @@
-document.getElementById("saml-post").submit();
+document.querySelector("form").submit();
