@@ -246,3 +246,25 @@ func TestAFreshMemberByAPlan_HasTheSignInLinksOfTheOneBefore(t *testing.T) {
 		h.is(old.Member, "deactivated idp")
 	})
 }
+
+// Whoever is refused when the directory names them again, in the enabled directory, waits for a decision as anybody else.
+func TestAStagedPerson_WhoMeetsAMemberAfterEnabling_WaitsForADecision(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := build(t, db, omniflow(directory.ReactivationRestore))
+		first := h.hand("ada")
+		h.become(directory.DirectoryTesting)
+		u := h.post(person("ada"))
+		h.ok(h.enable(h.planOf().Word))
+		second := h.hand("new")
+		_, err := h.tryPut(u.ID, func(p *provision.Person) { p.Email = "new@acme.test" })
+		h.refused(err, errs.KindConflict, "adoption_waits")
+		h.allow(h.the(store.AdoptionWaiting, second))
+		h.put(u.ID, func(p *provision.Person) { p.Email = "new@acme.test" })
+		h.told(u.ID, true, second)
+		if m := h.member(first); m.Directory != "" {
+			t.Errorf("%+v", m)
+		}
+		h.sound()
+	})
+}

@@ -28,13 +28,22 @@ func TestEverythingAtOnceAboutStagedPeople_LeavesOneOfTheOrders(t *testing.T) {
 				h.group(name("Agents"), ada.ID, pia.ID, moved.ID, inner)
 				one, two := h.the(store.AdoptionWaiting, hand), h.the(store.AdoptionWaiting, theirs.Member)
 				h.hears()
+				says := func(name string, in bool) func(provision.User) (provision.Person, error) {
+					return func(provision.User) (provision.Person, error) { return with(person(name), active(in)), nil }
+				}
 				acts := []func() error{
 					func() error { return h.enable(h.planOf().Word) },
 					func() error { return h.enable(h.planOf().Word) },
 					func() error { _, err := h.svc.AllowAdoption(bg, h.owner, one.ID, one.Seen); return err },
 					func() error { _, err := h.svc.AllowAdoption(bg, h.owner, two.ID, two.Seen); return err },
-					func() error { _, err := h.tryPut(ada.ID, active(false)); return err },
-					func() error { _, err := h.tryPut(linked.ID, active(true)); return err },
+					func() error {
+						_, err := h.svc.UpdateUser(bg, h.okta, ada.ID, false, says(name("ada"), false))
+						return err
+					},
+					func() error {
+						_, err := h.svc.UpdateUser(bg, h.okta, linked.ID, false, says(name("hand"), true))
+						return err
+					},
 					func() error { return h.svc.DeleteUser(bg, h.okta, moved.ID) },
 					func() error { _, err := h.svc.CreateUser(bg, h.entra, person(name("ada"))); return err },
 					func() error { return h.svc.DeleteGroup(bg, h.okta, inner) },
