@@ -27,36 +27,48 @@ import (
 
 // binary builds gatehouse once per test process, with the race detector when the tests have it.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "gatehouse-acceptance-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "gatehouse")
-	args := []string{"build", "-o", path}
+	var flags []string
 	if raceEnabled {
 		// SQLite itself and the password hash are left out to save time. Little else may be: generic code of sync
 		// that an unwatched package instantiates is linked in for everybody, and races are reported that are none.
-		args = append(args, "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=golang.org/x/crypto/argon2=-race=false")
+		flags = []string{"-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=golang.org/x/crypto/argon2=-race=false"}
 	}
-	out, err := exec.Command("go", append(args, "github.com/gatehouse-id/gatehouse/cmd/gatehouse")...).CombinedOutput()
+	return build("gatehouse", flags...)
+})
+
+// verbs is the binary whose verbs the stories call. A watched process takes most of a second to begin, and stories
+// call thousands: the servers are watched, the verbs by the tests of cmd/gatehouse.
+var verbs = sync.OnceValues(func() (string, error) {
+	if !raceEnabled {
+		return binary()
+	}
+	return build("verbs")
+})
+
+// built is the folder of what was built, to be deleted at the end.
+var built = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "gatehouse-acceptance-") })
+
+func build(name string, flags ...string) (string, error) {
+	dir, err := built()
 	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	args := append(append([]string{"build", "-o", path}, flags...), "github.com/gatehouse-id/gatehouse/cmd/gatehouse")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build gatehouse: %w\n%s", err, out)
 	}
-	built = dir
 	return path, nil
-})
+}
 
 // atExit has a watched process end when it is done. By itself it waits a second for late races, in every verb.
 const atExit = "GORACE=atexit_sleep_ms=0"
 
-// built is the folder to delete at the end.
-var built string
-
 func TestMain(m *testing.M) {
 	code := m.Run()
 	closeChromium()
-	if built != "" {
-		os.RemoveAll(built)
+	if dir, err := built(); err == nil {
+		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
@@ -210,12 +222,16 @@ func (w *world) run(env []string, args ...string) (stdout, stderr string, code i
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.binary, append(args, w.store()...)...)
+	path, err := verbs()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, path, append(args, w.store()...)...)
 	cmd.Env = append(append(cleanEnv(), atExit), env...)
 	cmd.Dir = w.dir
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
+	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		w.t.Fatal(err)
