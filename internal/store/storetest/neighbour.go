@@ -96,6 +96,7 @@ var peopleProbes = map[string]probe{
 		claims, err := tx.SCIMUserClaims(h.Directory, h.UserName, h.ExternalID)
 		return []any{holder, claims}, err
 	},
+	"SCIMUsers":      func(tx *store.Tx, h house) (any, error) { return tx.SCIMUsers(h.Directory, []string{h.User}) },
 	"KnownSCIMUsers": func(tx *store.Tx, h house) (any, error) { return tx.KnownSCIMUsers(h.Directory, []string{h.User}) },
 	"SelectSCIMUsers": func(tx *store.Tx, h house) (any, error) {
 		where := store.Or(store.Eq(store.FieldID, h.User), store.EmailEq(directory.Fold(h.Address), ""), store.Eq(store.FieldUserName, directory.Fold(h.UserName)), store.All())

@@ -144,6 +144,10 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.KnownSCIMUsers(h.Directory, []string{"u5", "u6"})
 		return err
 	},
+	"resources by id": func(tx *store.Tx, h house) error {
+		_, err := tx.SCIMUsers(h.Directory, []string{"u5", "u6"})
+		return err
+	},
 	"staged people": func(tx *store.Tx, h house) error {
 		_, err := tx.StagedBehind(h.Directory, &store.Staged{ID: "u", CreatedAt: tx.Now()}, 10)
 		return err
