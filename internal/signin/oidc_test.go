@@ -57,7 +57,7 @@ func TestOIDC_SignsInAndKeepsNoToken(t *testing.T) { // OI01
 		events := w.events(acme, audit.SignInSucceeded)
 		payload := string(events[len(events)-1].Payload)
 		form := w.idp.Requests()[0].PostForm
-		for _, secret := range []string{form.Get("code"), form.Get("code_verifier"), w.idp.Secret, "eyJ", "hunter2", "at_hash", `"nonce"`} {
+		for _, secret := range []string{form.Get("code"), form.Get("code_verifier"), w.idp.Secret, "eyJhbGciOi", "hunter2", "at_hash", `"nonce"`} {
 			if strings.Contains(payload, secret) {
 				t.Errorf("%q is in the event: %s", secret, payload)
 			}
