@@ -98,22 +98,29 @@ func (d *Door) stale(v *visit) bool { return d.DB.Now().Sub(v.live.Authenticated
 
 var errStale = errs.Forbidden("sign_in_again", "Making a credential needs a sign-in of the last 10 minutes. Sign in again; you come back here.")
 
+// credentialForm reads what a form asks of a new credential. wrong is what the form is told of: a mistake in it, or
+// a sign-in that is too old.
+func (d *Door) credentialForm(v *visit) (form url.Values, dir settings.DirectorySetup, o settings.TokenOptions, wrong, err error) {
+	if form, err = web.Form(v.r); err != nil {
+		return
+	}
+	if dir, err = v.directory(v.r.PathValue("directory")); err != nil {
+		return
+	}
+	if o, wrong = tokenOptions(form); d.stale(v) {
+		wrong = errStale
+	}
+	return
+}
+
 // generateToken makes a token and shows it in this answer only: there is no page to come back to.
 func (d *Door) generateToken(v *visit) error {
-	form, err := web.Form(v.r)
-	if err != nil {
-		return err
-	}
-	dir, err := v.directory(v.r.PathValue("directory"))
+	form, dir, o, wrong, err := d.credentialForm(v)
 	if err != nil {
 		return err
 	}
 	var issued settings.Issued
-	o, err := tokenOptions(form)
-	if d.stale(v) {
-		err = errStale
-	}
-	if err == nil {
+	if err = wrong; err == nil {
 		issued, err = d.Settings.RotateTokenOnce(v.r.Context(), v.live.Slug, dir.ID, form.Get("newest"), o, v.actor)
 	}
 	if forTheForm(err) {
@@ -164,20 +171,12 @@ func (d *Door) revokeToken(v *visit) error {
 
 // addSecret makes a secret of the directory's OAuth client and shows it in this answer only.
 func (d *Door) addSecret(v *visit) error {
-	form, err := web.Form(v.r)
-	if err != nil {
-		return err
-	}
-	dir, err := v.directory(v.r.PathValue("directory"))
+	_, dir, o, wrong, err := d.credentialForm(v)
 	if err != nil {
 		return err
 	}
 	var issued settings.IssuedSecret
-	o, err := tokenOptions(form)
-	if d.stale(v) {
-		err = errStale
-	}
-	if err == nil {
+	if err = wrong; err == nil {
 		issued, err = d.Settings.AddClientSecret(v.r.Context(), v.live.Slug, dir.ID, o, v.actor)
 	}
 	if forTheForm(err) {

@@ -2,7 +2,6 @@ package idpsim
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -100,17 +99,7 @@ func (p *IdP) oidcView(r *http.Request) (oidcView, error) {
 	v := oidcView{OIDCState: state, Title: p.kind.Title(), Entra: p.kind.IsEntra(), Sections: p.sections(r.URL.Path), Query: strings.TrimSpace(r.URL.Query().Get("q")),
 		Choices: map[string][]string{"client_auth": clientAuthChoices, "algorithm": oidcAlgorithmChoices, "group_filter": filterChoices, "group_value": groupChoices,
 			"thin": {"yes", "no"}, "mail_verified": {"yes", "no"}}}
-	people := p.State().People
-	v.Total = len(people)
-	for _, x := range people {
-		if !matches(x, v.Query) {
-			continue
-		}
-		v.Matching++
-		if len(v.People) < shownPeople {
-			v.People = append(v.People, samlPerson{x, barred(x), "/" + string(p.kind) + "/dashboard/" + url.PathEscape(x.ID)})
-		}
-	}
+	v.People, v.Matching, v.Total = p.found(v.Query)
 	return v, nil
 }
 

@@ -130,18 +130,23 @@ func (p *IdP) samlView(r *http.Request) (samlView, error) {
 	for _, a := range state.Settings.Attributes {
 		v.Lines += a.Name + " = " + a.Value + "\n"
 	}
+	v.People, v.Matching, v.Total = p.found(v.Query)
+	return v, nil
+}
+
+// found are the people of a sign-in page whom a search finds, the first of them, and how many there are.
+func (p *IdP) found(query string) (shown []samlPerson, matching, total int) {
 	people := p.State().People
-	v.Total = len(people)
 	for _, x := range people {
-		if !matches(x, v.Query) {
+		if !matches(x, query) {
 			continue
 		}
-		v.Matching++
-		if len(v.People) < shownPeople {
-			v.People = append(v.People, samlPerson{x, barred(x), "/" + string(p.kind) + "/dashboard/" + url.PathEscape(x.ID)})
+		matching++
+		if len(shown) < shownPeople {
+			shown = append(shown, samlPerson{x, barred(x), "/" + string(p.kind) + "/dashboard/" + url.PathEscape(x.ID)})
 		}
 	}
-	return v, nil
+	return shown, matching, len(people)
 }
 
 func (p *IdP) samlPage(w http.ResponseWriter, r *http.Request) {
