@@ -22,6 +22,8 @@ var verbs = map[string]verb{
 	"connection.list":    runs(listConnections),
 	"connection.show":    runs(showConnection),
 	"connection.test":    runs(testConnection),
+	"connection.disable": runs(disableConnection),
+	"connection.guide":   runs(guideConnection),
 	"directory.show":     runs(showDirectory),
 	"directory.person":   runs(tracePerson),
 	"directory.plan":     runs(planDirectory),

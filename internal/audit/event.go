@@ -37,14 +37,16 @@ const (
 	AdoptionUndone    Type = "adoption.undone"
 	MemberInvited     Type = "member.invited" // told by e-mail; refused where the mail was
 
-	SignInSucceeded  Type = "signin.succeeded"
-	SignInRefused    Type = "signin.refused"
-	SignInLinkMade   Type = "signin.link_made"
-	BreakGlassUsed   Type = "signin.break_glass_used"
-	SessionEnded     Type = "session.ended"
-	SessionsEnded    Type = "session.all_ended"
-	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended was not believed
-	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
+	SignInSucceeded Type = "signin.succeeded"
+	SignInRefused   Type = "signin.refused"
+	SignInLinkMade  Type = "signin.link_made"
+	BreakGlassUsed  Type = "signin.break_glass_used"
+	SessionEnded    Type = "session.ended"
+	SessionsEnded   Type = "session.all_ended"
+	// SessionsShortened is a connection that does not notice leavers any more: its sessions end sooner.
+	SessionsShortened Type = "session.all_shortened"
+	LogoutRefused     Type = "logout.refused"           // an IdP's word that a session has ended was not believed
+	ProtectedAttempt  Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
 	WorkspaceCreated Type = "workspace.created"
 	WorkspaceApplied Type = "workspace.applied"

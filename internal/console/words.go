@@ -45,6 +45,7 @@ var eventTypes = []choice{
 	{string(audit.BreakGlassUsed), "Emergency access used"},
 	{string(audit.SessionEnded), "Session ended"},
 	{string(audit.SessionsEnded), "All sessions ended"},
+	{string(audit.SessionsShortened), "Sessions end sooner: leavers are not noticed"},
 	{string(audit.LogoutRefused), "Logout by the identity provider refused"},
 	{string(audit.IdentityLinked), "Sign-in linked to a member"},
 	{string(audit.SCIMUserCreated), "SCIM: user created"},

@@ -109,7 +109,7 @@ const configOf = `
 		FROM   workspace WHERE id = $1
 		UNION ALL SELECT 2, rank, id, name, permissions, '', '', '', 0, 0 FROM role WHERE workspace_id = $1
 		UNION ALL SELECT 3, 0, id, directory_id, connection_id, pattern, role_id, '', 0, 0 FROM role_mapping WHERE workspace_id = $1
-		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml END, verified_at, 0
+		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status || CASE WHEN sessions_run THEN ' 1 ' ELSE ' 0 ' END || domains, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml END, verified_at, 0
 		FROM   connection WHERE workspace_id = $1
 		UNION ALL SELECT 5, created_at, id, name, connection_id, mode, override, status || ' ' || pilot, CASE WHEN enabled THEN 1 ELSE 0 END, 0
 		FROM   directory WHERE workspace_id = $1
@@ -155,8 +155,13 @@ func (p configPart) addTo(cfg *directory.Config) error {
 	case partMapping:
 		cfg.Mappings = append(cfg.Mappings, directory.RoleMapping{ID: p.a, Directory: p.b, Connection: p.c, Match: p.d, Role: p.e})
 	case partConnection:
-		c := directory.Connection{ID: p.a, Name: p.b, Provider: p.c, Protocol: directory.Protocol(p.d),
-			Status: directory.ConnectionStatus(p.e), VerifiedAt: maybeInstant(p.n), CreatedAt: at}
+		c := directory.Connection{ID: p.a, Name: p.b, Provider: p.c, Protocol: directory.Protocol(p.d), VerifiedAt: maybeInstant(p.n), CreatedAt: at}
+		status, reach, _ := strings.Cut(p.e, " ")
+		run, domains, _ := strings.Cut(reach, " ")
+		c.Status, c.SessionsRun = directory.ConnectionStatus(status), run == "1"
+		if domains != "" {
+			c.Domains = strings.Split(domains, ",")
+		}
 		var err error
 		switch c.Protocol {
 		case directory.ProtocolSAML:
@@ -287,11 +292,11 @@ func readOIDC(c *directory.Connection, settings string) error {
 }
 
 const insertConnection = `
-	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, oidc, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, oidc, domains, sessions_run, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
 const updateConnection = `
-	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9, oidc = $10
+	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9, oidc = $10, domains = $11, sessions_run = $12
 	WHERE  workspace_id = $1 AND id = $2`
 
 // A connection that an older binary made has no handle until it is saved.
@@ -304,12 +309,13 @@ const deleteConnectionHandle = `DELETE FROM connection_handle WHERE connection_i
 // SaveConnection makes (fresh) or changes a connection.
 func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 	tx.configuration("connection")
-	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), "", ""}
+	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), "", "",
+		strings.Join(c.Domains, ","), c.SessionsRun}
 	if c.SAML != nil {
-		args[len(args)-2] = toJSON(c.SAML)
+		args[8] = toJSON(c.SAML)
 	}
 	if c.OIDC != nil {
-		args[len(args)-1] = toJSON(c.OIDC)
+		args[9] = toJSON(c.OIDC)
 	}
 	tx.later(insertConnectionHandle, c.ID, tx.workspace)
 	if fresh {

@@ -10,10 +10,13 @@ import (
 // signInProbes are the methods that signing in through a connection needs.
 var signInProbes = map[string]probe{
 	"EndSessionsOfConnection": func(tx *store.Tx, h house) (any, error) { return tx.EndSessionsOfConnection(h.Connection, "taken") },
-	"SessionsOfIdP":           func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
-	"LiveSessionsThrough":     func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
-	"KeepIDToken":             does(func(tx *store.Tx, h house) { tx.KeepIDToken(h.Session, "taken") }),
-	"IDToken":                 func(tx *store.Tx, h house) (any, error) { return tx.IDToken(h.Session) },
+	"ShortenSessionsOfConnection": func(tx *store.Tx, h house) (any, error) {
+		return tx.ShortenSessionsOfConnection(h.Connection, tx.Now())
+	},
+	"SessionsOfIdP":       func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
+	"LiveSessionsThrough": func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
+	"KeepIDToken":         does(func(tx *store.Tx, h house) { tx.KeepIDToken(h.Session, "taken") }),
+	"IDToken":             func(tx *store.Tx, h house) (any, error) { return tx.IDToken(h.Session) },
 
 	"Identity":     func(tx *store.Tx, h house) (any, error) { return tx.Identity(h.Connection, h.Subject) },
 	"IdentitiesOf": func(tx *store.Tx, h house) (any, error) { return tx.IdentitiesOf(h.Member) },
