@@ -54,20 +54,15 @@ func (p *plan) openSessions(c *directory.Connection, part connectionPart) {
 	}
 }
 
-// claimedOnce refuses a domain that two connections of the outcome have, at the line of one that the file lists.
+// claimedOnce refuses a domain that two connections of the outcome have, at the line of the one that the file gives it to.
 func (p *plan) claimedOnce(parts []connectionPart) {
 	of := map[string]string{} // connection by domain
 	for _, c := range p.after.Connections {
-		line, path := 0, "connections."+c.Name
-		for _, part := range parts {
-			if directory.SameName(part.name, c.Name) {
-				line, path = part.line, part.path
-			}
-		}
 		was, _ := p.had().Connection(c.ID)
 		for _, d := range c.Domains {
 			if other, taken := of[d]; taken {
-				p.add(line, "%s.domains: %s is the connection %s's already; a domain leads to one connection", path, d, quote(other))
+				line, path := givenIn(parts, d)
+				p.add(line, "%s.domains: %s is both %s's and %s's; a domain leads to one connection", path, d, quote(other), quote(c.Name))
 			}
 			of[d] = c.Name
 			if !slices.Contains(was.Domains, d) && !slices.Contains(p.provenDomains(), d) {
@@ -75,6 +70,17 @@ func (p *plan) claimedOnce(parts []connectionPart) {
 			}
 		}
 	}
+}
+
+// givenIn is where the file gives a domain to a connection last.
+func givenIn(parts []connectionPart, domain string) (line int, path string) {
+	path = "connections"
+	for _, part := range parts {
+		if part.domains != nil && slices.Contains(*part.domains, domain) {
+			line, path = part.line, part.path
+		}
+	}
+	return line, path
 }
 
 // provenDomains are those that the workspace has once the file is applied.
