@@ -96,7 +96,7 @@ func showIdP(w io.Writer, c settings.ConnectionView) {
 		fmt.Fprint(w, cells("  IdP-initiated", yesOrNo(*c.IdPInitiated)))
 	}
 	if a := c.Attributes; a != nil {
-		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"subject", a.Subject}} {
+		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"groups_delimiter", a.GroupsDelimiter}, {"subject", a.Subject}} {
 			if row[1] != "" {
 				fmt.Fprint(w, cells("  attribute "+row[0], row[1]))
 			}

@@ -138,6 +138,7 @@ func attributeFields(a directory.Attributes) []attributeField {
 		{"first-name", "First name", a.FirstName},
 		{"last-name", "Last name", a.LastName},
 		{"groups", "Groups", a.Groups},
+		{"groups-delimiter", "Groups in one value are parted by", a.GroupsDelimiter},
 		{"subject", "Identity, instead of the NameID", a.Subject},
 	}
 }
@@ -215,7 +216,7 @@ func (d *Door) setAttributes(v *visit) error {
 		return err
 	}
 	names := directory.Attributes{Email: form.Get("email"), Name: form.Get("name"), FirstName: form.Get("first-name"),
-		LastName: form.Get("last-name"), Groups: form.Get("groups"), Subject: form.Get("subject")}
+		LastName: form.Get("last-name"), Groups: form.Get("groups"), GroupsDelimiter: form.Get("groups-delimiter"), Subject: form.Get("subject")}
 	typed := map[string]string{}
 	for _, f := range attributeFields(names) {
 		typed["attribute-"+f.Key] = f.Value

@@ -32,7 +32,7 @@ func oneloginSAML() Guide {
 			{Do: "On the Access tab, or with a role, give the application to a test user. Activate the connection and test it."},
 		},
 		Bring:  []Find{{"Identity provider metadata", "SSO > Issuer URL", "The address behind it is that of the metadata. Or More Actions > SAML Metadata, for the document."}},
-		Groups: "A multi-value parameter sends one value for each role or group. Without the tick it sends one text with semicolons, which is one group of that whole name.",
+		Groups: "A multi-value parameter sends one value for each role or group. Without the tick it sends one text with semicolons: say so then among the attribute names on the connection's page (groups in one value are parted by).",
 		Warnings: []string{
 			tested,
 			"Without SHA-256 the sign-in is refused: SHA-1 is accepted only for a time that is set on the connection's page.",
