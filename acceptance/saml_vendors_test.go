@@ -115,7 +115,10 @@ func (c *company) inGroup(name string) string {
 func TestStory_signing_in_by_saml_at(t *testing.T) {
 	for name, v := range samlVendors {
 		t.Run(name, func(t *testing.T) {
-			story(t, func(t *testing.T, w *world) { v.signsIn(w.samlCompany("acme", v)) })
+			story(t, func(t *testing.T, w *world) {
+				shows(t, map[string]string{"okta": "F3", "entra": "F4", "google": "F5", "onelogin": "F6", "jumpcloud": "F7", "generic": "F8"}[name], "F10")
+				v.signsIn(w.samlCompany("acme", v))
+			})
 		})
 	}
 }
@@ -225,16 +228,20 @@ func TestStory_entra_links_to_too_many_groups(t *testing.T) {
 }
 
 // The table of IdPs, F3 to F9 of the seeds: every yes-cell has a story, every no-cell is refused.
-func TestTable_EachYesCellHasAStoryAndEachNoCellIsRefused(t *testing.T) {
+func TestStory_each_yes_cell_has_a_story_and_each_no_cell_is_refused(t *testing.T) {
+	story(t, tableOfIdPs)
+}
+
+func tableOfIdPs(t *testing.T, w *world) {
+	shows(t, "F8", "F9", "F10", "K15", "K25", "K29", "E9")
 	// The stories of provisioning, by the client that they tell of.
 	provisioning := map[string]func(*testing.T){"okta": TestStory_okta_provisions, "entra": TestStory_entra_deactivates, "google": TestStory_google_suspends_and_deletes_independently,
 		"onelogin": TestStory_clients_that_write_complete_documents_provision, "jumpcloud": TestStory_jumpcloud_activates_again_and_again}
-	story := map[string]func(provider string) bool{
+	told := map[string]func(provider string) bool{
 		"saml": func(p string) bool { _, ok := samlVendors[p]; return ok && samlVendors[p].provider == p },
 		"oidc": func(p string) bool { _, ok := oidcVendors[p]; return ok && oidcVendors[p].provider == p },
 		"scim": func(p string) bool { return provisioning[p] != nil },
 	}
-	w := newWorld(t, "")
 	w.mustApply("workspace: acme\n")
 	table := []struct {
 		row, provider string
@@ -251,8 +258,8 @@ func TestTable_EachYesCellHasAStoryAndEachNoCellIsRefused(t *testing.T) {
 			_, said, code := w.run(nil, "guide", row.provider, protocol)
 			if slices.Contains(row.yes, protocol) {
 				yes++
-				if code != 0 || !story[protocol](provider) {
-					t.Errorf("%s by %s: there is a story: %v; its guide exits %d: %s", row.row, protocol, story[protocol](provider), code, said)
+				if code != 0 || !told[protocol](provider) {
+					t.Errorf("%s by %s: there is a story: %v; its guide exits %d: %s", row.row, protocol, told[protocol](provider), code, said)
 				}
 				continue
 			}
@@ -287,8 +294,16 @@ func TestTable_EachYesCellHasAStoryAndEachNoCellIsRefused(t *testing.T) {
 			t.Errorf("%s is answered %d", path, p.status)
 		}
 	}
-	if p := b.open("/llms/entra-scim.txt"); p.status != http.StatusOK || !strings.Contains(p.text, "20 to 40 minutes") || !strings.Contains(p.text, w.base+"/scim/v2") {
-		t.Errorf("%d\n%s", p.status, p.text)
+	for id, wants := range map[string][]string{
+		"entra-scim": {"20 to 40 minutes", "Provision on demand", w.base + "/scim/v2", "Application Administrator"}, "entra-saml": {"Application Administrator", "test user"},
+		"okta-saml": {"An Okta administrator", "test user", "takes no metadata URL"}, "okta-scim": {"An Okta administrator", "within minutes", "Pushing a group creates nobody"},
+		"okta-oidc": {w.base + "/auth/oidc/callback"},
+	} {
+		for _, want := range wants {
+			if p := b.open("/llms/" + id + ".txt"); p.status != http.StatusOK || !strings.Contains(p.text, want) {
+				t.Errorf("%s does not say %q: %d\n%s", id, want, p.status, p.text)
+			}
+		}
 	}
 	var all []json.RawMessage
 	w.gatehouse(&all, "guide")
