@@ -103,14 +103,19 @@ const shortenConnectionSessions = `
 	WHERE  workspace_id = $1 AND connection_id = $2 AND ended_at IS NULL AND expires_at > $3 RETURNING id`
 
 // ShortenSessionsOfConnection has every live session that was opened through a connection end at until at the latest,
-// and returns those that would have lived longer.
+// and returns those that would have lived longer. Applications that were given something are told no later than then.
 func (tx *Tx) ShortenSessionsOfConnection(connection string, until time.Time) ([]string, error) {
 	var ids []string
-	err := tx.each(collect(&ids), shortenConnectionSessions, tx.workspace, connection, micros(until))
-	if len(ids) > 0 {
-		tx.change("session")
+	if err := tx.each(collect(&ids), shortenConnectionSessions, tx.workspace, connection, micros(until)); err != nil || len(ids) == 0 {
+		return nil, err
 	}
-	return ids, err
+	tx.change("session")
+	return ids, eachChunk(ids, func(part []string) error {
+		list, args := in(3, part)
+		_, err := tx.exec(`UPDATE oidc_grant SET due_at = $2 WHERE workspace_id = $1 AND session_id IN (`+list+`) AND due_at > $2`,
+			append([]any{tx.workspace, micros(until)}, args...)...)
+		return err
+	})
 }
 
 // throughConnection is the status of the connection c as a session that came through it sees it: one that is disabled
