@@ -55,7 +55,7 @@ func (tx *Tx) NameOfSession(session string) (name string, err error) {
 	return name, err
 }
 
-// ApplicationsOf lists the applications that sessions have given tokens to which still count, each once.
+// ApplicationsOf lists the applications that have got tokens of live sessions and have to hear of their end, each once.
 func (tx *Tx) ApplicationsOf(sessions []string) ([]string, error) {
 	var out []string
 	seen := map[string]bool{}
@@ -72,7 +72,7 @@ func (tx *Tx) ApplicationsOf(sessions []string) ([]string, error) {
 			}
 			return nil
 		}, `SELECT DISTINCT application_id FROM oidc_grant
-			WHERE workspace_id = $1 AND session_id IN (`+list+`) AND redeemed_at IS NOT NULL AND ended_at IS NULL ORDER BY application_id`,
+			WHERE workspace_id = $1 AND session_id IN (`+list+`) AND redeemed_at IS NOT NULL AND (ended_at IS NULL OR due_at IS NOT NULL) ORDER BY application_id`,
 			append([]any{tx.workspace}, args...)...)
 	})
 	return out, err
