@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	nsEncryption   = "http://www.w3.org/2001/04/xmlenc#"
-	encryptGCM     = "http://www.w3.org/2009/xmlenc11#aes256-gcm"
-	encryptCBC     = nsEncryption + "aes256-cbc"
-	encryptOAEP    = nsEncryption + "rsa-oaep-mgf1p"
-	contentKeyLen  = 32
+	nsEncryption  = "http://www.w3.org/2001/04/xmlenc#"
+	encryptGCM    = "http://www.w3.org/2009/xmlenc11#aes256-gcm"
+	encryptCBC    = nsEncryption + "aes256-cbc"
+	encryptOAEP   = nsEncryption + "rsa-oaep-mgf1p"
+	contentKeyLen = 32
 	// Choices of SAMLSettings.Encrypt that are wrong: by AES-CBC, which proves nothing, and for a key that the application
 	// does not have any more.
 	encryptWithCBC = "cbc"

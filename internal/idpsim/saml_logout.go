@@ -63,9 +63,7 @@ func (p *IdP) SAMLSessions() []SAMLSession {
 
 // SAMLSignOut ends sessions at the IdP, and makes the LogoutRequest by which a browser tells the application: which is a
 // session's index, or a person, all of whose sessions under the newest name end.
-func (p *IdP) SAMLSignOut(which string) (Carrying, error) { return p.samlSignOut(which) }
-
-func (p *IdP) samlSignOut(which string) (Carrying, error) {
+func (p *IdP) SAMLSignOut(which string) (Carrying, error) {
 	s, err := p.samlReady()
 	if err != nil {
 		return Carrying{}, err
@@ -287,8 +285,8 @@ func verifyQuery(rawQuery, parameter string, q url.Values, keys []*rsa.PublicKey
 	return verifyText(strings.Join(signed, "&"), value, keys)
 }
 
-// SAMLLogout answers the application's LogoutRequest, given as the URL that it sent the browser to, or reads its answer to
-// the IdP's own; then there is nothing to carry and the text says what it says.
+// logoutMessageOfApp answers the application's LogoutRequest, or reads its answer to the IdP's own; then there is nothing to
+// carry and the text says what it says.
 func (p *IdP) logoutMessageOfApp(h *heard) (*Carrying, string, error) {
 	if h.root.local == "LogoutResponse" {
 		text, err := p.logoutAnswered(h)
@@ -349,4 +347,31 @@ func (p *IdP) logoutAnswered(h *heard) (string, error) {
 		return "", mistake("the LogoutResponse answers %q, expected %q", got, awaited)
 	}
 	return status, p.samlOutcome("Logout answered by the application", "It says: "+status+".", nil)
+}
+
+// HearSAMLLogout is what this IdP does with a logout message of the application's, given as the URL that it sent the browser
+// to: the answer to a LogoutRequest to carry back, or nil and what a LogoutResponse says. A mistake in it is ErrInvalid.
+func (p *IdP) HearSAMLLogout(address string) (*Carrying, string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, "", mistake("%v", err)
+	}
+	base := p.opts.BaseURL
+	if base == "" {
+		base = u.Scheme + "://" + u.Host
+	}
+	h, err := p.hear(u.RawQuery, nil, p.sloURL(base))
+	if err != nil {
+		return nil, "", err
+	}
+	return p.logoutMessageOfApp(h)
+}
+
+// HearSAMLLogoutForm is HearSAMLLogout for the POST binding.
+func (p *IdP) HearSAMLLogoutForm(form url.Values) (*Carrying, string, error) {
+	h, err := p.hear("", form, p.sloURL(p.opts.BaseURL))
+	if err != nil {
+		return nil, "", err
+	}
+	return p.logoutMessageOfApp(h)
 }

@@ -59,7 +59,7 @@ func (p *IdP) signOutForm(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	out, err := p.samlSignOut(r.PostFormValue("who"))
+	out, err := p.SAMLSignOut(r.PostFormValue("who"))
 	if err != nil {
 		p.refusedPage(w, err)
 		return
@@ -100,7 +100,7 @@ var samlLogoutVerbs = map[string]samlVerb{
 		if err := in.into(&v); err != nil {
 			return nil, err
 		}
-		return p.samlSignOut(v.Which)
+		return p.SAMLSignOut(v.Which)
 	},
 	// What the application sent the browser to, by url or as a form: the answer to carry back, or what the application said.
 	"/slo": func(_ context.Context, p *IdP, base string, in input) (any, error) {
