@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -20,9 +21,12 @@ const (
 	fetchTime = 10 * time.Second
 	// artifactLife is for how long an artifact is known to have been used. IdPs forget theirs within minutes.
 	artifactLife = time.Hour
-	// Artifacts in a window, each of which is a call to the IdP: of one client, and of all at one connection.
-	artifactsOfClient     = 60
-	artifactsOfConnection = 3000
+	// Artifacts in a window, each of which is a call to the IdP: of one sign-in under way, and of one client, which may be
+	// an office of thousands (beginLimit).
+	artifactsOfSignIn = 5
+	artifactsOfClient = beginLimit
+	// artifactsAtOnce is how many calls to the IdP of one connection this process has open.
+	artifactsAtOnce = 32
 	// reasonUnfetched is the code of an IdP that does not say what an artifact stands for.
 	reasonUnfetched = "artifact_unresolved"
 	// reasonArtifactOff is the code of an artifact at a connection that takes none.
@@ -38,14 +42,14 @@ type fetched struct {
 // resolve fetches what an artifact stands for, once, from the service that the connection's metadata has under the
 // artifact's index. Nothing is verified yet, so nobody is asked for a stranger's artifact: it must belong to a sign-in that
 // this browser began, where the connection takes no others. The error is a *saml.Refusal, or of the code reasonSPKey;
-// limits are errs.KindLimited.
+// limits are errs.KindLimited, or errs.KindUnavailable where too many are under way.
 func (s *Service) resolve(ctx context.Context, r *received) error {
 	if r.Artifact == "" || r.fetched != nil || r.unreadable != nil {
 		return nil
 	}
 	c := r.side.connection
 	switch {
-	case !c.SAML.Artifact:
+	case !c.SAML.Artifact || s.Artifacts == nil:
 		return &saml.Refusal{Reason: reasonArtifactOff, Detail: "An artifact came, and this connection takes none: its switch for the Artifact binding is off."}
 	case usable(c) != nil:
 		return &saml.Refusal{Reason: errs.CodeOf(usable(c)), Detail: usable(c).Error()}
@@ -64,15 +68,20 @@ func (s *Service) resolve(ctx context.Context, r *received) error {
 	if err != nil {
 		return err
 	}
-	if err := s.admitArtifact(ctx, r); err != nil {
-		return err
-	}
 	asked := saml.ArtifactResolve{ID: saml.NewID(), Issuer: ServiceProvider(s.PublicURL, c).EntityID, Destination: to.Location, IssueInstant: s.now(), Artifact: artifact}
 	envelope, err := asked.SignedEnvelope(*key)
 	if err != nil {
 		return fmt.Errorf("ask for artifact: %w", err)
 	}
-	answer, err := s.post(ctx, to.Location, envelope)
+	if !s.Artifacts.enter(c.ID, artifactsAtOnce) {
+		return errs.Unavailable("busy", "Your identity provider is slow at the moment. Try again in a few seconds.")
+	}
+	if err := s.admitArtifact(ctx, r); err != nil {
+		s.Artifacts.leave(c.ID)
+		return err
+	}
+	answer, err := s.Artifacts.post(ctx, to.Location, envelope)
+	s.Artifacts.leave(c.ID)
 	if err != nil {
 		return &saml.Refusal{Reason: reasonUnfetched, Detail: fmt.Sprintf("%s was asked what the artifact stands for: %s.", to.Location, unfetched(err))}
 	}
@@ -100,10 +109,11 @@ func unfetched(err error) string {
 // admitArtifact counts an artifact and notes that it was used, before the IdP is asked: whatever comes of it, there is no
 // second time.
 func (s *Service) admitArtifact(ctx context.Context, r *received) error {
-	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{bucket("artifact-client", r.Connection, r.Client.Bucket)}, []int{artifactsOfClient})
-	if err == nil && wait == 0 {
-		wait, err = s.DB.System().Attempt(ctx, limitWindow, []string{bucket("artifact", r.Connection)}, []int{artifactsOfConnection})
+	names, limits := []string{bucket("artifact-client", r.Connection, r.Client.Bucket)}, []int{artifactsOfClient}
+	if r.pending.state != nil {
+		names, limits = append(names, bucket("artifact-state", r.pending.hash)), append(limits, artifactsOfSignIn)
 	}
+	wait, err := s.DB.System().Attempt(ctx, limitWindow, names, limits)
 	if err != nil {
 		return fmt.Errorf("count artifact: %w", err)
 	}
@@ -124,12 +134,40 @@ func (s *Service) admitArtifact(ctx context.Context, r *received) error {
 	return nil
 }
 
+// Artifacts asks IdPs what artifacts stand for, only so many of one connection at once.
+type Artifacts struct {
+	// HTTP calls addresses that customers choose.
+	HTTP *http.Client
+
+	mu   sync.Mutex
+	open map[string]int // calls under way, by connection
+}
+
+// enter reports whether there is room for one more, and then takes it.
+func (f *Artifacts) enter(connection string, most int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open[connection] >= most {
+		return false
+	}
+	if f.open == nil {
+		f.open = map[string]int{}
+	}
+	f.open[connection]++
+	return true
+}
+
+func (f *Artifacts) leave(connection string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open[connection]--; f.open[connection] <= 0 {
+		delete(f.open, connection)
+	}
+}
+
 // post sends an envelope and reads the answer within its bounds. It follows no redirect: the message was signed for that
 // address.
-func (s *Service) post(ctx context.Context, address string, envelope []byte) ([]byte, error) {
-	if s.HTTP == nil {
-		return nil, errors.New("ask for artifact: nothing can be fetched here")
-	}
+func (f *Artifacts) post(ctx context.Context, address string, envelope []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(envelope))
@@ -138,7 +176,7 @@ func (s *Service) post(ctx context.Context, address string, envelope []byte) ([]
 	}
 	request.Header.Set("Content-Type", saml.SOAPType)
 	request.Header.Set("SOAPAction", saml.SOAPAction)
-	client := *s.HTTP
+	client := *f.HTTP
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	answer, err := client.Do(request)
 	if err != nil {

@@ -67,7 +67,7 @@ func eachArtifact(t *testing.T, fn func(t *testing.T, w *world, d *desk)) {
 		d := &desk{w: w}
 		d.server = httptest.NewServer(d)
 		t.Cleanup(d.server.Close)
-		w.HTTP = d.server.Client()
+		w.Artifacts = &Artifacts{HTTP: d.server.Client()}
 		w.keyed(func(s *directory.SAML) {
 			s.Artifact = true
 			s.ArtifactResolution = []directory.Endpoint{{Binding: saml.BindingSOAP, Location: d.server.URL + "/zero"}, {Binding: saml.BindingSOAP, Location: d.server.URL + "/seven", Index: 7}}
@@ -353,14 +353,30 @@ func TestArtifact_OfATileIsFetchedWhereThatIsAllowedAndBounded(t *testing.T) {
 			t.Fatalf("%d: %+v", a.StatusCode, p.Refusal)
 		}
 		d.give = func(string) []byte { return nil }
-		limited := 0
-		for range artifactsOfClient + 5 {
-			if a := b.brings(oktaIdP().Artifact(0), ""); a.StatusCode == http.StatusTooManyRequests {
+		before, limited := d.count(), 0
+		q := b.begin(okta)
+		for range artifactsOfSignIn + 2 {
+			if a := b.brings(oktaIdP().Artifact(0), q.relay); a.StatusCode == http.StatusTooManyRequests {
 				limited++
 			}
 		}
-		if limited != 6 || d.count() != artifactsOfClient {
-			t.Errorf("%d refused, the IdP was asked %d times", limited, d.count())
+		if limited != 2 || d.count() != before+artifactsOfSignIn {
+			t.Errorf("%d refused, the IdP was asked %d times", limited, d.count()-before)
+		}
+		for range artifactsAtOnce {
+			if !w.Artifacts.enter(okta, artifactsAtOnce) {
+				t.Fatal("no room")
+			}
+		}
+		if a := w.browser().brings(oktaIdP().Artifact(0), ""); a.StatusCode != http.StatusServiceUnavailable || d.count() != before+artifactsOfSignIn {
+			t.Errorf("with all calls open it is answered %d", a.StatusCode)
+		}
+		for range artifactsAtOnce {
+			w.Artifacts.leave(okta)
+		}
+		d.gives("", nil)
+		if a := w.browser().brings(oktaIdP().Artifact(0), ""); a.StatusCode != http.StatusSeeOther {
+			t.Errorf("afterwards it is answered %d", a.StatusCode)
 		}
 	})
 }

@@ -29,8 +29,8 @@ type Service struct {
 	// Now is the clock of checks outside a transaction. The default is the store's.
 	Now func() time.Time
 
-	// HTTP fetches what artifacts of SAML connections stand for, at addresses that customers choose; nil where none can be.
-	HTTP *http.Client
+	// Artifacts fetches what artifacts of SAML connections stand for; nil where none can be fetched.
+	Artifacts *Artifacts
 	// Outside speaks with the IdPs of OIDC connections, and Master opens their client secrets. Assert signs
 	// what proves who we are to an IdP that wants no secret (private_key_jwt); nil where there is no key.
 	Outside *relyingparty.RelyingParty

@@ -45,6 +45,7 @@ type logoutReceived struct {
 	logout  *saml.Logout // once verified
 	ended   []string     // ids of sessions
 	partial bool
+	answer  string // the ID of a LogoutResponse that was verified
 }
 
 // SingleLogout takes what an IdP sends to a connection's single logout service, by way of a browser of which nothing is

@@ -28,6 +28,7 @@ func (s *Service) answered(ctx context.Context, r *logoutReceived) (*LoggedOut, 
 	if err != nil {
 		return nil, s.logoutTurnedAway(ctx, r, err)
 	}
+	r.answer = outcome.ID
 	err = s.DB.Write(ctx, r.side.workspace, func(tx *store.Tx) error {
 		if err := r.unmoved(tx); err != nil {
 			return err
@@ -84,9 +85,11 @@ func (s *Service) waiting(ctx context.Context, r *logoutReceived, expected saml.
 	if errs.Is(err, errs.KindNotFound) || err == nil && !s.now().Before(l.ExpiresAt) {
 		// Who asks without the IdP's signature is told nothing of what is waiting.
 		expected.RequestID = id
-		if _, err := saml.VerifyLogoutResponse(r.message, expected, s.now()); err != nil {
+		outcome, err := saml.VerifyLogoutResponse(r.message, expected, s.now())
+		if err != nil {
 			return "", nil, s.logoutTurnedAway(ctx, r, err)
 		}
+		r.answer = outcome.ID
 		return "", nil, s.logoutTurnedAway(ctx, r, errLogoutNotAwaited)
 	} else if err != nil {
 		return "", nil, fmt.Errorf("find sign-out: %w", err)

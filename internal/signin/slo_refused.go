@@ -112,7 +112,9 @@ func (s *Service) logoutTurnedAway(ctx context.Context, r *logoutReceived, cause
 	} else if errs.As(cause) == nil {
 		return cause
 	}
-	verified = verified || cause == errLogoutNotAwaited
+	if r.answer != "" {
+		verified, message, p.MessageID = true, r.answer, cut(r.answer, maxTyped)
+	}
 	if r.logout != nil {
 		message, p.MessageID, p.Issuer, p.Subject = r.logout.ID, cut(r.logout.ID, maxTyped), cut(r.logout.Issuer, maxTyped), cut(r.logout.NameID.Value, maxTyped)
 	}
