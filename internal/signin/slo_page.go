@@ -48,5 +48,5 @@ func (d *Door) logoutRefused(w http.ResponseWriter, r *http.Request, away *Turne
 	web.Add(r.Context(), "error_code", f.Code)
 	web.Add(r.Context(), "event", away.Event)
 	data := turnedAwayData{Failure: f, Event: away.Event, Detail: away.Detail, Again: signinPath{Workspace: away.Slug}.url()}
-	return web.Render(w, f.Status, d.pages["logout"], web.Page{Title: "Sign-out refused", Data: data})
+	return web.Render(w, f.Status, d.pages["logout"], web.Page{Title: "Sign-out message refused", Data: data})
 }
