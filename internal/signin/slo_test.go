@@ -325,3 +325,36 @@ func TestSingleLogout_SaysSoWhereAnApplicationCannotBeTold(t *testing.T) {
 		}
 	})
 }
+
+func TestASession_ForgetsWhomTheIdPSignedInHoweverItEnds(t *testing.T) {
+	eachLeaving(t, func(t *testing.T, w *world) {
+		ends := map[string]func(*store.Tx) error{
+			"ses_one":        func(tx *store.Tx) error { return tx.EndSession("ses_one", "x") },
+			"ses_member":     func(tx *store.Tx) error { _, err := tx.EndSessions(bob, "", "x", true); return err },
+			"ses_members":    func(tx *store.Tx) error { _, err := tx.EndSessionsOf([]string{bob}, "x"); return err },
+			"ses_connection": func(tx *store.Tx) error { _, err := tx.EndSessionsOfConnection(okta, "x"); return err },
+			"ses_expired": func(tx *store.Tx) error {
+				_, err := tx.ExpireSessions([]string{"ses_expired"})
+				return err
+			},
+		}
+		for id, end := range ends {
+			w.sessionIn(acme, bob, okta, id, "_one", &bobsName)
+			if id == "ses_expired" {
+				w.clock.turn(8 * 24 * time.Hour)
+			}
+			w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+				if name, err := tx.NameOfSession(id); err != nil || !strings.Contains(name, bobsName.Value) {
+					t.Errorf("%s: the session names %q: %v", id, name, err)
+				}
+				if err := end(tx); err != nil {
+					return err
+				}
+				if name, err := tx.NameOfSession(id); err != nil || name != "" {
+					t.Errorf("%s: it has ended and names %q: %v", id, name, err)
+				}
+				return tx.Record(audit.Event{Type: audit.SessionEnded})
+			}))
+		}
+	})
+}

@@ -47,9 +47,9 @@ func (tx *Tx) namedSessions(query string, args ...any) ([]NamedSession, error) {
 	return out, err
 }
 
-const nameOfSession = `SELECT name_id FROM session WHERE workspace_id = $1 AND id = $2 AND ended_at IS NULL`
+const nameOfSession = `SELECT name_id FROM session WHERE workspace_id = $1 AND id = $2`
 
-// NameOfSession returns whom the IdP signed in, as JSON; "" where it is not known or the session has ended.
+// NameOfSession returns whom the IdP signed in, as JSON; "" where it is not known, or was forgotten at the session's end.
 func (tx *Tx) NameOfSession(session string) (name string, err error) {
 	_, err = tx.one([]any{&name}, nameOfSession, tx.workspace, session)
 	return name, err
