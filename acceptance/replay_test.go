@@ -106,6 +106,7 @@ func (w *world) answerers() map[string]answerer {
 	ann := c.who("ann.lee")
 
 	idp := oidctest.New(w.t)
+	idp.Do(func(idp *oidctest.IdP) { idp.Again = true }) // it is not the IdP who keeps a second sign-in from happening
 	w.must(os.WriteFile(filepath.Join(w.dir, "oidc.secret"), []byte(idp.Secret), 0o600))
 	got := w.mustApply("workspace: oidc\nconnections:\n  - {name: oidc, provider: generic, protocol: oidc, issuer: '" + idp.Issuer + "', client_id: gatehouse, client_secret_file: oidc.secret, status: active}\n")
 	login := "/auth/oidc/" + got.Connections[0].ID + "/login"

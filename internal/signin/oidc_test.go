@@ -130,6 +130,7 @@ func TestOIDC_AStateIsThatOfOneBrowserOneConnectionAndOnce(t *testing.T) { // R2
 
 func TestOIDC_FiftyCallbacksWithOneStateGiveOneSession(t *testing.T) { // A37
 	eachOIDC(t, func(t *testing.T, w *parties) {
+		w.idp.Do(func(idp *oidctest.IdP) { idp.Again = true })
 		secret, _ := keys.NewToken(browserPrefix)
 		address, err := w.BeginOIDC(context.Background(), Beginning{Connection: oidc, Browser: secret}, from("192.0.2.1"))
 		w.must(err)
