@@ -35,6 +35,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/idpsim"
 	"github.com/gatehouse-id/gatehouse/internal/relyingparty/oidctest"
+	"github.com/gatehouse-id/gatehouse/internal/store/pgtest"
 )
 
 // Two sites: browsers take these for strangers to each other, as they do Gatehouse and an IdP of the real world.
@@ -47,13 +48,16 @@ const (
 // is the browser who decides which cookies go along: SAML's posted answer, OIDC's redirects and posted forms, a sign-in that the IdP
 // begins, and a logout in a frame. nginx notes which requests came with cookies.
 func TestPeer_nginx_between_two_sites(t *testing.T) {
-	story(t, func(t *testing.T, first *world) {
-		first.stop() // a server of its own, behind nginx, takes its database over
-		s := newTwoSites(t, first.database)
-		t.Run("saml_is_posted_across", s.samlIsPostedAcross)
-		t.Run("oidc_leads_across", s.oidcLeadsAcross)
-		t.Run("forms_of_another_site_do_nothing", s.formsOfAnotherSite)
-	})
+	t.Parallel()
+	for name, database := range map[string]func(testing.TB) string{"sqlite": func(testing.TB) string { return "" }, "postgres": pgtest.DSN} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newTwoSites(t, database(t))
+			t.Run("saml_is_posted_across", s.samlIsPostedAcross)
+			t.Run("oidc_leads_across", s.oidcLeadsAcross)
+			t.Run("forms_of_another_site_do_nothing", s.formsOfAnotherSite)
+		})
+	}
 }
 
 // samlIsPostedAcross: the IdP's form arrives without a cookie of ours, the page that passes it on with both (S10, A39).
