@@ -57,6 +57,7 @@ func TestNoAnswer_MakesUsCallAnybody(t *testing.T) { // A20, A24, A31; section 3
 		b := w.browser()
 		harmless := []string{"a schema", "XInclude", "a base"} // which nobody resolves: they are text in what nobody signed
 		for name := range messages(w, asked{}, ours, trap) {
+			b := w.browser()
 			q := b.begin(okta)
 			a := b.answers(okta, samltest.Encode([]byte(messages(w, q, ours, trap)[name])), q.relay)
 			if slices.Contains(harmless, name) != (a.StatusCode == http.StatusSeeOther) || a.StatusCode >= 500 {
