@@ -26,7 +26,7 @@ type copyRow struct {
 
 // idsOfPlaces are the ids of the fields with values of ours. Each stands on a page once.
 var idsOfPlaces = map[string]string{"metadata_url": "metadata-url-value", "acs_url": "acs-url", "entity_id": "entity-id", "callback_url": "callback-url",
-	"initiate_url": "initiate-url", "post_logout_url": "post-logout-url", "backchannel_url": "backchannel-url", "frontchannel_url": "frontchannel-url"}
+	"initiate_url": "initiate-url", "post_logout_url": "post-logout-url", "backchannel_url": "backchannel-url", "frontchannel_url": "frontchannel-url", "logout_url": "logout-url"}
 
 // guideOf makes the rows of a guide. given are the ids that the page has.
 func guideOf(g guide.Guide, them string, given map[string]bool) guideData {
@@ -63,6 +63,7 @@ func addresses(con settings.ConnectionView, given map[string]bool) (rows []copyR
 	add("metadata_url", "Metadata URL", con.MetadataURL, "For identity providers and tools that read a service provider's metadata; it fills in the addresses.")
 	add("entity_id", "Entity ID", con.EntityID, "")
 	add("acs_url", "ACS URL", con.ACSURL, "")
+	add("logout_url", "Single logout URL", con.LogoutURL, "Where the identity provider offers single logout. Its messages have to be signed.")
 	add("callback_url", "Redirect URI", con.CallbackURL, "")
 	if o := con.OIDC; o != nil {
 		add("post_logout_url", "Sign-out redirect URI", o.PostLogoutURL, "Needed only where people are signed out there as well.")

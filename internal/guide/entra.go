@@ -20,6 +20,7 @@ func entraSAML() Guide {
 				enter("Reply URL (Assertion Consumer Service URL)", "{acs_url}", ""),
 				enter("Sign on URL (Optional)", "", "With it the tile would begin here; it is not needed."),
 				enter("Relay State (Optional)", "", "People land in their workspace."),
+				enter("Logout Url (Optional)", "{logout_url}", "For single logout."),
 			}},
 			{Do: "Look at Attributes & Claims. The first four are there from the start.", Fields: []Field{
 				enter(claims+"Unique User Identifier (Name ID)", "user.userprincipalname", "It has to be the userName that provisioning sends."),

@@ -11,6 +11,7 @@ func genericSAML() Guide {
 				enter("Assertion Consumer Service (HTTP-POST)", "{acs_url}", "Also called ACS URL, recipient or reply URL."),
 				enter("Entity ID", "{entity_id}", "Also called audience, identifier or realm."),
 				enter("RelayState", "", "People land in their workspace."),
+				enter("Single logout service (HTTP-Redirect, HTTP-POST)", "{logout_url}", "For single logout. Its messages have to be signed."),
 				choose("NameID format", "persistent or emailAddress", "It must never pass from one person to another. A transient one names nobody: name an attribute as the identity then."),
 				choose("Signature", "RSA or ECDSA with SHA-256, on the response, the assertion or both", "SHA-1 is refused."),
 			}},

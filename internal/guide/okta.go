@@ -23,6 +23,11 @@ func oktaSAML() Guide {
 				enter("Attribute Statements: {last_name_attribute}", "user.lastName", ""),
 				choose("Group Attribute Statements: {groups_attribute}", "Matches regex .*", "Narrow the filter to the groups that give a role."),
 			}},
+			{Do: "For single logout open Show Advanced Settings, tick Enable Single Logout and enter these. Okta takes logout requests only if they are signed with the key of that certificate.", Fields: []Field{
+				enter("Single Logout URL", "{logout_url}", ""),
+				enter("SP Issuer", "{entity_id}", ""),
+				choose("Signature Certificate", "our certificate", "It is on the connection's page once single logout or signed requests are switched on."),
+			}},
 			{Do: "Finish the wizard. On the Sign On tab find the metadata URL, and import it in Gatehouse."},
 			{Do: "On the Assignments tab assign a test user, then groups: who is not assigned cannot sign in."},
 			{Do: "Activate the connection in Gatehouse and press the application's tile in the test user's Okta dashboard: it leads into the workspace, signed in."},

@@ -15,6 +15,7 @@ func oneloginSAML() Guide {
 				enter("ACS (Consumer) URL Validator", "{acs_pattern}", "A regular expression: the address with its dots escaped."),
 				enter("ACS (Consumer) URL", "{acs_url}", ""),
 				enter("RelayState", "", "People land in their workspace."),
+				enter("Single Logout URL", "{logout_url}", "For single logout."),
 				enter("Login URL", "{login_url}", "Needed with the SAML initiator Service Provider."),
 				choose("SAML initiator", "Service Provider", "OneLogin, where the tile is to sign in by itself; allow that on the connection's page then."),
 				choose("SAML nameID format", "Email", ""),

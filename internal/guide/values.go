@@ -46,7 +46,7 @@ func (v Values) saml(publicURL, id string) {
 	at := directory.SAMLEndpoints(publicURL, id)
 	v["metadata_url"], v["entity_id"], v["acs_url"] = at.Metadata, at.EntityID, at.ACS
 	v["acs_pattern"] = "^" + regexp.QuoteMeta(at.ACS) + "$"
-	v["login_url"] = at.Login
+	v["login_url"], v["logout_url"] = at.Login, at.Logout
 }
 
 func (v Values) oidc(publicURL, id string, o directory.OIDC) {
