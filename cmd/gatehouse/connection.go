@@ -102,7 +102,7 @@ func yesOrNo(b bool) string {
 
 // showAddresses writes the addresses that an IdP's administrator copies.
 func showAddresses(w io.Writer, c settings.ConnectionView) {
-	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"callback URL", c.CallbackURL}} {
+	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"logout URL", c.LogoutURL}, {"callback URL", c.CallbackURL}} {
 		if row[1] != "" {
 			fmt.Fprint(w, cells("  "+row[0], row[1]))
 		}
