@@ -51,6 +51,9 @@ type Watch struct {
 	NameIDFormats []string `json:"name_id_formats,omitempty"`
 	// IdPKeys says where each of the certificates stands, in the order of their fingerprints.
 	IdPKeys []IdPKey `json:"idp_keys,omitempty"`
+	// Dropped are the keys, by the SHA-256 of the key itself, that were removed after a rotation or by hand. What finds
+	// one again by itself does not take it back.
+	Dropped []string `json:"dropped,omitempty"`
 }
 
 // SPKey is an RSA key of ours at one SAML connection, in a certificate of its own.

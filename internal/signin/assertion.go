@@ -35,6 +35,7 @@ type Answer struct {
 // A direct answer may have to be posted once more, *PassOn. A refusal is *TurnedAway; its event is recorded whether or not the client still waits. An
 // unknown connection is errs.KindNotFound.
 func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
+	looked := false
 	for range maxMoves {
 		side, err := s.sideOf(ctx, a.Connection, directory.ProtocolSAML)
 		if err != nil {
@@ -43,7 +44,7 @@ func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
 			}
 			return nil, err
 		}
-		entered, err := s.receive(ctx, side, a)
+		entered, err := s.receive(ctx, side, a, &looked)
 		if !errors.Is(err, errMoved) {
 			return entered, err
 		}
@@ -63,7 +64,8 @@ type received struct {
 	assertion *saml.Assertion
 }
 
-func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, error) {
+// receive takes one answer through the checks. looked says that the IdP's metadata was looked at because of it.
+func (s *Service) receive(ctx context.Context, side *side, a Answer, looked *bool) (*Entered, error) {
 	r := &received{Answer: a, entry: entry{side: side}}
 	var err error
 	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
@@ -81,11 +83,22 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 		return nil, &PassOn{FormActions: formActions}
 	}
 	switch err := s.verify(r); {
+	case !*looked && r.byUnknownKey(err):
+		*looked = true
+		anew, e := s.lookForKey(ctx, r)
+		if e != nil {
+			return nil, fmt.Errorf("look for the key of an answer: %w", e)
+		}
+		if anew {
+			return nil, errMoved
+		}
+		return nil, s.turnAway(ctx, r, err)
 	case errors.As(err, new(*saml.Refusal)), errs.CodeOf(err) == reasonSPKey:
 		return nil, s.turnAway(ctx, r, err)
 	case err != nil:
 		return nil, fmt.Errorf("sign in by SAML: %w", err)
 	}
+	r.signer = side.connection.SAML.Certificates[r.assertion.Certificate]
 	if r.arrival, err = arrivalOf(r.assertion, side.connection); err != nil {
 		return nil, s.turnAway(ctx, r, err)
 	}

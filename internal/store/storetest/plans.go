@@ -239,8 +239,8 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.Claims([]string{"m5", "m6"})
 		return err
 	},
-	"links":               func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
-	"events for owners":   func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
+	"links":             func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"events for owners": func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
 	"the look at an IdP's metadata": func(tx *store.Tx, h house) error {
 		if _, err := tx.AskMetadata(h.Connection, 0); err != nil {
 			return err
