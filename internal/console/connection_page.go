@@ -44,7 +44,7 @@ type attributeField struct{ Key, Label, Value string }
 
 // certificate is a signing certificate with what is to be said of its age.
 type certificate struct {
-	settings.CertificateView
+	settings.IdPKeyView
 	Shown   string // the fingerprint in pairs
 	Warning string
 	Expired bool
@@ -59,7 +59,7 @@ func certificates(c settings.ConnectionView, now time.Time) []certificate {
 	}
 	var out []certificate
 	for _, view := range c.IdP.Certificates {
-		cert := certificate{CertificateView: view, Shown: inPairs(view.Fingerprint)}
+		cert := certificate{IdPKeyView: view, Shown: inPairs(view.Fingerprint)}
 		day := view.NotAfter.UTC().Format("2 Jan 2006")
 		switch {
 		case now.After(view.NotAfter):
