@@ -89,6 +89,7 @@
 //	                                         group_filter, group_prefix, group_value, sign, algorithm}
 //	POST /api/{idp}/saml/import             {url} or {xml}: ACS URL and audience from the application's metadata
 //	POST /api/{idp}/saml/fault              {fault}: of the next response
+//	POST /api/{idp}/saml/rotate-key         {step}: announce, switch, withdraw or replace
 //	POST /api/{idp}/saml/sso                {url, who} or {saml_request, relay_state, who}: a posting; url is the
 //	                                         whole URL of the Redirect binding, saml_request the field of POST
 //	POST /api/{idp}/saml/tile               {who}: a posting that nobody asked for

@@ -296,16 +296,6 @@ func (s *Service) ImportMetadata(ctx context.Context, slug, connection string, f
 	return s.applyFound(ctx, slug, known.ID, found, "", actor)
 }
 
-// FetchMetadata gets an IdP's metadata from the URL that publishes it. What cannot be had is invalid,
-// metadata_invalid.
-func (s *Service) FetchMetadata(ctx context.Context, address string) ([]byte, error) {
-	text, err := s.fetch(ctx, address)
-	if err != nil {
-		return nil, metadataRefused(err)
-	}
-	return text, nil
-}
-
 // ForgetMetadataURL stops looking at what a connection's IdP publishes. Its keys stay.
 func (s *Service) ForgetMetadataURL(ctx context.Context, slug, connection string, actor audit.Party) (ConnectionView, error) {
 	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.MetadataURL, side.MetadataSigner = "", nil })
