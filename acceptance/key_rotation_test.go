@@ -37,8 +37,8 @@ func (c *company) publish() *metadataPage {
 	return p
 }
 
-// known is what connection metadata prints.
-type known struct {
+// shownMetadata is what connection metadata prints.
+type shownMetadata struct {
 	Plan *struct {
 		Word    string
 		Changes []struct{ What, From, To string }
@@ -58,7 +58,7 @@ type known struct {
 	}
 }
 
-func (c *company) metadata(verb string, more ...string) (k known) {
+func (c *company) metadata(verb string, more ...string) (k shownMetadata) {
 	c.w.t.Helper()
 	c.w.gatehouse(&k, append([]string{"connection", "metadata", verb, c.slug, "idp"}, more...)...)
 	return k
