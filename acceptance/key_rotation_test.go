@@ -18,6 +18,7 @@ type metadataPage struct {
 	address string
 	asked   atomic.Int64
 	down    atomic.Bool
+	endless atomic.Bool
 }
 
 func (c *company) publish() *metadataPage {
@@ -25,6 +26,11 @@ func (c *company) publish() *metadataPage {
 	p := &metadataPage{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p.asked.Add(1)
+		for block := make([]byte, 1<<20); p.endless.Load(); {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
 		text, err := c.idp.SAMLMetadata()
 		if err != nil || p.down.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -150,6 +156,11 @@ func TestStory_an_IdP_replaces_its_key(t *testing.T) {
 				c.enter(ann)
 				w.wantEvent(c.slug, "connection.metadata.unavailable", "unreachable")
 				at.down.Store(false)
+				at.endless.Store(true)
+				if k := c.metadata("refresh"); !strings.Contains(k.Metadata.Error, "at most 5242880 bytes") {
+					t.Errorf("an answer without end is told as %+v", k.Metadata)
+				}
+				at.endless.Store(false)
 				w.must(c.idp.RotateSAMLKey(idpsim.RotateReplace))
 				c.enter(ann)
 				c.wantKeys("active", "retiring")

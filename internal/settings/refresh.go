@@ -175,8 +175,11 @@ func (s *Service) refresh(ctx context.Context, workspace, connection string) err
 	if errs.Is(err, errs.KindNotFound) {
 		return nil
 	}
-	if err != nil || c.SAML == nil || c.SAML.MetadataURL == "" {
+	if err != nil {
 		return err
+	}
+	if c.SAML == nil || c.SAML.MetadataURL == "" {
+		return s.endWatch(ctx, workspace, connection)
 	}
 	found, failure := s.look(ctx, c.SAML)
 	return s.DB.Write(ctx, workspace, func(tx *store.Tx) error {
@@ -202,6 +205,23 @@ func (s *Service) refresh(ctx context.Context, workspace, connection string) err
 			return s.missed(tx, now, w, failure)
 		}
 		return s.had(tx, now, w, found)
+	})
+}
+
+// endWatch ends looking at a connection that has no address any more.
+func (s *Service) endWatch(ctx context.Context, workspace, connection string) error {
+	return s.DB.Write(ctx, workspace, func(tx *store.Tx) error {
+		if err := tx.LockPolicy(); err != nil {
+			return err
+		}
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		if c, ok := cfg.Connection(connection); !ok || c.SAML == nil || c.SAML.MetadataURL == "" {
+			tx.EndMetadataWatch(connection)
+		}
+		return nil
 	})
 }
 
@@ -389,8 +409,11 @@ func (s *Service) MetadataState(ctx context.Context, slug, connection string) (M
 		return MetadataState{}, err
 	}
 	var w store.MetadataWatch
-	if err := s.DB.Read(ctx, id, func(tx *store.Tx) (err error) {
-		w, _, err = tx.MetadataWatch(c.ID)
+	if err := s.DB.Read(ctx, id, func(tx *store.Tx) error {
+		got, there, err := tx.MetadataWatch(c.ID)
+		if w = got; !there {
+			w = store.MetadataWatch{}
+		}
 		return err
 	}); err != nil {
 		return MetadataState{}, err

@@ -515,3 +515,117 @@ func TestRefresh_OnlySignedMetadataCountsWhereACertificateIsPinned(t *testing.T)
 		}
 	})
 }
+
+// A binary of an earlier level knows neither the column nor the tables.
+func TestRefresh_WhatAnEarlierBinaryLeftBehindHarmsNobody(t *testing.T) {
+	eachAt(t, func(t *testing.T, s *Service, pass func(time.Duration)) {
+		p := s.watched(t)
+		p.set(idpWith(0, 1))
+		pass(aDay)
+		s.refreshDue(t)
+		// It imports other metadata, which is a list of certificates to it.
+		s.write(t, func(tx *store.Tx) error {
+			cfg, err := tx.Config()
+			if err != nil {
+				return err
+			}
+			c, _ := findConnection(cfg, "okta")
+			side := *c.SAML
+			side.Certificates = [][]byte{keyRing[2]().Certificate.Raw, keyRing[0]().Certificate.Raw}
+			c.SAML = &side
+			tx.SaveConnection(c, false)
+			return nil
+		})
+		s.wantStates(t, "0 active; 2 in use")
+		s.signs(t, 2)
+		s.wantStates(t, "0 retiring; 2 active")
+		// It removes the connection and leaves the watch.
+		id, con := s.mustConfig(t, "acme").Workspace.ID, s.connection(t, "okta")
+		s.mustApply(t, "workspace: acme\nconnections: []\ndirectories: []\nrole_mappings: []\n", ApplyOptions{Prune: true, Force: true})
+		s.write(t, func(tx *store.Tx) error {
+			tx.SaveConnection(con, true)
+			return nil
+		})
+		s.write(t, func(tx *store.Tx) error {
+			tx.DeleteConnection(con.ID)
+			return nil
+		})
+		if pass(aDay); s.refreshDue(t) > 1 {
+			t.Error("a connection that is gone is looked at")
+		}
+		if pass(aDay); s.refreshDue(t) != 0 {
+			t.Error("a connection that is gone is looked at again and again")
+		}
+		if err := s.TendKeys(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if yes, err := s.UnknownKey(context.Background(), id, con.ID); yes || err != nil {
+			t.Errorf("%t, %v", yes, err)
+		}
+	})
+}
+
+func TestIdPKeys_AWrongPromotionByHandTakesNoKeyInUseAway(t *testing.T) {
+	eachAt(t, func(t *testing.T, s *Service, pass func(time.Duration)) {
+		p := s.watched(t)
+		p.set(idpWith(1))
+		pass(aDay)
+		s.refreshDue(t)
+		if _, err := s.PromoteIdPKey(context.Background(), "acme", "okta", print(1), operator); err != nil {
+			t.Fatal(err)
+		}
+		s.wantStates(t, "0 retiring, no longer published; 1 active")
+		pass(100 * 24 * time.Hour)
+		if err := s.TendKeys(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		s.signs(t, 0) // which it never stopped to do
+		s.signs(t, 1)
+		pass(keepRetired + time.Hour)
+		if err := s.TendKeys(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		s.wantStates(t, "1 active")
+	})
+}
+
+func TestUnknownKey_ALookThatIsNeverFinishedHoldsNobodyForLong(t *testing.T) {
+	eachAt(t, func(t *testing.T, s *Service, pass func(time.Duration)) {
+		s.watched(t)
+		s.Looks = &Looks{}
+		c, w := s.connection(t, "okta"), s.mustConfig(t, "acme").Workspace.ID
+		// A process asked and died.
+		s.write(t, func(tx *store.Tx) error {
+			_, err := tx.AskMetadata(c.ID, UnknownKeyPause)
+			return err
+		})
+		pass(refreshWait + time.Second)
+		if yes, err := s.UnknownKey(context.Background(), w, c.ID); yes || err != nil {
+			t.Errorf("%t, %v", yes, err)
+		}
+		// Of very many at once only so many wait.
+		s.write(t, func(tx *store.Tx) error {
+			_, err := tx.AskMetadata(c.ID, 0)
+			return err
+		})
+		var leaves []func()
+		for range refreshWaiters {
+			leave, ok := s.Looks.enter()
+			if !ok {
+				t.Fatal("no place")
+			}
+			leaves = append(leaves, leave)
+		}
+		if yes, err := s.UnknownKey(context.Background(), w, c.ID); yes || err != nil {
+			t.Errorf("one too many: %t, %v", yes, err)
+		}
+		for _, leave := range leaves {
+			leave()
+		}
+		if leave, ok := s.Looks.enter(); !ok {
+			t.Error("places are not given back")
+		} else {
+			leave()
+		}
+	})
+}

@@ -130,7 +130,7 @@ func (r *ring) prove(print string, now time.Time) (was directory.KeyState, chang
 	case k.State == directory.KeyStaged:
 		r.promote(i, now)
 	case k.ProvenAt.IsZero():
-	case k.State == directory.KeyRetiring && !k.Gone && now.Sub(later(k.RetiredAt, k.UsedAt)) >= 24*time.Hour:
+	case k.State == directory.KeyRetiring && now.Sub(later(k.RetiredAt, k.UsedAt)) >= 24*time.Hour:
 		k.UsedAt = now // to the day: the configuration is not written for each sign-in
 		return was, true
 	default:
@@ -150,9 +150,10 @@ func (r *ring) promote(i int, now time.Time) {
 	r.keys[i].State, r.keys[i].RetiredAt, r.keys[i].UsedAt = directory.KeyActive, time.Time{}, time.Time{}
 }
 
-// retired returns the keys whose time is over. The last that has signed is never among them.
+// retired returns the keys whose time is over. There are none while no other one has signed: an administrator may be
+// wrong about which one is in use.
 func (r *ring) retired(now time.Time, watched bool) (out []string) {
-	if !slices.ContainsFunc(r.keys, func(k ringKey) bool { return k.State == directory.KeyActive }) {
+	if !slices.ContainsFunc(r.keys, func(k ringKey) bool { return k.State == directory.KeyActive && !k.ProvenAt.IsZero() }) {
 		return nil
 	}
 	for _, k := range r.keys {

@@ -38,6 +38,10 @@ const beginWatch = `
 	INSERT INTO metadata_watch (workspace_id, connection_id, due_at, failures, last_error, proposal, declined)
 	VALUES ($1, $2, $3, 0, '', '', '') ON CONFLICT DO NOTHING`
 
+// EndMetadataWatch ends looking at a connection's metadata: it is gone, or belongs to nobody whom we ask. A connection
+// that a binary of an earlier level removed has a watch still.
+func (tx *Tx) EndMetadataWatch(connection string) { tx.later(deleteWatch, tx.workspace, connection) }
+
 const deleteWatch = `DELETE FROM metadata_watch WHERE workspace_id = $1 AND connection_id = $2`
 
 const metadataWatch = `

@@ -21,9 +21,10 @@ var watchProbes = map[string]probe{
 	"SaveMetadataWatch": does(func(tx *store.Tx, h house) {
 		tx.SaveMetadataWatch(h.Connection, store.MetadataWatch{Failures: 7, LastError: "taken over"})
 	}),
-	"AskMetadata":  func(tx *store.Tx, h house) (any, error) { return tx.AskMetadata(h.Connection, time.Minute) },
-	"Warnings":     func(tx *store.Tx, h house) (any, error) { return tx.Warnings(h.Connection) },
-	"FirstWarning": func(tx *store.Tx, h house) (any, error) { return tx.FirstWarning(h.Connection, "new "+h.Slug, 14) },
+	"EndMetadataWatch": does(func(tx *store.Tx, h house) { tx.EndMetadataWatch(h.Connection) }),
+	"AskMetadata":      func(tx *store.Tx, h house) (any, error) { return tx.AskMetadata(h.Connection, time.Minute) },
+	"Warnings":         func(tx *store.Tx, h house) (any, error) { return tx.Warnings(h.Connection) },
+	"FirstWarning":     func(tx *store.Tx, h house) (any, error) { return tx.FirstWarning(h.Connection, "new "+h.Slug, 14) },
 }
 
 func testWatch(t *testing.T, open func(t testing.TB) store.Driver) {
