@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -111,6 +112,13 @@ func (p *plan) saml(c *directory.Connection, was directory.Connection, part conn
 	if idp != nil {
 		for _, remark := range remarks(idp, next.SignRequests, p.now) {
 			p.notes = append(p.notes, "connections."+c.Name+": "+remark)
+		}
+	}
+	if c.SAML != nil {
+		for _, line := range changesOf(c.SAML, &next, p.now) {
+			if strings.HasPrefix(line.What, "key ") || strings.HasPrefix(line.What, "certificate ") {
+				p.notes = append(p.notes, "connections."+c.Name+": "+line.What+": "+cmp.Or(line.To, line.From))
+			}
 		}
 	}
 	c.SAML = &next

@@ -152,6 +152,9 @@ func TestConnection_ChangesAreToldByNameAndFingerprint(t *testing.T) {
 		if !slices.Equal(shapes, want) {
 			t.Errorf("changes:\n%s", strings.Join(r.Changes, "\n"))
 		}
+		if !strings.Contains(strings.Join(r.Notes, "\n"), "connections.okta: key added: sha256:"+rotated.Keys[1].Certificate.Fingerprint()+", ECDSA P-256, valid 2020-01-01 to 2049-12-31") {
+			t.Errorf("the notes do not name the new key: %q", r.Notes)
+		}
 		var changed int
 		for _, e := range s.log(t)[n:] {
 			if e.Type == audit.ConnectionChanged && e.Connection == s.connection(t, "okta").ID {

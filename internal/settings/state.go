@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 )
 
 // state is a configuration in canonical form: one text for each thing that can be set, under the
@@ -277,6 +278,17 @@ func (d difference) line() string {
 	default:
 		return fmt.Sprintf("%s: %s -> %s", d.key, orNone(d.from), orNone(d.to))
 	}
+}
+
+// wordOfDiffs names differences, but for keys of ours: they are made anew each time.
+func wordOfDiffs(diffs []difference) string {
+	var lines []string
+	for _, d := range diffs {
+		if !strings.HasSuffix(d.key, keysKey) || strings.HasSuffix(d.key, keyStatesKey) {
+			lines = append(lines, d.key+"\n"+d.from+"\n"+d.to)
+		}
+	}
+	return keys.HashToken(strings.Join(lines, "\n\n"))[:16]
 }
 
 func (d difference) change() audit.Change { return audit.Change{Field: d.key, From: d.from, To: d.to} }
