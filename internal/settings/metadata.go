@@ -232,8 +232,8 @@ func (s *Service) publishedProvider(text []byte, entityID string, signer []byte)
 
 // usable refuses an IdP that no sign-in could be enabled with.
 func (s *Service) usable(idp *saml.IdentityProvider) (*saml.IdentityProvider, error) {
-	if n := max(len(idp.Certificates), len(idp.SSO)); n > maxKeys {
-		return nil, fmt.Errorf("expected at most %d signing certificates and sign-on services, received %d", maxKeys, n)
+	if n := max(len(idp.Certificates), len(idp.SSO), len(idp.SLO), len(idp.ArtifactResolution)); n > maxKeys {
+		return nil, fmt.Errorf("expected at most %d signing certificates and services of a kind, received %d", maxKeys, n)
 	}
 	if err := idp.Check(s.AllowPrivate); err != nil {
 		return nil, err
@@ -254,10 +254,8 @@ func (s *Service) readFile(dir, name string) ([]byte, error) {
 
 // setIdentityProvider takes over what is kept of an IdP beside its keys.
 func setIdentityProvider(to *directory.SAML, idp *saml.IdentityProvider) {
-	to.EntityID, to.SSO = idp.EntityID, nil
-	for _, e := range idp.SSO {
-		to.SSO = append(to.SSO, directory.Endpoint{Binding: e.Binding, Location: e.Location})
-	}
+	to.EntityID = idp.EntityID
+	to.SSO, to.SLO, to.ArtifactResolution = keptEndpoints(idp.SSO), keptEndpoints(idp.SLO), keptEndpoints(idp.ArtifactResolution)
 	to.NameIDFormats = noneIfEmpty(slices.Clone(idp.NameIDFormats))
 }
 
@@ -267,10 +265,7 @@ func IdentityProvider(s *directory.SAML) saml.IdentityProvider {
 	if s == nil {
 		return saml.IdentityProvider{}
 	}
-	idp := saml.IdentityProvider{EntityID: s.EntityID}
-	for _, e := range s.SSO {
-		idp.SSO = append(idp.SSO, saml.Endpoint{Binding: e.Binding, Location: e.Location})
-	}
+	idp := saml.IdentityProvider{EntityID: s.EntityID, SSO: samlEndpoints(s.SSO), SLO: samlEndpoints(s.SLO), ArtifactResolution: samlEndpoints(s.ArtifactResolution)}
 	for _, raw := range s.Certificates {
 		if c, err := saml.ParseCertificate(raw); err == nil {
 			idp.Certificates = append(idp.Certificates, c)
@@ -329,6 +324,7 @@ func metadataOf(s *directory.SAML) string {
 		}
 		b.WriteString("    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>\n")
 	}
+	writeLogoutAndArtifact(&b, s)
 	for _, format := range s.NameIDFormats {
 		b.WriteString("    <md:NameIDFormat>" + escape(format) + "</md:NameIDFormat>\n")
 	}

@@ -150,7 +150,7 @@ func onlyOf(found *foundIdP) *directory.SAML {
 // placesOf is what of a side metadata says, in a form that can be compared. Where keys stand is no part of it: that
 // moves by itself.
 func placesOf(s *directory.SAML) []any {
-	return []any{s.EntityID, s.SSO, s.Certificates, s.NameIDFormats, s.MetadataURL, s.MetadataSigner}
+	return []any{s.EntityID, s.SSO, s.SLO, s.ArtifactResolution, s.Certificates, s.NameIDFormats, s.MetadataURL, s.MetadataSigner}
 }
 
 // changesOf lists what differs, in the words of metadata.
@@ -162,14 +162,10 @@ func changesOf(was, is *directory.SAML, now time.Time) []MetadataChange {
 		}
 	}
 	line("entity ID", was.EntityID, is.EntityID)
-	places := func(s *directory.SAML) string {
-		var list []string
-		for _, e := range s.SSO {
-			list = append(list, bindingWord(e.Binding)+" "+e.Location)
-		}
-		return strings.Join(list, "\n")
-	}
-	line("sign-in addresses", places(was), places(is))
+	places := func(list []directory.Endpoint) string { return strings.ReplaceAll(placesText(list), ", ", "\n") }
+	line("sign-in addresses", places(was.SSO), places(is.SSO))
+	line("logout addresses", places(was.SLO), places(is.SLO))
+	line("artifact addresses", places(was.ArtifactResolution), places(is.ArtifactResolution))
 	before, after := ringOf(was, time.Time{}), ringOf(is, time.Time{})
 	for _, k := range after.keys {
 		i := slices.IndexFunc(before.keys, func(b ringKey) bool { return digestOfDER(b.der) == digestOfDER(k.der) })

@@ -17,6 +17,7 @@ import (
 type Answer struct {
 	Connection string // id, from the address: the message decides nothing about it
 	Response   string // the form field SAMLResponse
+	Artifact   string // what came in the field or parameter SAMLart in its place, or ""
 	RelayState string
 	Browser    string // the secret that the browser holds, "" where it sent none
 	Client     Client
@@ -25,6 +26,8 @@ type Answer struct {
 	Direct, CrossSite bool
 
 	unreadable *saml.Refusal // why there is no form to read
+	looked     bool          // the IdP's metadata was looked at because of it
+	fetched    *fetched      // what the artifact stands for, once the IdP was asked
 }
 
 // SAML signs in with an IdP's answer. The connection is known from the address, the sign-in that
@@ -35,7 +38,6 @@ type Answer struct {
 // A direct answer may have to be posted once more, *PassOn. A refusal is *TurnedAway; its event is recorded whether or not the client still waits. An
 // unknown connection is errs.KindNotFound.
 func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
-	looked := false
 	for range maxMoves {
 		side, err := s.sideOf(ctx, a.Connection, directory.ProtocolSAML)
 		if err != nil {
@@ -44,7 +46,7 @@ func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
 			}
 			return nil, err
 		}
-		entered, err := s.receive(ctx, side, a, &looked)
+		entered, err := s.receive(ctx, side, &a)
 		if !errors.Is(err, errMoved) {
 			return entered, err
 		}
@@ -64,9 +66,9 @@ type received struct {
 	assertion *saml.Assertion
 }
 
-// receive takes one answer through the checks. looked says that the IdP's metadata was looked at because of it.
-func (s *Service) receive(ctx context.Context, side *side, a Answer, looked *bool) (*Entered, error) {
-	r := &received{Answer: a, entry: entry{side: side}}
+// receive takes one answer through the checks.
+func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered, error) {
+	r := &received{Answer: *a, entry: entry{side: side}}
 	var err error
 	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
 		return nil, err
@@ -82,9 +84,14 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer, looked *boo
 		}
 		return nil, &PassOn{FormActions: formActions}
 	}
-	switch err := s.verify(r); {
-	case !*looked && r.byUnknownKey(err):
-		*looked = true
+	err = s.resolve(ctx, r)
+	a.fetched = r.fetched // an artifact counts once, and the connection may change meanwhile
+	if err == nil {
+		err = s.verify(r)
+	}
+	switch {
+	case !a.looked && r.byUnknownKey(err):
+		a.looked = true
 		anew, e := s.lookForKey(ctx, r)
 		if e != nil {
 			return nil, fmt.Errorf("look for the key of an answer: %w", e)
@@ -130,7 +137,9 @@ func (s *Service) verify(r *received) error {
 		return r.unreadable
 	}
 	var err error
-	if r.raw, err = saml.DecodePost(r.Response, saml.DefaultMaxBytes); err != nil {
+	if r.fetched != nil {
+		r.raw = r.fetched.envelope
+	} else if r.raw, err = saml.DecodePost(r.Response, saml.DefaultMaxBytes); err != nil {
 		return err
 	}
 	expected, err := r.expectation(s.PublicURL)
@@ -138,6 +147,10 @@ func (s *Service) verify(r *received) error {
 		return err
 	}
 	if expected.DecryptionKeys, err = s.decryptionKeys(r.side.connection); err != nil {
+		return err
+	}
+	if r.fetched != nil {
+		r.assertion, err = saml.VerifyArtifactResponse(r.raw, r.fetched.asked, expected, s.now())
 		return err
 	}
 	r.assertion, err = saml.Verify(r.raw, expected, s.now())
@@ -240,6 +253,9 @@ func (r *received) opening(tx *store.Tx) (opening, error) {
 	a := r.assertion
 	o := opening{attempt: attemptBy(r.Client, directory.MethodSAML), connection: r.Connection, authenticatedAt: a.AuthnInstant,
 		context: short(a.ContextClass), index: short(a.SessionIndex), until: now.Add(session.Absolute)}
+	if a.HasSubject {
+		o.nameID, o.named = kept(a.Subject)
+	}
 	if o.authenticatedAt.After(now) {
 		o.authenticatedAt = now // its clock is ahead by no more than is accepted
 	}
