@@ -17,6 +17,9 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
+// had is the configuration before, empty for a workspace that is being made.
+func (a *apply) had() *directory.Config { return a.plan.had() }
+
 // write saves what differs between before and after, and nothing else.
 func (a *apply) write() error {
 	had, tx := a.had(), a.tx
