@@ -25,6 +25,8 @@ var verbs = map[string]verb{
 	"connection.metadata": runs(metadataOfConnection),
 	"connection.idp-key":  runs(actOnIdPKey),
 	"connection.sp-key":   runs(actOnSPKey),
+	"connection.disable":  runs(disableConnection),
+	"connection.guide":    runs(guideConnection),
 	"directory.show":      runs(showDirectory),
 	"directory.person":    runs(tracePerson),
 	"directory.plan":      runs(planDirectory),

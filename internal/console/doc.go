@@ -6,11 +6,12 @@
 //
 //	/console                                       the workspace of whoever is signed in
 //	/console/{workspace}/sso                       connections and directories; a new one
-//	/console/{workspace}/sso/connections/{id}      values to copy, the IdP's metadata, attributes, on and off
+//	/console/{workspace}/sso/connections/{id}      its guide with values to copy, the IdP's metadata, attributes, on and off
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
+//	/llms.txt, /llms/{guide}.txt                   the guides as plain texts, for everybody
 //
 // Who may: members whose role is the owner role or has the permission "settings" or "all"
 // (directory.Role.May). Roles get them when they are made: the owner role everything, a role called
@@ -27,7 +28,7 @@
 // connection-name, new-connection, new-directory. A connection: metadata-url-value, entity-id,
 // acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated,
 // save-saml-options with encryption, sha1-until and authn-contexts, rotate-key, use-key-0, remove-key-1 and their
-// like, certificate-0, attribute-email and its like, save-attributes, activate, disable, remove, test-sign-in,
+// like, certificate-0, attribute-email and its like, save-attributes, activate, disable, disable-keep, open-sessions, domains, save-domains, signin-url, leavers, remove, test-sign-in,
 // status, verified, new-directory. A directory: scim-base-url, generate-token, scim-token, token-refused,
 // test-directory, enable-directory,
 // discard-directory, disable-directory, pilot, save-pilot, plan-counts, plan-rows, plan-blocked, last-used, last-served,

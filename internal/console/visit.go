@@ -248,6 +248,8 @@ var doneTexts = map[string]string{
 	"tile-off":            "Sign-in from the identity provider's tile is refused from now on.",
 	"activated":           "The connection was switched on.",
 	"disabled":            "The connection is disabled, and everybody who had signed in through it is signed out.",
+	"disabled-kept":       "The connection is disabled. Sessions that came through it go on to their own end.",
+	"domains":             "The domains were saved.",
 	"directory-created":   "The directory is there. Connect the identity provider with it below.",
 	"directory-on":        "The directory is enabled: what the identity provider sends takes effect.",
 	"directory-off":       "The directory is paused: every request of it is refused.",

@@ -45,6 +45,7 @@ var eventTypes = []choice{
 	{string(audit.BreakGlassUsed), "Emergency access used"},
 	{string(audit.SessionEnded), "Session ended"},
 	{string(audit.SessionsEnded), "All sessions ended"},
+	{string(audit.SessionsShortened), "Sessions end sooner: leavers are not noticed"},
 	{string(audit.LogoutReceived), "Logged out by the identity provider"},
 	{string(audit.LogoutSent), "Sign-out told to the identity provider"},
 	{string(audit.LogoutAnswered), "Sign-out answered by the identity provider"},

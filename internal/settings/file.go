@@ -66,6 +66,8 @@ type connectionPart struct {
 	// What both protocols have.
 	idpInitiated *bool
 	attributes   map[string]string // by name of the attributeKey; "" reads none
+	domains      *[]string         // folded
+	sessionsRun  *bool             // with status disabled
 }
 
 type directoryPart struct {
@@ -242,7 +244,7 @@ func (r *reader) domains(n *yaml.Node, path string) *[]string {
 	out := []string{}
 	for _, l := range lines {
 		domain := directory.Fold(l.text)
-		if len(domain) > 253 || !domainForm.MatchString(domain) {
+		if !isDomain(domain) {
 			r.add(l.at, "%s: expected a domain such as acme.test, received %s", path, quote(l.text))
 			continue
 		}
