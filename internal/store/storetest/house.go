@@ -74,6 +74,7 @@ func (h house) config(tx *store.Tx) error {
 		Override: directory.Override{GroupLoss: &loss}}, true)
 	tx.InsertMapping(directory.RoleMapping{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest})
 	tx.InsertDomain(h.Domain)
+	tx.InsertDomainClaim(h.Domain, "challenge of "+h.Slug)
 	tx.SaveSchema(h.schema())
 	tx.SetApplied("applied " + h.Slug)
 	return tx.Record(audit.Event{Type: audit.WorkspaceCreated, Subject: audit.Party{Kind: "workspace", ID: h.Workspace, Name: h.Slug},
