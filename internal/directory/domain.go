@@ -45,6 +45,13 @@ func DomainName(s string) (name string, ok bool) {
 	return name, true
 }
 
+// SameDomain reports whether two names are of one domain. What is no domain is the same as nothing.
+func SameDomain(a, b string) bool {
+	x, ok := DomainName(a)
+	y, _ := DomainName(b)
+	return ok && x == y
+}
+
 // plain reports whether a folded name is ASCII without A-labels, which needs no mapping: nearly all are.
 func plain(name string) bool {
 	for i := range len(name) {

@@ -83,6 +83,14 @@ func TestClaim_OfAPublicSuffixOrAMailProviderIsRefusedWithTheReason(t *testing.T
 	}
 }
 
+func TestSameDomain_IsNeverOfTwoThatAreNone(t *testing.T) {
+	for pair, want := range map[[2]string]bool{{"acme.test", "ACME.TEST."}: true, {"münchen.de", "xn--mnchen-3ya.de"}: true, {"acme.test", "eu.acme.test"}: false, {"", ""}: false, {"a b", "a b"}: false} {
+		if directory.SameDomain(pair[0], pair[1]) != want {
+			t.Errorf("%q", pair)
+		}
+	}
+}
+
 func TestShownDomain_HasTheStoredFormFirst(t *testing.T) {
 	for name, want := range map[string]string{"acme.test": "acme.test", "xn--mnchen-3ya.de": "xn--mnchen-3ya.de (münchen.de)"} {
 		if got := directory.ShownDomain(name); got != want {
