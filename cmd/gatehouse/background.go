@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -23,6 +24,8 @@ const (
 	sweepEvery  = time.Hour
 	sweepJitter = 10 * time.Minute
 	expireEvery = 30 * time.Second
+	// domainsEvery is how long a domain may wait past its time.
+	domainsEvery = time.Minute
 	// restartAfter is the pause before a task that ended with an error is started again.
 	restartAfter = time.Second
 )
@@ -38,6 +41,7 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 		"outbox":    s.outbox().Run,
 		"expiry":    s.expire,
 		"keys":      s.tendKeys,
+		"domains":   s.recheckDomains,
 	}
 	var running sync.WaitGroup
 	for name, task := range tasks {
@@ -52,6 +56,8 @@ func (s *server) outbox() *jobs.Runner {
 	if s.mailer != nil {
 		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[provision.JobInvitation] = inviter.Handler()
+		notifier := &settings.DomainNotifier{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[settings.JobDomainNotice] = notifier.Handler()
 	}
 	return &jobs.Runner{DB: s.app.db, Log: s.log, Handlers: handlers}
 }
@@ -61,6 +67,23 @@ func (s *server) expire(ctx context.Context) error {
 	for pause(ctx, expireEvery+rand.N(expireEvery/10)) {
 		if err := s.app.grants.EndExpired(ctx); err != nil && ctx.Err() == nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// recheckDomains looks again at proven domains whose time has come. Each process looks for work; a domain is taken by one.
+func (s *server) recheckDomains(ctx context.Context) error {
+	every := min(domainsEvery, s.cfg.DomainRecheck/4)
+	for pause(ctx, every+rand.N(every/4+1)) {
+		for {
+			n, err := s.app.settings.RecheckDomains(ctx)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			if n == 0 || ctx.Err() != nil {
+				break
+			}
 		}
 	}
 	return nil

@@ -167,3 +167,22 @@ func (s System) TakeDueDomains(ctx context.Context, lease time.Duration, limit i
 	})
 	return taken, s.db.translate(err)
 }
+
+const workspacesNamingDomain = `
+	SELECT id, slug, name FROM workspace
+	WHERE  id IN (SELECT workspace_id FROM domain_handle WHERE domain = $1) OR id IN (SELECT workspace_id FROM domain_claim WHERE domain = $1)
+	ORDER BY slug`
+
+// WorkspacesNamingDomain lists the workspaces that have proven or claim a domain, for an operator. It looks through all claims.
+func (s System) WorkspacesNamingDomain(ctx context.Context, domain string) ([]WorkspaceRef, error) {
+	var out []WorkspaceRef
+	err := each(ctx, s.db.driver, func(r Rows) error {
+		var w WorkspaceRef
+		if err := r.Scan(&w.ID, &w.Slug, &w.Name); err != nil {
+			return err
+		}
+		out = append(out, w)
+		return nil
+	}, workspacesNamingDomain, domain)
+	return out, s.db.translate(err)
+}
