@@ -111,7 +111,7 @@ func aDomainsLife(t *testing.T, w *world, dns *dnstest.Server, mail string) {
 	if len(whose) != 2 || whose[0].Workspace != "acme" || whose[0].State != "proven" || whose[1].State != "pending" {
 		t.Errorf("the operator is told %+v", whose)
 	}
-	w.mustApply("workspace: acme\nenforcement: {require_sso: domains, domains: [acme.test]}\n", "--force")
+	w.mustApply("workspace: acme\nenforcement: {require_sso: domains, domains: [acme.test]}\n")
 
 	// The record disappears.
 	dns.Set(claimed.Record.Name)

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/outbound"
 	"github.com/gatehouse-id/gatehouse/internal/outbound/dnstest"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 // domains is acme and beta with a DNS server, and nothing proven.
@@ -545,6 +546,26 @@ func TestDomain_ThatLapsedKeepsItsPeopleInSingleSignOn(t *testing.T) {
 	if err := directory.MaySignIn(cfg, m, directory.MethodPassword); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestDomain_TakenAwayBesideItsClaimDoesNotComeBackByItself(t *testing.T) {
+	eachDomains(t, func(d *domains) {
+		v := d.proven("acme", "acme.test")
+		if err := d.DB.Write(context.Background(), d.mustConfig(d.t, "acme").Workspace.ID, func(tx *store.Tx) error {
+			tx.DeleteDomain("acme.test")
+			return tx.Record(audit.Event{Type: audit.WorkspaceApplied})
+		}); err != nil {
+			d.t.Fatal(err)
+		}
+		d.pass(27 * time.Hour)
+		d.recheck()
+		if got := d.view("acme", "acme.test"); got.State != DomainPending || got.NextCheckAt != nil || got.Record.Value != v.Record.Value {
+			d.t.Errorf("%+v", got)
+		}
+		if got, err := d.verify("acme", "acme.test"); err != nil || got.State != DomainProven {
+			d.t.Errorf("%+v, %v", got, err)
+		}
+	})
 }
 
 func TestDomain_RemovedWhileDNSIsAskedIsNotProven(t *testing.T) {
