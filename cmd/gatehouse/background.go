@@ -25,7 +25,8 @@ const (
 	sweepJitter = 10 * time.Minute
 	expireEvery = 30 * time.Second
 	// domainsEvery is how long a domain may wait past its time.
-	domainsEvery = time.Minute
+	domainsEvery   = time.Minute
+	domainsAtLeast = 250 * time.Millisecond
 	// restartAfter is the pause before a task that ended with an error is started again.
 	restartAfter = time.Second
 )
@@ -74,7 +75,7 @@ func (s *server) expire(ctx context.Context) error {
 
 // recheckDomains looks again at proven domains whose time has come. Each process looks for work; a domain is taken by one.
 func (s *server) recheckDomains(ctx context.Context) error {
-	every := min(domainsEvery, s.cfg.DomainRecheck/4)
+	every := max(domainsAtLeast, min(domainsEvery, s.cfg.DomainRecheck/4))
 	for pause(ctx, every+rand.N(every/4+1)) {
 		for {
 			n, err := s.app.settings.RecheckDomains(ctx)

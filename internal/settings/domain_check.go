@@ -150,7 +150,7 @@ func (s *Service) look(ctx context.Context, c *store.DomainClaim) looked {
 	case errors.As(err, &why) && why.IsTimeout, errors.Is(err, context.DeadlineExceeded):
 		return looked{outcomeNoAnswer, expected + " The DNS servers of the domain did not answer in time. Nothing was decided; try again later."}
 	default:
-		return looked{outcomeNoAnswer, expected + " The DNS servers of the domain answered with an error, and not with records. Nothing was decided; try again later."}
+		return looked{outcomeNoAnswer, expected + " DNS answered with an error, or could not be reached from here. Nothing was decided; try again later."}
 	}
 }
 
