@@ -27,6 +27,8 @@ const (
 	// domainsEvery is how long a domain may wait past its time.
 	domainsEvery   = time.Minute
 	domainsAtLeast = 250 * time.Millisecond
+	// metadataEvery is how often a look is taken whose metadata is due; each is once a day.
+	metadataEvery = 20 * time.Second
 	// restartAfter is the pause before a task that ended with an error is started again.
 	restartAfter = time.Second
 )
@@ -43,6 +45,8 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 		"expiry":    s.expire,
 		"keys":      s.tendKeys,
 		"domains":   s.recheckDomains,
+		"metadata":  s.watchMetadata,
+		"expiries":  s.tendIdPKeys,
 	}
 	var running sync.WaitGroup
 	for name, task := range tasks {
@@ -59,6 +63,8 @@ func (s *server) outbox() *jobs.Runner {
 		handlers[provision.JobInvitation] = inviter.Handler()
 		notifier := &settings.DomainNotifier{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[settings.JobDomainNotice] = notifier.Handler()
+		expiries := &settings.ExpiryMailer{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[settings.JobExpiry] = expiries.Handler()
 	}
 	return &jobs.Runner{DB: s.app.db, Log: s.log, Handlers: handlers}
 }
@@ -94,6 +100,26 @@ func (s *server) recheckDomains(ctx context.Context) error {
 func (s *server) tendKeys(ctx context.Context) error {
 	for pause(ctx, sweepEvery+rand.N(sweepJitter)) {
 		if err := s.app.grants.Keys.Tend(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watchMetadata looks at the metadata of IdPs whose time has come. Other processes do the same, each its share.
+func (s *server) watchMetadata(ctx context.Context) error {
+	for pause(ctx, metadataEvery+rand.N(metadataEvery/4)) {
+		if _, err := s.app.settings.RefreshDue(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tendIdPKeys removes keys of IdPs whose time is over and warns of certificates that end.
+func (s *server) tendIdPKeys(ctx context.Context) error {
+	for wait := firstSweep; pause(ctx, wait); wait = sweepEvery + rand.N(sweepJitter) {
+		if err := s.app.settings.TendKeys(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

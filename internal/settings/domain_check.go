@@ -82,7 +82,7 @@ func (s *Service) VerifyDomain(ctx context.Context, slug, typed string, actor au
 		return DomainView{}, errs.Limited("too_many_checks", "DNS was asked %d times for this workspace within %d minutes. Try again in %d minutes.",
 			checkLimit, int(checkWindow.Minutes()), int(math.Ceil(wait.Minutes())))
 	}
-	view, err := s.settleDomain(ctx, claim, s.look(ctx, claim), actor)
+	view, err := s.settleDomain(ctx, claim, s.lookInDNS(ctx, claim), actor)
 	if err != nil {
 		return view, err
 	}
@@ -113,7 +113,7 @@ func (s *Service) RecheckDomains(ctx context.Context) (n int, err error) {
 	results := make(chan error, len(due))
 	for _, claim := range due {
 		go func() {
-			_, err := s.settleDomain(ctx, &claim, s.look(ctx, &claim), audit.Party{Kind: "system"})
+			_, err := s.settleDomain(ctx, &claim, s.lookInDNS(ctx, &claim), audit.Party{Kind: "system"})
 			if errs.Is(err, errs.KindNotFound) || errs.CodeOf(err) == "domain_changed" {
 				err = nil // it was removed meanwhile
 			}
@@ -131,8 +131,8 @@ const (
 	recheckBatch = 8 // half of the questions that may be open: who presses “Check now” finds room
 )
 
-// look asks DNS for the record of a claim. It is called outside any transaction.
-func (s *Service) look(ctx context.Context, c *store.DomainClaim) looked {
+// lookInDNS asks DNS for the record of a claim. It is called outside any transaction.
+func (s *Service) lookInDNS(ctx context.Context, c *store.DomainClaim) looked {
 	name := directory.ChallengeName(c.Domain)
 	expected := fmt.Sprintf("Expected a TXT record at %s with the value %s.", name, c.Challenge)
 	if s.TXT == nil {

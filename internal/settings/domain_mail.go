@@ -31,23 +31,21 @@ type domainNotice struct {
 	LapsesAt time.Time `json:"lapses_at,omitzero"`
 }
 
-// maxTold is how many owners are told by mail.
-const maxTold = 50
-
 // tell puts a letter for each owner into the outbox; each is sent, and tried again, for itself.
 func (d *domainCheck) tell(what string) error {
 	if !d.Mail {
 		return nil
 	}
-	owners, err := d.tx.MembersByRole(d.cfg.Roles.Owner().ID, maxTold)
+	owners, err := d.tx.MembersByRole(d.cfg.Roles.Owner().ID, 4*maxTold)
 	if err != nil {
 		return err
 	}
-	c := d.claim
+	c, told := d.claim, 0
 	for _, m := range owners {
-		if !m.In() || m.Email == "" {
+		if !m.In() || m.Email == "" || told == maxTold {
 			continue
 		}
+		told++
 		n := domainNotice{Domain: c.Domain, What: what, Member: m.ID, Since: c.MissingSince}
 		if what == noticeMissing {
 			n.LapsesAt = d.tx.Now().Add(d.lapseAfter() - c.Missing)

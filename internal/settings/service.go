@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -24,7 +25,7 @@ type Service struct {
 	// for the same one (V12 of the seeds).
 	PublicURL     string
 	SCIMPublicURL string
-	// Metadata fetches what an IdP publishes at a URL, MaxMetadataBytes at most. nil fetches nothing.
+	// Metadata fetches what an IdP publishes at a URL, MaxFetchedMetadata at most. nil fetches nothing.
 	Metadata func(ctx context.Context, url string) ([]byte, error)
 	// TXT asks DNS for the TXT records of a name (outbound.Resolver). nil asks nobody.
 	TXT func(ctx context.Context, name string) ([]string, error)
@@ -39,6 +40,19 @@ type Service struct {
 	AllowPrivate bool
 	// Plans is the room for plans of very many people; nil computes any number of them at once.
 	Plans *provision.Room
+	// Looks counts the answers of IdPs that wait for another one's look at metadata; nil lets any number wait.
+	Looks *Looks
+}
+
+// Looks counts who waits. The zero value is ready.
+type Looks struct{ waiting atomic.Int32 }
+
+// enter takes a place and returns how to leave it; ok is false where there is none.
+func (l *Looks) enter() (leave func(), ok bool) {
+	if l == nil {
+		return func() {}, true
+	}
+	return func() { l.waiting.Add(-1) }, l.waiting.Add(1) <= refreshWaiters
 }
 
 // SCIMBaseURL is what an IdP's administrator pastes as base URL or tenant URL. It is the same for
