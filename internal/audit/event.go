@@ -79,6 +79,14 @@ const (
 	MetadataAvailable   Type = "connection.metadata.available"   // it can be had again
 	CertificateExpiring Type = "connection.certificate.expiring" // of the IdP or ours; reason holds the days
 
+	DomainClaimed   Type = "domain.claimed"
+	DomainProven    Type = "domain.proven"
+	DomainRefused   Type = "domain.check_refused" // a look at DNS that somebody asked for did not prove or confirm it
+	DomainWarned    Type = "domain.record_missing"
+	DomainRecovered Type = "domain.record_back"
+	DomainLapsed    Type = "domain.lapsed" // its record had been missing for too long
+	DomainRemoved   Type = "domain.removed"
+
 	ApplicationCreated Type = "application.created"
 	ApplicationChanged Type = "application.changed"
 	ApplicationRemoved Type = "application.removed"
@@ -113,7 +121,7 @@ const (
 
 // Party is who did something, or to whom it was done. Kind is "directory", "member",
 // "operator", "system", "stranger", "group", "session", "workspace", "scim_user", "token",
-// "application", "connection".
+// "application", "connection", "domain".
 type Party struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"`

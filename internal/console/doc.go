@@ -9,6 +9,7 @@
 //	/console/{workspace}/sso/connections/{id}      its guide with values to copy, the IdP's metadata, attributes, on and off
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
+//	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
 //	/llms.txt, /llms/{guide}.txt                   the guides as plain texts, for everybody
@@ -33,7 +34,8 @@
 // test-directory, enable-directory,
 // discard-directory, disable-directory, pilot, save-pilot, plan-counts, plan-rows, plan-blocked, last-used, last-served,
 // last-refused, heard-who. What waits: waiting and waiting-count on the first page; allow-, refuse-
-// and undo- with the id of the meeting, decision-error. Role mappings: mapping-group, mapping-source, mapping-role,
+// and undo- with the id of the meeting, decision-error. Domains: domain, claim-domain, and with the domain behind them domain-, record-name-,
+// record-value-, check- and remove-; check-error. Role mappings: mapping-group, mapping-source, mapping-role,
 // add-mapping. The log: filter-outcome, filter-type, filter-who, filter, older, payload. What is wrong with a field
 // stands in an element with the field's id and "-error". A summary that must be opened first has the id of
 // its button and "-ask".

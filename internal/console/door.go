@@ -53,7 +53,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -123,6 +123,11 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/sso/waiting/{adoption}/allow", d.allowAdoption)
 	on("POST "+workspace+"/sso/waiting/{adoption}/refuse", d.refuseAdoption)
 	on("POST "+workspace+"/sso/waiting/{adoption}/undo", d.undoAdoption)
+
+	on("GET "+workspace+"/domains", d.domainsPage)
+	on("POST "+workspace+"/domains", d.addDomain)
+	on("POST "+workspace+"/domains/{domain}/check", d.checkDomain)
+	on("POST "+workspace+"/domains/{domain}/remove", d.removeDomain)
 
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)

@@ -10,7 +10,7 @@ func (c *Config) NoticesLeavers(connection string) bool {
 	})
 }
 
-// ConnectionsFor picks out of connections, in their order, those that apply to somebody of a domain (folded, "" for not
+// ConnectionsFor picks out of connections, in their order, those that apply to somebody of a domain ([DomainName], "" for not
 // known): the one that has the domain; else those that have none; else all, since then nothing says which is theirs.
 func ConnectionsFor(domain string, connections []Connection) []Connection {
 	if domain == "" {
@@ -33,7 +33,7 @@ func ConnectionsFor(domain string, connections []Connection) []Connection {
 	return rest
 }
 
-// ConnectionOfDomain finds the connection that has a domain (folded).
+// ConnectionOfDomain finds the connection that has a domain ([DomainName]).
 func (c *Config) ConnectionOfDomain(domain string) (Connection, bool) {
 	for _, con := range c.Connections {
 		if slices.Contains(con.Domains, domain) {

@@ -31,7 +31,7 @@ const (
 // Enforcement says who must sign in through a connection.
 type Enforcement struct {
 	RequireSSO Require  `json:"require_sso"`
-	Domains    []string `json:"domains,omitempty"` // folded; with RequireDomains
+	Domains    []string `json:"domains,omitempty"` // DomainName; with RequireDomains
 }
 
 // Covers reports whether somebody with that address must use single sign-on.
@@ -132,7 +132,7 @@ type Config struct {
 	Directories []Directory
 	// Applications are the host applications behind this workspace.
 	Applications []Application
-	Domains      []string // proven, folded
+	Domains      []string // proven, as DomainName has them
 	// Schemas are the extensions of SCIM's resources that the workspace defines, in the order of their URNs.
 	Schemas []Schema
 }

@@ -81,11 +81,12 @@ var rooms = map[string]room{
 	"cmd/gatehouse": {anything: true},
 
 	// For tests and measurements only.
-	"internal/house":           {testOnly: true},
-	"internal/store/pgtest":    {testOnly: true},
-	"internal/store/storetest": {testOnly: true, anything: true},
-	"internal/bench":           {testOnly: true, anything: true},
-	"acceptance":               {testOnly: true, anything: true},
+	"internal/house":            {testOnly: true},
+	"internal/outbound/dnstest": {testOnly: true},
+	"internal/store/pgtest":     {testOnly: true},
+	"internal/store/storetest":  {testOnly: true, anything: true},
+	"internal/bench":            {testOnly: true, anything: true},
+	"acceptance":                {testOnly: true, anything: true},
 }
 
 // drivers are the packages that speak SQL. They may appear below internal/store and nowhere else.

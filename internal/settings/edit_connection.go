@@ -191,18 +191,18 @@ func (s *Service) DisableConnection(ctx context.Context, slug, connection string
 func (s *Service) SetConnectionDomains(ctx context.Context, slug, connection string, domains []string, actor audit.Party) (ConnectionView, error) {
 	var clean []string
 	for _, d := range domains {
-		if d = directory.Fold(strings.TrimSpace(d)); d != "" {
-			clean = append(clean, d)
+		if d = strings.TrimSpace(d); d == "" {
+			continue
 		}
+		name, ok := directory.DomainName(d)
+		if !ok {
+			return ConnectionView{}, errs.Invalid("domains_invalid", "domains: expected domains such as acme.test, received %s", quote(d))
+		}
+		clean = append(clean, name)
 	}
 	clean = cleanDomains(clean)
 	if len(clean) > maxConnectionDomains {
 		return ConnectionView{}, errs.Invalid("domains_invalid", "domains: expected at most %d, received %d", maxConnectionDomains, len(clean))
-	}
-	for _, d := range clean {
-		if !isDomain(d) {
-			return ConnectionView{}, errs.Invalid("domains_invalid", "domains: expected domains such as acme.test, received %s", quote(d))
-		}
 	}
 	return s.editConnection(ctx, slug, connection, actor, func(p *plan, c *directory.Connection) error {
 		for _, d := range clean {

@@ -15,9 +15,7 @@ const maxConnectionDomains = 200
 // openSessions are the words for what becomes of a connection's sessions when it is disabled, the one for off first.
 var openSessions = []string{"end", "keep"}
 
-func isDomain(folded string) bool { return len(folded) <= 253 && domainForm.MatchString(folded) }
-
-// cleanDomains is a list of folded domains, each once, in order; nil for none.
+// cleanDomains is a list of domains in their one form, each once, in order; nil for none.
 func cleanDomains(domains []string) []string {
 	out := slices.Compact(slices.Sorted(slices.Values(domains)))
 	if len(out) == 0 {

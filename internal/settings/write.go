@@ -151,18 +151,25 @@ func ofWorkspace(d difference) bool {
 
 func (a *apply) writeDomains() error {
 	had, self := a.had(), func(d string) string { return d }
-	eachGone(had.Domains, a.after.Domains, self, a.tx.DeleteDomain)
+	eachGone(had.Domains, a.after.Domains, self, func(d string) {
+		a.tx.DeleteDomain(d)
+		a.tx.DeleteDomainClaim(d)
+	})
 	for _, d := range a.after.Domains {
 		if slices.Contains(had.Domains, d) {
 			continue
 		}
-		_, foreign, err := a.tx.Address("somebody@" + d)
+		held, err := a.tx.DomainHeld(d)
 		if err != nil {
 			return err
 		}
-		if foreign {
-			a.notes = append(a.notes, "domains: "+d+" is proven by another workspace as well; neither keeps the other's people out of it")
+		if held {
+			return errs.Conflict("domain_held", "domains: %s is proven by another workspace, and a domain has one owner; see gatehouse domain list --domain %s", d, d)
 		}
+		if _, err := directory.ClaimableDomain(d); err != nil {
+			a.notes = append(a.notes, "domains: taken on the operator's word: "+err.Error())
+		}
+		a.tx.DeleteDomainClaim(d) // the operator vouches for it: no record is needed
 		a.tx.InsertDomain(d)
 	}
 	return nil

@@ -228,16 +228,19 @@ func covered(e directory.Enforcement, email string) bool {
 // A domain leads to the one workspace that has proven it; where there is none, or several, the
 // workspace is asked for.
 func (s *Service) identify(ctx context.Context, typed string) (slug, email string, err error) {
-	domain := directory.Fold(typed)
+	var domain string
 	switch at := strings.Contains(typed, "@"); {
-	case at && directory.IsAddress(typed):
-		email, domain = typed, directory.Domain(typed)
+	case at && directory.IsAddress(strings.TrimSuffix(typed, ".")):
+		email = strings.TrimSuffix(typed, ".") // who ends a domain with a dot means the same one
+		domain = directory.Domain(email)
 	case at:
 		return "", cut(typed, maxTyped), nil
-	case !strings.Contains(typed, "."): // no slug has a dot
-		return strings.ToLower(cut(typed, maxTyped)), "", nil
+	default:
+		if domain, _ = directory.DomainName(typed); domain == "" && !strings.Contains(typed, ".") { // no slug has a dot
+			return strings.ToLower(cut(typed, maxTyped)), "", nil
+		}
 	}
-	if !lookable(domain) {
+	if domain == "" {
 		return "", email, nil
 	}
 	found, err := s.DB.System().WorkspacesOfDomain(ctx, domain)

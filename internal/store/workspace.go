@@ -397,19 +397,3 @@ func (tx *Tx) DeleteDirectory(id string) {
 	tx.configuration("directory")
 	tx.later(deleteDirectory, tx.workspace, id)
 }
-
-const insertDomain = `INSERT INTO domain_handle (domain, workspace_id, proven_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
-
-const deleteDomain = `DELETE FROM domain_handle WHERE domain = $1 AND workspace_id = $2`
-
-// InsertDomain marks a domain (folded) as proven by this workspace.
-func (tx *Tx) InsertDomain(domain string) {
-	tx.configuration("domain")
-	tx.later(insertDomain, domain, tx.workspace, micros(tx.now))
-}
-
-// DeleteDomain takes the proof back.
-func (tx *Tx) DeleteDomain(domain string) {
-	tx.configuration("domain")
-	tx.later(deleteDomain, domain, tx.workspace)
-}

@@ -523,7 +523,7 @@ func testSystemValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	list, err := sys.Workspaces(ctx)
 	must(t, err)
 	same(t, "workspaces", list, []store.WorkspaceRef{{ID: a.Workspace, Slug: "a", Name: "Workspace a"}, {ID: b.Workspace, Slug: "b", Name: "Workspace b"}})
-	change(t, db, b.Workspace, func(tx *store.Tx) error { tx.InsertDomain("a.test"); tx.InsertDomain("a.test"); return nil })
+	secondProof(t, d, "a.test", b.Workspace)
 	spaces, err := sys.WorkspacesOfDomain(ctx, "a.test")
 	must(t, err)
 	same(t, "workspaces of a domain", spaces, []string{a.Workspace, b.Workspace})
