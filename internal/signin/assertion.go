@@ -61,6 +61,7 @@ type received struct {
 	pending   pending
 	raw       []byte // the XML, as far as it could be decoded
 	assertion *saml.Assertion
+	refusal   *saml.Refusal // why it was refused, where the library did
 }
 
 func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, error) {
@@ -69,6 +70,7 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
 		return nil, err
 	}
+	r.attempt = r.pending.attempt
 	if r.lacksCookies() {
 		to := a.RelayState
 		if r.pending.waiting {
@@ -92,7 +94,7 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 	entered := &Entered{}
 	err = s.DB.Write(ctx, side.workspace, func(tx *store.Tx) error {
 		var err error
-		entered.Token, entered.Session, err = r.enter(tx, r.consume, r.opening)
+		entered.Token, entered.Session, err = r.enter(tx, r.consume, func(tx *store.Tx) (opening, error) { return r.opening(tx, s.PublicURL) })
 		return err
 	})
 	switch {
@@ -222,7 +224,7 @@ func (r *received) consume(tx *store.Tx) error {
 }
 
 // opening is the session that the answer opens. The IdP may shorten its life and not lengthen it.
-func (r *received) opening(tx *store.Tx) (opening, error) {
+func (r *received) opening(tx *store.Tx, publicURL string) (opening, error) {
 	now := tx.Now()
 	a := r.assertion
 	o := opening{attempt: attemptBy(r.Client, directory.MethodSAML), connection: r.Connection, authenticatedAt: a.AuthnInstant,
@@ -236,6 +238,8 @@ func (r *received) opening(tx *store.Tx) (opening, error) {
 		}
 	}
 	o.payload = func(session string) []byte { return r.payload(session, nil, false) }
+	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "SAML", judged(r.rules(publicURL), "", ""), nil))
+	o.trace.Browser = browserHash(r.Browser)
 	return o, nil
 }
 

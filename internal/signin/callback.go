@@ -58,6 +58,8 @@ type redeemed struct {
 	party   relyingparty.Party
 	outcome *relyingparty.Outcome
 	notes   []string
+	refusal *relyingparty.Refusal // why it was refused, where the protocol did
+	at      time.Time             // when it came
 }
 
 // OIDC signs in with an IdP's answer. The sign-in that is answered is known from its state, under the connection
@@ -72,10 +74,11 @@ func (s *Service) OIDC(ctx context.Context, a Callback) (*Entered, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &redeemed{Callback: a, entry: entry{side: at}}
+	r := &redeemed{Callback: a, entry: entry{side: at}, at: s.now()}
 	if r.pending, err = s.pendingOf(ctx, at, a.State, a.Browser); err != nil {
 		return nil, err
 	}
+	r.attempt = r.pending.attempt
 	if r.Posted && r.pending.waiting && !r.unreadable {
 		formActions, err := s.formActions(ctx, r.pending.to)
 		if err != nil {
@@ -246,5 +249,7 @@ func (r *redeemed) opening(tx *store.Tx) (opening, error) {
 		o.authenticatedAt = time.Time{} // not said
 	}
 	o.payload = func(session string) []byte { return r.payload(session, "", nil, false) }
+	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "code flow", judged(r.rules(), "", ""), nil))
+	o.trace.Browser = browserHash(r.Browser)
 	return o, nil
 }

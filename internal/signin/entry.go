@@ -36,6 +36,8 @@ type entry struct {
 	side    *side
 	arrival provision.Arrival
 	member  *directory.Member
+	// attempt is the id under which the sign-in that is answered is kept, "" where it is not kept yet.
+	attempt string
 }
 
 // enter is the part of a sign-in that is one transaction: the member is found or made, consume makes the

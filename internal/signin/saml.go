@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
@@ -50,19 +51,39 @@ func (s *Service) BeginSAML(ctx context.Context, connection, to, browser string,
 	to, _ = ContinuePath(to)
 	handle, hash := keys.NewToken(statePrefix)
 	state := store.SignInState{Connection: connection, RequestID: saml.NewID(), Browser: keys.HashToken(browser), ReturnTo: to, Force: fresh || side.connection.SAML.ForceAuthn}
-	issued, err := s.keepState(ctx, side, hash, state, stateLife)
+	issued, err := s.keepState(ctx, side, hash, state, stateLife, c, func(issued time.Time) audit.Step { return side.askedSAML(s.PublicURL, state, issued) })
 	if err != nil {
 		return nil, err
 	}
 	return side.ask(s.PublicURL, state, handle, issued, key)
 }
 
+// askedSAML is the step that led to the IdP.
+func (side *side) askedSAML(publicURL string, state store.SignInState, issued time.Time) audit.Step {
+	request := side.request(publicURL, state, issued)
+	how := "by Redirect or POST"
+	for _, place := range side.connection.SAML.SSO {
+		if place.Binding == saml.BindingRedirect || place.Binding == saml.BindingPOST {
+			request.Destination = place.Location
+			break
+		}
+	}
+	if side.connection.SAML.SignRequests {
+		how += ", signed"
+	}
+	return audit.Step{Actor: audit.ActorGatehouse, Text: "Sent the browser to the identity provider with a request (" + how + ").", Message: string(request.XML())}
+}
+
+func (side *side) request(publicURL string, state store.SignInState, issued time.Time) saml.AuthnRequest {
+	sp := ServiceProvider(publicURL, side.connection)
+	return saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
+		Contexts: side.connection.SAML.AuthnContexts}
+}
+
 // ask makes the AuthnRequest of a sign-in for the first binding that both sides have, Redirect
 // before POST, signed where there is a key.
 func (side *side) ask(publicURL string, state store.SignInState, handle string, issued time.Time, key *saml.SigningKey) (*Begun, error) {
-	sp := ServiceProvider(publicURL, side.connection)
-	request := saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
-		Contexts: side.connection.SAML.AuthnContexts}
+	request := side.request(publicURL, state, issued)
 	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
 		for _, place := range side.connection.SAML.SSO {
 			if place.Binding != binding {

@@ -34,6 +34,8 @@ type Service struct {
 	Outside *relyingparty.RelyingParty
 	Master  *keys.Master
 	Assert  func(ctx context.Context, claims map[string]any) (string, error)
+
+	traces traceBudget
 }
 
 func (s *Service) now() time.Time {
@@ -126,6 +128,22 @@ type opening struct {
 	context, index  string
 	// payload makes the event's payload in place of the attempt's own; nil for that.
 	payload func(session string) []byte
+	// trace is the attempt as far as it is known, nil without an IdP.
+	trace *store.Attempt
+}
+
+// keep keeps the attempt that succeeded, and that m has signed in. The next event that is recorded is its own.
+func (o *opening) keep(tx *store.Tx, m *directory.Member) {
+	var a store.Attempt
+	if o.trace != nil {
+		a = *o.trace
+	} else {
+		a = plainAttempt(o.attempt, tx.Now())
+		a.Steps = append(a.Steps, audit.Step{Actor: audit.ActorGatehouse, At: tx.Now(), Text: "Signed the person in."})
+	}
+	a.Outcome, a.Member, a.Name, a.Event = audit.OK, m.ID, m.Email, tx.EventID()
+	tx.EndAttempt(a)
+	tx.SeeMember(m.ID)
 }
 
 // start opens a session of m. The caller holds m's lock, has read m under it and has asked
@@ -152,6 +170,7 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 		// Apart from the sign-in, so that the other owners can be told of this and of nothing else.
 		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: payload})
 	}
+	o.keep(tx, m)
 	for _, e := range events {
 		if err := tx.Record(e); err != nil {
 			return "", nil, err
