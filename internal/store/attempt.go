@@ -217,19 +217,23 @@ func (tx *Tx) attemptsOf(q AttemptQuery, column, value string) (page []Attempt, 
 	if q.Connection != "" {
 		and(&within, "connection_id = $%d", q.Connection)
 	}
-	chosen := []string{"TRUE"}
+	var chosen []string
 	switch q.Outcome {
 	case "open":
-		chosen = append(chosen, "a.outcome = ''")
+		chosen = append(chosen, "windowed.outcome = ''")
 	case "":
 	default:
-		and(&chosen, "a.outcome = $%d", q.Outcome)
+		and(&chosen, "windowed.outcome = $%d", q.Outcome)
 	}
 	if q.Code != "" {
-		and(&chosen, "a.code = $%d", q.Code)
+		and(&chosen, "windowed.code = $%d", q.Code)
 	}
-	window := fmt.Sprintf(`(SELECT id, connection_id, method, test, began_at, ended_at, outcome, code, reason, member_id, name, browser, event_id, skew_ms, loose
-		FROM sign_in_attempt WHERE %s ORDER BY id DESC LIMIT %d) a`, strings.Join(within, " AND "), AttemptWindow)
+	columns, from, where := attemptColumns, "sign_in_attempt a", within
+	if len(chosen) > 0 {
+		columns, where = strings.ReplaceAll(attemptColumns, "a.", "windowed."), chosen
+		from = fmt.Sprintf(`(SELECT id, connection_id, method, test, began_at, ended_at, outcome, code, reason, member_id, name, browser, event_id, skew_ms, loose
+		FROM sign_in_attempt WHERE %s ORDER BY id DESC LIMIT %d) windowed`, strings.Join(within, " AND "), AttemptWindow)
+	}
 	err = tx.each(func(r Rows) error {
 		var row attemptRow
 		if err := r.Scan(row.dest()...); err != nil {
@@ -237,14 +241,14 @@ func (tx *Tx) attemptsOf(q AttemptQuery, column, value string) (page []Attempt, 
 		}
 		page = append(page, row.attempt())
 		return nil
-	}, fmt.Sprintf(`SELECT %s FROM %s WHERE %s ORDER BY a.id DESC LIMIT %d`, attemptColumns, window, strings.Join(chosen, " AND "), q.Limit+1), args...)
-	if err != nil || len(page) > q.Limit || len(chosen) == 1 {
+	}, fmt.Sprintf(`SELECT %s FROM %s WHERE %s ORDER BY id DESC LIMIT %d`, columns, from, strings.Join(where, " AND "), q.Limit+1), args...)
+	if err != nil || len(page) > q.Limit || len(chosen) == 0 {
 		return page, "", err
 	}
 	// A short page of a chosen kind: is there more behind the window?
 	var last *string
 	var count int64
-	_, err = tx.one([]any{&last, &count}, fmt.Sprintf(`SELECT MIN(a.id), COUNT(*) FROM (SELECT id FROM sign_in_attempt WHERE %s ORDER BY id DESC LIMIT %d) a`,
+	_, err = tx.one([]any{&last, &count}, fmt.Sprintf(`SELECT MIN(windowed.id), COUNT(*) FROM (SELECT id FROM sign_in_attempt WHERE %s ORDER BY id DESC LIMIT %d) windowed`,
 		strings.Join(within, " AND "), AttemptWindow), args[:len(args)-chosenArgs(q)]...)
 	if err == nil && count == AttemptWindow {
 		end = deref(last)
@@ -290,13 +294,14 @@ type Unseen struct {
 }
 
 const neverSignedIn = `
-	SELECT m.id, m.email, m.name, m.directory_id, m.created_at
-	FROM   (SELECT id, email, name, directory_id, created_at, sources, stage FROM member WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3) m
-	LEFT   JOIN member_seen s ON s.workspace_id = $1 AND s.member_id = m.id
-	WHERE  s.member_id IS NULL AND m.sources = 0 AND m.directory_id <> '' AND m.stage <> 'erased'
-	ORDER  BY m.id LIMIT $4`
+	SELECT windowed.id, windowed.email, windowed.name, windowed.directory_id, windowed.created_at
+	FROM   (SELECT m.id, m.email, m.name, m.directory_id, m.created_at, m.sources, m.stage,
+			(SELECT s.first_at FROM member_seen s WHERE s.workspace_id = $1 AND s.member_id = m.id) AS seen
+		FROM member m WHERE m.workspace_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3) windowed
+	WHERE  windowed.seen IS NULL AND windowed.sources = 0 AND windowed.directory_id <> '' AND windowed.stage <> 'erased'
+	ORDER  BY windowed.id LIMIT $4`
 
-const memberWindow = `SELECT MAX(id), COUNT(*) FROM (SELECT id FROM member WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3) m`
+const memberWindow = `SELECT MAX(windowed.id), COUNT(*) FROM (SELECT id FROM member WHERE workspace_id = $1 AND id > $2 ORDER BY id LIMIT $3) windowed`
 
 // NeverSignedIn returns members of directories who are in and have never signed in, by id, at most limit of them
 // behind after. next is where the following page begins, "" where there is none; at most AttemptWindow members are looked

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"clients of a directory", testClients},
 		{"adoptions", testAdoptions},
 		{"retention of adoptions", testAdoptionRetention},
+		{"attempts to sign in", testAttempts},
 		{"retention", testRetention},
 		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},
