@@ -63,6 +63,8 @@ const (
 	ConnectionRemoved  Type = "connection.removed"
 	// ConnectionVerified is the first sign-in through a connection that an administrator activated.
 	ConnectionVerified Type = "connection.verified"
+	// ConnectionTested is a whole round trip that let nobody in.
+	ConnectionTested Type = "connection.tested"
 
 	ApplicationCreated Type = "application.created"
 	ApplicationChanged Type = "application.changed"

@@ -82,6 +82,7 @@ var eventTypes = []choice{
 	{string(audit.ConnectionCreated), "Connection created"},
 	{string(audit.ConnectionChanged), "Connection changed"},
 	{string(audit.ConnectionVerified), "Connection verified"},
+	{string(audit.ConnectionTested), "Connection tested"},
 	{string(audit.ConnectionRemoved), "Connection removed"},
 	{string(audit.DirectoryCreated), "Directory created"},
 	{string(audit.DirectoryChanged), "Directory changed"},

@@ -23,6 +23,10 @@ type Answer struct {
 	// Direct marks an answer that was not passed on by a page of ours yet, and CrossSite one that the
 	// browser says comes from another site.
 	Direct, CrossSite bool
+	// Tile is what the browser holds that waits for the answer of a test, "" for nothing. Session returns the id of its live
+	// session, "" for none; nil is none.
+	Tile    string
+	Session func() string
 
 	unreadable *saml.Refusal // why there is no form to read
 }
@@ -71,7 +75,11 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 		return nil, err
 	}
 	r.attempt = r.pending.attempt
-	if r.lacksCookies() {
+	waits, err := s.answersTest(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if waits || r.test == nil && r.lacksCookies() {
 		to := a.RelayState
 		if r.pending.waiting {
 			to = r.pending.to
@@ -81,6 +89,9 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 			return nil, err
 		}
 		return nil, &PassOn{FormActions: formActions}
+	}
+	if r.test != nil {
+		return nil, s.testSAML(ctx, r)
 	}
 	switch err := s.verify(r); {
 	case errors.As(err, new(*saml.Refusal)), errs.CodeOf(err) == reasonSPKey:
@@ -111,6 +122,42 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 	}
 	entered.To = landing(side.cfg.Workspace.Slug, to)
 	return entered, nil
+}
+
+// answersTest finds out whether an answer belongs to a test. waits says that it does and that the browser's cookies did
+// not come along.
+func (s *Service) answersTest(ctx context.Context, r *received) (waits bool, err error) {
+	if r.unreadable != nil {
+		return false, nil
+	}
+	if r.test, r.testHash, waits, err = s.heldTest(ctx, r.Connection, r.RelayState, r.Tile, r.Browser, r.session); err != nil {
+		s.strangersTest(r.Client, err)
+		return false, err
+	}
+	if waits {
+		if !r.Direct {
+			s.strangersTest(r.Client, errTestElsewhere)
+			return false, errTestElsewhere
+		}
+		return true, nil
+	}
+	if r.test != nil {
+		r.attempt = r.test.Attempt
+		if r.pending = (pending{}); r.test.Kind == store.TestRound {
+			r.pending.state = asSignIn(r.test)
+			r.pending.state.Force = r.side.connection.SAML.ForceAuthn
+		} else {
+			r.pending.found = "none"
+		}
+	}
+	return false, nil
+}
+
+func (a *Answer) session() string {
+	if a.Session == nil {
+		return ""
+	}
+	return a.Session()
 }
 
 // verify sets raw and assertion. The error is a *saml.Refusal, or reasonSPKey where our own key fails us.
@@ -251,5 +298,5 @@ func (r *received) lacksCookies() bool {
 		return false
 	}
 	c := r.side.connection
-	return r.pending.waiting || r.pending.found == "none" && r.CrossSite && unasked(c.SAML) && usable(c) == nil
+	return r.pending.waiting || r.pending.found == "none" && r.CrossSite && unasked(c.SAML) && c.Known()
 }

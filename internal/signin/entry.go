@@ -38,6 +38,9 @@ type entry struct {
 	member  *directory.Member
 	// attempt is the id under which the sign-in that is answered is kept, "" where it is not kept yet.
 	attempt string
+	// test is the test that is answered, nil for a sign-in; testHash is that of its handle.
+	test     *store.TestState
+	testHash string
 }
 
 // enter is the part of a sign-in that is one transaction: the member is found or made, consume makes the
@@ -55,7 +58,7 @@ func (e *entry) enter(tx *store.Tx, consume func(*store.Tx) error, open func(*st
 	if err := usable(c); err != nil {
 		return "", nil, err
 	}
-	if !reflect.DeepEqual(c.SAML, e.side.connection.SAML) || !reflect.DeepEqual(c.OIDC, e.side.connection.OIDC) {
+	if !sameSide(c, e.side.connection) {
 		return "", nil, errMoved // the answer was verified for other keys or other rules
 	}
 	if e.member, err = provision.Arrive(tx, cfg, e.arrival); err != nil {
@@ -83,6 +86,11 @@ func (e *entry) enter(tx *store.Tx, consume func(*store.Tx) error, open func(*st
 		return "", nil, err
 	}
 	return start(tx, held, e.member, o)
+}
+
+// sameSide reports whether what is known of the IdP, and the rules for its answers, are the same.
+func sameSide(a, b directory.Connection) bool {
+	return reflect.DeepEqual(a.SAML, b.SAML) && reflect.DeepEqual(a.OIDC, b.OIDC)
 }
 
 // subject is whom an answer is about: the member where one is known, else a stranger by the name

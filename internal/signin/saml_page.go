@@ -83,7 +83,7 @@ const passedOn = "passed_on"
 // tells who began the sign-in nor the session's. So the form is posted once more from a page of
 // ours, where it matters.
 func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
-	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r)}
+	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r), Tile: d.tile(r), Session: d.sessionOf(r)}
 	if _, err := web.Form(r); err != nil {
 		answer.unreadable = unreadable(err)
 	} else {
@@ -97,7 +97,10 @@ func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
 	entered, err := d.service.SAML(r.Context(), answer)
 	var pass *PassOn
 	var away *TurnedAway
+	var done *TestDone
 	switch {
+	case errors.As(err, &done):
+		return d.testDone(w, r, done)
 	case errors.As(err, &pass):
 		fields := []field{{"SAMLResponse", answer.Response}, {passedOn, "1"}}
 		if answer.RelayState != "" {

@@ -55,6 +55,13 @@ func (tx *Tx) BeginAttempt(a Attempt) {
 	tx.later(beginAttempt, tx.workspace, a.ID, a.Connection, string(a.Method), a.Test, micros(tx.now), clean(a.Browser), packSteps(a.Steps))
 }
 
+const continueAttempt = `UPDATE sign_in_attempt SET begun = $4 WHERE workspace_id = $1 AND connection_id = $2 AND id = $3 AND outcome = ''`
+
+// ContinueAttempt replaces the steps of an attempt that has no end yet. It needs no event.
+func (tx *Tx) ContinueAttempt(id, connection string, steps []audit.Step) {
+	tx.later(continueAttempt, tx.workspace, connection, id, packSteps(steps))
+}
+
 // An attempt that was begun is finished; one whose begin was not kept, or that had none, is kept whole. Where there
 // are several answers the last one counts, but for a success, which stays.
 const endAttempt = `

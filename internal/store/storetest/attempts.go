@@ -20,6 +20,9 @@ var attemptProbes = map[string]probe{
 	"EndAttempt": does(func(tx *store.Tx, h house) {
 		tx.EndAttempt(store.Attempt{ID: h.Attempt, Connection: h.Connection, Outcome: audit.OK, Member: h.Member})
 	}),
+	"ContinueAttempt": does(func(tx *store.Tx, h house) {
+		tx.ContinueAttempt(h.Attempt, h.Connection, []audit.Step{{Text: "taken"}})
+	}),
 	"Attempt": func(tx *store.Tx, h house) (any, error) { return tx.Attempt(h.Attempt) },
 	"Attempts": func(tx *store.Tx, h house) (any, error) {
 		page, older, err := tx.Attempts(store.AttemptQuery{Connection: h.Connection, Member: h.Member, Name: h.Address, Limit: 10})
