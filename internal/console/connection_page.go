@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
@@ -26,6 +27,7 @@ type connectionData struct {
 	AttributeFields    []attributeField
 	LoginURL           string
 	Remarks            []string // on metadata that was just imported
+	Clock              string   // how far the IdP's clock is off, where it is worth a word
 	Directories        []directoryLine
 	OffersSCIM         bool
 	ByOwner            bool // who looks is an owner
@@ -92,9 +94,16 @@ func (d *Door) connectionPage(v *visit) error {
 }
 
 func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, remarks []string) error {
+	clock := ""
+	if err := d.DB.Read(v.r.Context(), v.live.Workspace, func(tx *store.Tx) (err error) {
+		clock, err = clockOf(tx, con.ID)
+		return err
+	}); err != nil {
+		return err
+	}
 	return d.show(v, "connection", con.Name, "/sso", t, func(c common) any {
 		data := connectionData{common: c, ConnectionView: con, URL: c.Base + "/sso/connections/" + con.ID, ProviderName: providerName(con.Provider),
-			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks,
+			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks, Clock: clock,
 			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
 			OffersSCIM: con.Provider != "generic", LoginURL: directory.Connection{ID: con.ID, Protocol: con.Protocol}.LoginPath(), ByOwner: v.owner, Ready: con.IdP != nil || con.OIDC != nil && con.OIDC.Complete}
 		if d.stale(v) {

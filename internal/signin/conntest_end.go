@@ -369,3 +369,11 @@ func (s *Service) testOIDC(ctx context.Context, r *redeemed, cause error, used b
 func asSignIn(t *store.TestState) *store.SignInState {
 	return &store.SignInState{Workspace: t.Workspace, Connection: t.Connection, RequestID: t.RequestID, Browser: t.Browser, OIDC: t.OIDC, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}
 }
+
+// ReadTestFound reads what a test kept of its answer; false where it kept nothing.
+func ReadTestFound(kept json.RawMessage) (found TestFound, ok bool) {
+	if len(kept) == 0 || json.Unmarshal(kept, &found) != nil {
+		return TestFound{}, false
+	}
+	return found, true
+}

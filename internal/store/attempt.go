@@ -166,6 +166,7 @@ type AttemptQuery struct {
 	Member, Name string
 	Outcome      string // "ok", "refused" or "open"
 	Code         string
+	Event        string // id
 	Limit        int
 }
 
@@ -235,6 +236,9 @@ func (tx *Tx) attemptsOf(q AttemptQuery, column, value string) (page []Attempt, 
 	if q.Code != "" {
 		and(&chosen, "windowed.code = $%d", q.Code)
 	}
+	if q.Event != "" {
+		and(&chosen, "windowed.event_id = $%d", q.Event)
+	}
 	columns, from, where := attemptColumns, "sign_in_attempt a", within
 	if len(chosen) > 0 {
 		columns, where = strings.ReplaceAll(attemptColumns, "a.", "windowed."), chosen
@@ -269,6 +273,9 @@ func chosenArgs(q AttemptQuery) (n int) {
 		n++
 	}
 	if q.Code != "" {
+		n++
+	}
+	if q.Event != "" {
 		n++
 	}
 	return n
