@@ -89,7 +89,8 @@ func (s *Service) stopLoop(ctx context.Context, connection string, protocol dire
 	return s.stopped(ctx, at, to, told, why, browser, c)
 }
 
-// lastOf is the last attempt of a browser among the newest of a connection, nil for none.
+// lastOf is the last attempt of a browser among the newest of a connection, one that came to an end before one that did
+// not, nil for none.
 func (s *Service) lastOf(ctx context.Context, at *side, browser string) (*store.Attempt, error) {
 	hash := browserHash(browser)
 	if hash == "" {
@@ -99,9 +100,11 @@ func (s *Service) lastOf(ctx context.Context, at *side, browser string) (*store.
 	err := s.DB.Peek(ctx, at.workspace, func(tx *store.Tx) error {
 		page, _, err := tx.Attempts(store.AttemptQuery{Connection: at.connection.ID, Limit: 200})
 		for i := range page {
-			if page[i].Browser == hash {
+			if page[i].Browser != hash {
+				continue
+			}
+			if last == nil || last.Open() && !page[i].Open() {
 				last = &page[i]
-				break
 			}
 		}
 		return err

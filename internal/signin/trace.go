@@ -184,7 +184,7 @@ func (r *received) skew() *time.Duration {
 	switch {
 	case r.assertion != nil:
 		return &r.assertion.Skew
-	case r.refusal != nil && r.refusal.Verified && r.refusal.Skew != 0:
+	case r.refusal != nil && r.refusal.Verified && (r.refusal.Skew != 0 || r.refusal.AssertionID != ""):
 		return &r.refusal.Skew
 	}
 	return nil
