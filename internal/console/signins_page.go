@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 	"time"
@@ -196,6 +197,7 @@ type attemptData struct {
 	Payload, XML  string
 	Found         *signin.TestFound
 	FoundURL      string // of the member
+	Expected      string // of the check that failed
 	Detail        string
 	Running       bool // a test that has no end yet
 }
@@ -220,7 +222,7 @@ func (d *Door) attemptPage(v *visit) error {
 	}
 	return d.show(v, "attempt", "Sign-in", "/sign-ins", told{}, func(c common) any {
 		data := attemptData{common: c, attemptLine: d.lineOfAttempt(v, *a, c.Base), Steps: a.Steps, Precise: a.Reason, Running: a.Test && a.Open()}
-		data.Code = cmpOr(data.attemptLine.Code, a.Code)
+		data.Code = cmp.Or(data.attemptLine.Code, a.Code)
 		if why, ok := reason.ByCode(data.Code); ok {
 			data.Reason = &why
 		}
@@ -231,12 +233,19 @@ func (d *Door) attemptPage(v *visit) error {
 			}
 		}
 		data.Skew = signin.SkewText(a.Skew)
+		for _, step := range a.Steps {
+			for _, check := range step.Checks {
+				if check.Outcome == audit.Failed {
+					data.Expected = check.Expected
+				}
+			}
+		}
 		if event != nil {
 			data.EventURL = c.Base + "/events/" + url.PathEscape(event.ID)
 			data.Payload, data.XML = payloadTexts(event.Payload)
 			data.Detail = detailOf(event.Payload)
 		}
-		if who := cmpOr(a.Member, a.Name); who != "" {
+		if who := cmp.Or(a.Member, a.Name); who != "" {
 			data.PersonURL = c.Base + "/sign-ins?" + url.Values{"who": {who}}.Encode()
 		}
 		if found, ok := signin.ReadTestFound(a.Found); ok {
@@ -247,13 +256,6 @@ func (d *Door) attemptPage(v *visit) error {
 		}
 		return data
 	})
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // unseenData is the page of those who were provisioned and never signed in, or tried and were never provisioned.

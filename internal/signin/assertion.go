@@ -23,10 +23,10 @@ type Answer struct {
 	// Direct marks an answer that was not passed on by a page of ours yet, and CrossSite one that the
 	// browser says comes from another site.
 	Direct, CrossSite bool
-	// Tile is what the browser holds that waits for the answer of a test, "" for nothing. Session returns the id of its live
-	// session, "" for none; nil is none.
+	// Tile is what the browser holds that waits for the answer of a test, "" for nothing. Session returns its live session,
+	// nil for none, and is asked only where it matters; nil is none.
 	Tile    string
-	Session func() string
+	Session func() *store.LiveSession
 
 	unreadable *saml.Refusal // why there is no form to read
 }
@@ -130,7 +130,7 @@ func (s *Service) answersTest(ctx context.Context, r *received) (waits bool, err
 	if r.unreadable != nil {
 		return false, nil
 	}
-	if r.test, r.testHash, waits, err = s.heldTest(ctx, r.Connection, r.RelayState, r.Tile, r.Browser, r.session); err != nil {
+	if r.test, r.testHash, r.tester, waits, err = s.heldTest(ctx, r.Connection, r.RelayState, r.Tile, r.Browser, r.Session); err != nil {
 		s.strangersTest(r.Client, err)
 		return false, err
 	}
@@ -151,13 +151,6 @@ func (s *Service) answersTest(ctx context.Context, r *received) (waits bool, err
 		}
 	}
 	return false, nil
-}
-
-func (a *Answer) session() string {
-	if a.Session == nil {
-		return ""
-	}
-	return a.Session()
 }
 
 // verify sets raw and assertion. The error is a *saml.Refusal, or reasonSPKey where our own key fails us.

@@ -29,7 +29,7 @@ type Callback struct {
 	// passed on by a page of ours yet.
 	Posted bool
 	// Session is as in Answer.
-	Session func() string
+	Session func() *store.LiveSession
 
 	unreadable bool // there is no form or query that can be read, or a field comes twice
 }
@@ -112,11 +112,7 @@ func (s *Service) OIDC(ctx context.Context, a Callback) (*Entered, error) {
 
 // answersTestOIDC finds the test that an answer belongs to, and makes it what the checks see.
 func (s *Service) answersTestOIDC(ctx context.Context, r *redeemed) (waits bool, err error) {
-	session := r.Session
-	if session == nil {
-		session = func() string { return "" }
-	}
-	if r.test, r.testHash, waits, err = s.heldTest(ctx, r.side.connection.ID, r.State, "", r.Browser, session); err != nil {
+	if r.test, r.testHash, r.tester, waits, err = s.heldTest(ctx, r.side.connection.ID, r.State, "", r.Browser, r.Session); err != nil {
 		return false, err
 	}
 	if waits && !r.Posted {

@@ -41,6 +41,9 @@ type TestMade struct {
 	ExpiresAt time.Time
 }
 
+// operatorParty is who began a test by the command line.
+var operatorParty = audit.Party{Kind: "operator"}
+
 var (
 	errTestElsewhere = errs.Forbidden("test_elsewhere", "This test belongs to another browser or another sign-in, or it is over. Begin a new one where you are signed in.")
 	errNotTestable   = errs.Conflict("connection_not_ready", "The connection cannot be tested yet: what is known of the identity provider is not complete.")
@@ -84,10 +87,11 @@ type TestPlace struct {
 	side       *side
 	state      *store.TestState
 	hash       string
+	by         audit.Party
 }
 
 // testOf finds the test of a ticket. One that is over, or another session's, is errTestElsewhere.
-func (s *Service) testOf(ctx context.Context, ticket, session string) (*TestPlace, error) {
+func (s *Service) testOf(ctx context.Context, ticket string, live *store.LiveSession) (*TestPlace, error) {
 	if !strings.HasPrefix(ticket, testTicket) {
 		return nil, errTestElsewhere
 	}
@@ -96,10 +100,14 @@ func (s *Service) testOf(ctx context.Context, ticket, session string) (*TestPlac
 	if err != nil {
 		return nil, err
 	}
-	if t.Session != "" && t.Session != session {
-		return nil, errTestElsewhere
+	by := operatorParty
+	if t.Session != "" {
+		if live == nil || t.Session != live.ID {
+			return nil, errTestElsewhere
+		}
+		by = party(&live.Member)
 	}
-	p := &TestPlace{Connection: at.connection.Name, Slug: at.cfg.Workspace.Slug, side: at, state: t, hash: hash}
+	p := &TestPlace{by: by, Connection: at.connection.Name, Slug: at.cfg.Workspace.Slug, side: at, state: t, hash: hash}
 	p.Tile = at.connection.SAML != nil && unasked(at.connection.SAML)
 	return p, nil
 }
@@ -134,10 +142,11 @@ type TestBegun struct {
 	Slug    string
 }
 
-// BeginTest uses a ticket up and begins its test, in a browser that holds the secret browser. With tile it waits for an
+// BeginTest uses a ticket up and begins its test, in a browser that holds the secret browser and the session live, nil for
+// none. With tile it waits for an
 // answer that nobody asks for.
-func (s *Service) BeginTest(ctx context.Context, ticket, session, browser string, tile bool, c Client) (*TestBegun, error) {
-	p, err := s.testOf(ctx, ticket, session)
+func (s *Service) BeginTest(ctx context.Context, ticket string, live *store.LiveSession, browser string, tile bool, c Client) (*TestBegun, error) {
+	p, err := s.testOf(ctx, ticket, live)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +220,7 @@ func (s *Service) BeginTest(ctx context.Context, ticket, session, browser string
 
 // testNotBegun ends a test whose IdP, or our own key, failed before anybody was led anywhere.
 func (s *Service) testNotBegun(ctx context.Context, p *TestPlace, cause error, c Client) error {
-	e := &entry{side: p.side, test: p.state, testHash: p.hash, attempt: p.state.Attempt}
+	e := &entry{side: p.side, test: p.state, testHash: p.hash, tester: p.by, attempt: p.state.Attempt}
 	why := testEnd{client: c, reason: errs.CodeOf(cause), detail: cause.Error(), kind: store.TestTicket}
 	var refusal *relyingparty.Refusal
 	switch {
@@ -228,7 +237,7 @@ func (s *Service) testNotBegun(ctx context.Context, p *TestPlace, cause error, c
 // heldTest finds the test that an answer belongs to, by the handle that travelled or, where none did, by what the browser
 // holds for the tile. It is nil for an answer to no test, and errTestElsewhere for one of another browser or session.
 // waiting says that the browser sent no cookie along.
-func (s *Service) heldTest(ctx context.Context, connection, handle, tile, browser string, session func() string) (t *store.TestState, hash string, waiting bool, err error) {
+func (s *Service) heldTest(ctx context.Context, connection, handle, tile, browser string, session func() *store.LiveSession) (t *store.TestState, hash string, by audit.Party, waiting bool, err error) {
 	kind := store.TestRound
 	switch {
 	case strings.HasPrefix(handle, testPrefix):
@@ -236,25 +245,30 @@ func (s *Service) heldTest(ctx context.Context, connection, handle, tile, browse
 	case !isHandle(handle) && strings.HasPrefix(tile, tilePrefix):
 		hash, kind = keys.HashToken(tile), store.TestTile
 	default:
-		return nil, "", false, nil
+		return nil, "", by, false, nil
 	}
 	found, err := s.DB.System().TestState(ctx, hash)
 	gone := errs.Is(err, errs.KindForbidden) || err == nil && (found.Kind != kind || found.Connection != connection || !s.now().Before(found.ExpiresAt))
 	switch {
 	case gone && kind == store.TestTile:
-		return nil, "", false, nil // a cookie that was left over: the answer is an ordinary one
+		return nil, "", by, false, nil // a cookie that was left over: the answer is an ordinary one
 	case gone:
-		return nil, "", false, errTestElsewhere
+		return nil, "", by, false, errTestElsewhere
 	case err != nil:
-		return nil, "", false, fmt.Errorf("find test: %w", err)
+		return nil, "", by, false, fmt.Errorf("find test: %w", err)
 	case browser == "":
-		return found, hash, true, nil
+		return found, hash, by, true, nil
 	case subtle.ConstantTimeCompare([]byte(found.Browser), []byte(keys.HashToken(browser))) != 1:
-		return nil, "", false, errTestElsewhere
-	case found.Session != "" && found.Session != session():
-		return nil, "", false, errTestElsewhere
+		return nil, "", by, false, errTestElsewhere
+	case found.Session == "":
+		return found, hash, operatorParty, false, nil
 	}
-	return found, hash, false, nil
+	if session != nil {
+		if live := session(); live != nil && live.ID == found.Session {
+			return found, hash, party(&live.Member), false, nil
+		}
+	}
+	return nil, "", by, false, errTestElsewhere
 }
 
 // url is the page of the test's attempt in the console.

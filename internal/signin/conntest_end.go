@@ -164,11 +164,7 @@ func (s *Service) testProves(tx *store.Tx, e *entry) (bool, error) {
 
 // testAttempt is the end of a test with its event.
 func (s *Service) testAttempt(tx *store.Tx, e *entry, end testEnd, found *TestFound) (store.Attempt, audit.Event) {
-	by := audit.Party{Kind: "operator"}
-	if e.test.Session != "" {
-		by = audit.Party{Kind: "session", ID: e.test.Session}
-	}
-	event := audit.Event{ID: tx.EventID(), Type: audit.ConnectionTested, Actor: by, Connection: e.side.connection.ID,
+	event := audit.Event{ID: tx.EventID(), Type: audit.ConnectionTested, Actor: e.tester, Connection: e.side.connection.ID,
 		Subject: audit.Party{Kind: "connection", ID: e.side.connection.ID, Name: e.side.connection.Name}}
 	if end.payload != nil {
 		event.Payload = end.payload(false)

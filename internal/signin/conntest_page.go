@@ -6,6 +6,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/reason"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
@@ -18,14 +19,14 @@ type testData struct {
 	Attempt            string
 }
 
-// sessionOf returns the id of the live session of a request, "" for none.
-func (d *Door) sessionOf(r *http.Request) func() string {
-	return func() string {
+// sessionOf returns the live session of a request, nil for none.
+func (d *Door) sessionOf(r *http.Request) func() *store.LiveSession {
+	return func() *store.LiveSession {
 		live, err := d.service.Check(r.Context(), r)
 		if err != nil {
-			return ""
+			return nil
 		}
-		return live.ID
+		return live
 	}
 }
 

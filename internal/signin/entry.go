@@ -38,9 +38,10 @@ type entry struct {
 	member  *directory.Member
 	// attempt is the id under which the sign-in that is answered is kept, "" where it is not kept yet.
 	attempt string
-	// test is the test that is answered, nil for a sign-in; testHash is that of its handle.
+	// test is the test that is answered, nil for a sign-in; testHash is that of its handle, tester who began it.
 	test     *store.TestState
 	testHash string
+	tester   audit.Party
 }
 
 // enter is the part of a sign-in that is one transaction: the member is found or made, consume makes the
