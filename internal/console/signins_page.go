@@ -185,7 +185,7 @@ func clockOf(tx *store.Tx, connection string) (string, error) {
 type attemptData struct {
 	common
 	attemptLine
-	Provider      string
+	How           string // the method in words
 	Steps         []audit.Step
 	Reason        *reason.Reason
 	Precise       string
@@ -221,13 +221,13 @@ func (d *Door) attemptPage(v *visit) error {
 		return err
 	}
 	return d.show(v, "attempt", "Sign-in", "/sign-ins", told{}, func(c common) any {
-		data := attemptData{common: c, attemptLine: d.lineOfAttempt(v, *a, c.Base), Steps: a.Steps, Precise: a.Reason, Running: a.Test && a.Open()}
+		data := attemptData{common: c, attemptLine: d.lineOfAttempt(v, *a, c.Base), Steps: a.Steps, Precise: a.Reason, How: methodName(a.Method), Running: a.Test && a.Open()}
 		data.Code = cmp.Or(data.attemptLine.Code, a.Code)
 		if why, ok := reason.ByCode(data.Code); ok {
 			data.Reason = &why
 		}
 		if con, err := v.connection(a.Connection); err == nil {
-			data.Provider, data.ConnectionURL = con.Provider, c.Base+"/sso/connections/"+con.ID
+			data.ConnectionURL = c.Base + "/sso/connections/" + con.ID
 			if data.Reason != nil {
 				data.Where = data.Reason.Where.For(con.Provider)
 			}

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -77,6 +78,7 @@ type testEnd struct {
 	request, said string
 	how           string
 	verified      bool
+	name          string // of the subject, as far as verified
 	skew          *time.Duration
 	checks        func(failed, detail string) []audit.Check
 	payload       func(textless bool) json.RawMessage
@@ -185,7 +187,7 @@ func (s *Service) testAttempt(tx *store.Tx, e *entry, end testEnd, found *TestFo
 		event.Outcome, event.Reason = audit.Refused, end.reason
 	}
 	if end.verified {
-		a.Name = cut(e.arrival.Shown, maxTyped)
+		a.Name = cut(cmp.Or(e.arrival.Shown, end.name), maxTyped)
 	}
 	var checks []audit.Check
 	if end.checks != nil {
@@ -296,7 +298,7 @@ func (s *Service) testSAML(ctx context.Context, r *received) error {
 			return err
 		}
 		r.refusal = refusal
-		end.reason, end.detail, end.said, end.verified = refusal.Reason, refusal.Detail, refusal.StatusCode, refusal.Verified
+		end.reason, end.detail, end.said, end.verified, end.name = refusal.Reason, refusal.Detail, refusal.StatusCode, refusal.Verified, refusal.Subject
 		end.payload = func(textless bool) json.RawMessage {
 			return r.payload("", &told{reason: refusal.Reason, code: refusal.Reason, refusal: refusal}, textless)
 		}
@@ -343,6 +345,9 @@ func (s *Service) testOIDC(ctx context.Context, r *redeemed, cause error, used b
 	case errors.As(cause, &refusal):
 		r.refusal = refusal
 		end.reason, end.detail, end.said, end.verified = refusal.Reason, refusal.Detail, refusal.IdPError, refusal.Verified
+		if refusal.Verified {
+			end.name = refusal.Claims.Text("sub")
+		}
 	case errs.As(cause) != nil:
 		end.reason, end.detail = errs.CodeOf(cause), errs.As(cause).Message
 	default:

@@ -61,17 +61,27 @@ func (s *Service) BeginSAML(ctx context.Context, connection, to, browser string,
 // askedSAML is the step that led to the IdP.
 func (side *side) askedSAML(publicURL string, state store.SignInState, issued time.Time) audit.Step {
 	request := side.request(publicURL, state, issued)
-	how := "by Redirect or POST"
-	for _, place := range side.connection.SAML.SSO {
-		if place.Binding == saml.BindingRedirect || place.Binding == saml.BindingPOST {
-			request.Destination = place.Location
-			break
-		}
+	place, how := side.place(), "by Redirect"
+	if place.Binding == saml.BindingPOST {
+		how = "by POST"
 	}
+	request.Destination = place.Location
 	if side.connection.SAML.SignRequests {
 		how += ", signed"
 	}
 	return audit.Step{Actor: audit.ActorGatehouse, Text: "Sent the browser to the identity provider with a request (" + how + ").", Message: string(request.XML())}
+}
+
+// place is where requests go: by Redirect before POST; zero where the IdP has neither.
+func (side *side) place() directory.Endpoint {
+	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
+		for _, place := range side.connection.SAML.SSO {
+			if place.Binding == binding {
+				return place
+			}
+		}
+	}
+	return directory.Endpoint{}
 }
 
 func (side *side) request(publicURL string, state store.SignInState, issued time.Time) saml.AuthnRequest {
@@ -83,23 +93,18 @@ func (side *side) request(publicURL string, state store.SignInState, issued time
 // ask makes the AuthnRequest of a sign-in for the first binding that both sides have, Redirect
 // before POST, signed where there is a key.
 func (side *side) ask(publicURL string, state store.SignInState, handle string, issued time.Time, key *saml.SigningKey) (*Begun, error) {
-	request := side.request(publicURL, state, issued)
-	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
-		for _, place := range side.connection.SAML.SSO {
-			if place.Binding != binding {
-				continue
-			}
-			request.Destination = place.Location
-			if binding == saml.BindingPOST {
-				text, err := postText(request, key)
-				return &Begun{Post: place.Location, Request: base64.StdEncoding.EncodeToString(text), RelayState: handle}, err
-			}
-			address, err := redirectAddress(request, handle, key)
-			if err != nil {
-				return nil, fmt.Errorf("ask identity provider: %w", err)
-			}
-			return &Begun{URL: address}, nil
+	request, place := side.request(publicURL, state, issued), side.place()
+	request.Destination = place.Location
+	switch place.Binding {
+	case saml.BindingPOST:
+		text, err := postText(request, key)
+		return &Begun{Post: place.Location, Request: base64.StdEncoding.EncodeToString(text), RelayState: handle}, err
+	case saml.BindingRedirect:
+		address, err := redirectAddress(request, handle, key)
+		if err != nil {
+			return nil, fmt.Errorf("ask identity provider: %w", err)
 		}
+		return &Begun{URL: address}, nil
 	}
 	return nil, errs.Forbidden("idp_unknown", "Single sign-on by %s is not set up: the identity provider has no address for Redirect or POST.", side.connection.Name)
 }

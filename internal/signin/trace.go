@@ -134,7 +134,7 @@ func (r *received) rules(publicURL string) []rule {
 		{name: "It is a SAML 2.0 Response", expected: "its elements in order, without what attacks use",
 			reasons: []string{"dtd", "comment", "processing_instruction", "cdata", "duplicate_id", "not_a_response", "unexpected_message", "version", "structure", "second_assertion", "nested_assertion", "misplaced_signature"}},
 		{name: "It can be decrypted", expected: "encrypted for this connection, or not at all", reasons: []string{"encrypted", "encryption_algorithm", "decryption", reasonSPKey}},
-		{name: "It is signed by the identity provider", expected: fmt.Sprintf("one of the %d keys of the connection", len(c.SAML.Certificates)),
+		{name: "It is signed by the identity provider", expected: keysOf(len(c.SAML.Certificates)),
 			reasons: []string{"signature_missing", "signature_invalid", "signature_reference", "signature_algorithm", "unknown_key", "idp_unknown"}},
 		{name: "Destination", expected: sp.ACS, reasons: []string{"destination"}},
 		{name: "Issuer", expected: c.SAML.EntityID, received: c.SAML.EntityID, reasons: []string{"issuer"}},
@@ -150,6 +150,14 @@ func (r *received) rules(publicURL string) []rule {
 		r.memberRule(),
 	}
 	return rules
+}
+
+// keysOf says how many keys may have signed.
+func keysOf(n int) string {
+	if n == 1 {
+		return "the key of the connection"
+	}
+	return fmt.Sprintf("one of the %d keys of the connection", n)
 }
 
 // maxSkew is how far a clock may be off where the connection says nothing less.
