@@ -278,7 +278,7 @@ func (r *received) opening(tx *store.Tx, publicURL string) (opening, error) {
 		}
 	}
 	o.payload = func(session string) []byte { return r.payload(session, nil, false) }
-	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "SAML", judged(r.rules(publicURL), "", ""), nil))
+	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "SAML", allPassed(r.rules(publicURL)), nil))
 	o.trace.Browser = browserHash(r.Browser)
 	return o, nil
 }

@@ -301,7 +301,7 @@ func (r *redeemed) opening(tx *store.Tx) (opening, error) {
 		o.authenticatedAt = time.Time{} // not said
 	}
 	o.payload = func(session string) []byte { return r.payload(session, "", nil, false) }
-	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "code flow", judged(r.rules(), "", ""), nil))
+	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "code flow", allPassed(r.rules()), nil))
 	o.trace.Browser = browserHash(r.Browser)
 	return o, nil
 }

@@ -84,8 +84,13 @@ func (tx *Tx) EndAttempt(a Attempt) {
 	if len(a.Found) > 0 {
 		found = pack(a.Found)
 	}
+	// Members are found by their id, so that only names that are nobody's need a place in the index.
+	folded := ""
+	if a.Member == "" {
+		folded = directory.Fold(clean(a.Name))
+	}
 	tx.later(endAttempt, tx.workspace, a.ID, a.Connection, string(a.Method), a.Test, micros(tx.now), string(a.Outcome), clean(a.Code), clean(a.Reason),
-		clean(a.Member), clean(a.Name), directory.Fold(clean(a.Name)), clean(a.Browser), clean(a.Event), skew, a.Loose, packSteps(a.Steps), found)
+		clean(a.Member), clean(a.Name), folded, clean(a.Browser), clean(a.Event), skew, a.Loose, packSteps(a.Steps), found)
 	if a.Test && !tx.readonly {
 		tx.signal(Signal{Topic: TopicAttempt, Key: a.ID})
 	}
@@ -95,8 +100,15 @@ func packSteps(steps []audit.Step) []byte {
 	if len(steps) == 0 {
 		return nil
 	}
-	return pack([]byte(toJSON(audit.BoundSteps(steps))))
+	text := toJSON(audit.BoundSteps(steps))
+	if len(text) < plainSteps { // making room for a window of the packer takes longer than the rest of the attempt
+		return append([]byte{packedPlain}, text...)
+	}
+	return pack([]byte(text))
 }
+
+// plainSteps is below how many bytes steps are kept as they are.
+const plainSteps = 2 << 10
 
 const attemptColumns = `a.id, a.connection_id, a.method, a.test, a.began_at, a.ended_at, a.outcome, a.code, a.reason, a.member_id, a.name, a.browser, a.event_id, a.skew_ms, a.loose`
 
@@ -162,7 +174,7 @@ func unpackAny(packed []byte) ([]byte, error) {
 type AttemptQuery struct {
 	Before     string // only attempts with a smaller id
 	Connection string
-	// Member and Name say about whom: attempts of either.
+	// Member and Name say about whom: attempts of either. A name finds those that are no member's.
 	Member, Name string
 	Outcome      string // "ok", "refused" or "open"
 	Code         string

@@ -15,7 +15,7 @@ CREATE TABLE sign_in_attempt (
 	reason        TEXT NOT NULL, -- the precise one, of the event
 	member_id     TEXT NOT NULL,
 	name          TEXT NOT NULL, -- of whom it is about, as far as verified
-	name_folded   TEXT NOT NULL,
+	name_folded   TEXT NOT NULL, -- '' where there is a member
 	browser       TEXT NOT NULL, -- a hash
 	event_id      TEXT NOT NULL, -- whose payload is the message
 	skew_ms       BIGINT,        -- the IdP's clock ahead of ours; NULL where nothing was measured

@@ -120,7 +120,7 @@ func testAttempts(t *testing.T, open func(t testing.TB) store.Driver) {
 		tx.SeeMember(h.Member)
 		tx.SeeMember(h.Member)
 	})
-	for _, q := range []store.AttemptQuery{{Member: h.Member, Limit: 5}, {Name: h.Address, Limit: 5}, {Member: h.Member, Name: h.Address, Outcome: "ok", Limit: 5}} {
+	for _, q := range []store.AttemptQuery{{Member: h.Member, Limit: 5}, {Member: h.Member, Name: h.Address, Outcome: "ok", Limit: 5}} {
 		if page, _ := look(q); len(page) != 1 || page[0].ID != id || page[0].Outcome != audit.OK {
 			t.Errorf("%+v gives %+v", q, page)
 		}
