@@ -12,6 +12,7 @@ import (
 // An administrator tests a draft, mends what is wrong, and later looks why somebody could not sign in (F18, F34, F35).
 func TestBrowser_AConnectionIsTestedBeforeItIsSwitchedOn(t *testing.T) {
 	t.Parallel()
+	shows(t, "F34")
 	s := newSite(t)
 	s.mustApply("workspace: acme\nname: Acme Inc\npreset: omniflow\ndomains: [acme.test]\npolicy: {provision_on: scim}\nowners:\n  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}\n")
 	entra, here := s.idps+"/entra", s.base+"/console/acme/sso"
@@ -78,6 +79,7 @@ func TestBrowser_AConnectionIsTestedBeforeItIsSwitchedOn(t *testing.T) {
 // The same of an IdP of OpenID Connect, whose person would be let in.
 func TestBrowser_AnOIDCDraftIsTested(t *testing.T) {
 	t.Parallel()
+	shows(t, "F18")
 	s := newSite(t)
 	s.mustApply("workspace: acme\nname: Acme Inc\nowners:\n  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}\n")
 	idp := oidctest.New(t)

@@ -92,6 +92,7 @@ func (c *company) unsent(who string) {
 
 // whichOfTheTwo: “We couldn't find your account” is one of two things, and it is said which (F34).
 func whichOfTheTwo(t *testing.T, w *world) {
+	shows(t, "F34", "E12")
 	for kind, where := range map[idpsim.Kind]string{idpsim.Okta: "Create Users", idpsim.Entra: "Provision on demand"} {
 		c := w.company("find-"+string(kind), kind, form{preset: "omniflow", policy: "provision_on: scim", more: seededRoles})
 		c.connect()
@@ -123,6 +124,7 @@ func whichOfTheTwo(t *testing.T, w *world) {
 
 // clockAndCircle: the clock is measured in the refusal, and a product that starts again by itself is stopped (F35).
 func clockAndCircle(t *testing.T, w *world) {
+	shows(t, "F35")
 	c := w.company("circle", idpsim.Okta, form{})
 	c.seed()
 	ann := c.who("ann.lee")
@@ -152,6 +154,7 @@ func clockAndCircle(t *testing.T, w *world) {
 
 // whyThisRole: the role and the group that gave it (F36).
 func whyThisRole(t *testing.T, w *world) {
+	shows(t, "F36")
 	c := w.company("role-why", idpsim.Okta, form{preset: "omniflow", more: seededRoles})
 	c.connect()
 	c.seed()
@@ -167,6 +170,7 @@ func whyThisRole(t *testing.T, w *world) {
 
 // whoIsMissing: the lists of those who were provisioned and never signed in, and of those who tried and never were (F37).
 func whoIsMissing(t *testing.T, w *world) {
+	shows(t, "F37")
 	c := w.company("missing", idpsim.Okta, form{preset: "omniflow", policy: "provision_on: scim", more: seededRoles})
 	c.connect()
 	c.seed()
@@ -245,6 +249,7 @@ func (b *browser) beginTest(link string) *url.URL {
 
 // connectionIsTested: a whole round trip by the command line, of a connection that is off, with who it would be (F18).
 func connectionIsTested(t *testing.T, w *world) {
+	shows(t, "F18")
 	c := w.company("tested", idpsim.Okta, form{preset: "omniflow", more: "role_mappings:\n  - {connection: idp, group: Omniflow-Admins, role: Admin}\n"})
 	c.seed()
 	w.mustApply(c.file("disabled", "", ""))
@@ -283,6 +288,7 @@ func connectionIsTested(t *testing.T, w *world) {
 
 // oidcIsTested is the same by OpenID Connect, of a draft.
 func oidcIsTested(t *testing.T, w *world) {
+	shows(t, "F18")
 	idp := oidctest.New(t)
 	secret := filepath.Join(w.dir, "tested-oidc.txt")
 	w.must(os.WriteFile(secret, []byte(idp.Secret), 0o600))

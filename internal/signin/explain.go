@@ -156,7 +156,7 @@ func (s *Service) Explain(ctx context.Context, workspace, who string) (*Explanat
 			return err
 		}
 		for _, a := range open {
-			if age := s.now().Sub(a.BeganAt); age > AnswerTime && age < 24*time.Hour {
+			if age := s.now().Sub(a.BeganAt); !a.Test && age > AnswerTime && age < 24*time.Hour {
 				out.Unanswered++
 			}
 		}
