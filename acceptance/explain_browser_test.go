@@ -30,6 +30,7 @@ func TestBrowser_AConnectionIsTestedBeforeItIsSwitchedOn(t *testing.T) {
 	idp.follow("#assign-all", entra+"/saml")
 	console.enter("#metadata-xml", s.download(idp.see("#metadata-url")))
 	console.follow("#import-xml", here+"/connections/")
+	console.follow("#apply-metadata", here+"/connections/")
 	console.follow("#new-directory", here+"/directories/")
 	console.visit(connection)
 	console.picture("console-connection-test")

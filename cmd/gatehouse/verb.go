@@ -22,11 +22,9 @@ var verbs = map[string]verb{
 	"connection.list":       runs(listConnections),
 	"connection.show":       runs(showConnection),
 	"connection.test":       runs(testConnection),
-	"connection.test-begin": runs(beginConnectionTest),
-	"connection.test-wait":  runs(waitForTest),
-	"explain":               runs(explainPerson),
-	"explain.attempt":       runs(explainAttempt),
-	"explain.missing":       runs(explainMissing),
+	"connection.metadata":   runs(metadataOfConnection),
+	"connection.idp-key":    runs(actOnIdPKey),
+	"connection.sp-key":     runs(actOnSPKey),
 	"directory.show":        runs(showDirectory),
 	"directory.person":      runs(tracePerson),
 	"directory.plan":        runs(planDirectory),
@@ -61,6 +59,11 @@ var verbs = map[string]verb{
 	"audit.wait":            runs(waitForEvents),
 	"audit.strangers":       runs(listStrangers),
 	"audit.workspaces":      runs(listWorkspaces),
+	"connection.test-begin": runs(beginConnectionTest),
+	"connection.test-wait":  runs(waitForTest),
+	"explain":               runs(explainPerson),
+	"explain.attempt":       runs(explainAttempt),
+	"explain.missing":       runs(explainMissing),
 }
 
 // request is a verb on its way to where it runs.

@@ -43,7 +43,10 @@ const (
 	BreakGlassUsed   Type = "signin.break_glass_used"
 	SessionEnded     Type = "session.ended"
 	SessionsEnded    Type = "session.all_ended"
-	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended was not believed
+	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
+	LogoutReceived   Type = "logout.received"          // an IdP logged somebody out by way of the browser
+	LogoutSent       Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
+	LogoutAnswered   Type = "logout.answered"          // the IdP's answer to that; refused where it says no
 	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
 	WorkspaceCreated Type = "workspace.created"
@@ -65,6 +68,16 @@ const (
 	ConnectionVerified Type = "connection.verified"
 	// ConnectionTested is a whole round trip that let nobody in.
 	ConnectionTested Type = "connection.tested"
+	// The life of an IdP's signing key at a SAML connection, and of the metadata that names it.
+	IdPKeyStaged        Type = "connection.idp_key.staged"       // the metadata names one that was not known; it counts from now on
+	IdPKeyPromoted      Type = "connection.idp_key.promoted"     // an answer that it signed was accepted; the others retire
+	IdPKeyRetiredUsed   Type = "connection.idp_key.retired_used" // a retiring one still signs; once a day
+	IdPKeyRemoved       Type = "connection.idp_key.removed"      // a retired or withdrawn one counts no longer
+	MetadataProposed    Type = "connection.metadata.proposed"    // it says what is not taken over by itself
+	MetadataDeclined    Type = "connection.metadata.declined"    // an administrator does not want that
+	MetadataUnavailable Type = "connection.metadata.unavailable" // it could not be had several times; once a day
+	MetadataAvailable   Type = "connection.metadata.available"   // it can be had again
+	CertificateExpiring Type = "connection.certificate.expiring" // of the IdP or ours; reason holds the days
 
 	ApplicationCreated Type = "application.created"
 	ApplicationChanged Type = "application.changed"

@@ -44,12 +44,12 @@ func TestSAMLChoices_AreSavedAndTheFirstMakesAKeyThatSignsIn(t *testing.T) {
 		idp := idp("https://idp.test/1")
 		b := w.as("owner@acme.test")
 		page := b.done(b.page("/console/acme/sso"), "new-connection", "provider", "generic")
-		page = b.done(page, "import-xml", "xml", string(idp.Metadata()))
+		page = b.imports(page, "import-xml", "xml", string(idp.Metadata()))
 		page = b.done(page, "activate")
 		if page.has("rotate-key") {
 			t.Error("there is a key before a switch needs one")
 		}
-		plain := []string{"sign_requests", "", "force_authn", "", "cbc_understood", "", "encryption", "off", "sha1_until", "", "authn_contexts", ""}
+		plain := []string{"sign_requests", "", "force_authn", "", "cbc_understood", "", "encryption", "off", "sha1_until", "", "authn_contexts", "", "single_logout", "", "artifact", ""}
 		save := func(pairs ...string) []string { return append(plain[:len(plain):len(plain)], pairs...) }
 		for want, pairs := range map[string][]string{"only if the response as a whole is signed": {"encryption", "cbc"}, "expected one of off, on, cbc": {"encryption", "x"},
 			"expected a day within a year": {"sha1_until", "2999-01-01"}, "changed these choices after": {"seen", "old"}} {

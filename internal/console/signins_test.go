@@ -21,7 +21,7 @@ func (w *world) connected(b *browser) (string, *samltest.IdP) {
 	okta := idp("https://okta.example/exk1")
 	page := b.done(b.page("/console/acme/sso"), "new-connection", "provider", "okta")
 	w.fetched["http://okta.example/metadata"] = okta.Metadata()
-	page = b.done(page, "import-url", "url", "http://okta.example/metadata")
+	page = b.imports(page, "import-url", "url", "http://okta.example/metadata")
 	b.done(page, "activate")
 	return w.setup().Connections[0].ID, okta
 }

@@ -32,6 +32,8 @@ type Options struct {
 	SignIn *signin.Service
 	// Issuer is the public URL without a slash at its end.
 	Issuer string
+	// Leave leads a browser that has signed out to the IdP of its session, which then hears of it (signin.Door.Leave).
+	Leave func(http.ResponseWriter, *http.Request, *signin.Leaving) error
 }
 
 // Door is the provider over HTTP.

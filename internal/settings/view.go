@@ -21,6 +21,7 @@ type ConnectionView struct {
 	MetadataURL string `json:"metadata_url,omitempty"`
 	EntityID    string `json:"entity_id,omitempty"`
 	ACSURL      string `json:"acs_url,omitempty"`
+	LogoutURL   string `json:"logout_url,omitempty"` // of SAML: the single logout service
 	CallbackURL string `json:"callback_url,omitempty"`
 	// OIDC is set for OIDC connections.
 	OIDC *OIDCView `json:"oidc,omitempty"`
@@ -45,6 +46,8 @@ type SAMLView struct {
 	SHA1Until     string      `json:"sha1_until,omitempty"`
 	ForceAuthn    bool        `json:"force_authn"`
 	AuthnContexts []string    `json:"authn_contexts,omitempty"`
+	SingleLogout  bool        `json:"single_logout"`
+	Artifact      bool        `json:"artifact"`
 	Keys          []SPKeyView `json:"keys"` // the newest first
 }
 
@@ -57,7 +60,7 @@ type SPKeyView struct {
 
 func viewSAML(side *directory.SAML) *SAMLView {
 	v := &SAMLView{SignRequests: side.SignRequests, Encryption: cmp.Or(side.Encryption, "off"), SHA1Until: side.SHA1Until, ForceAuthn: side.ForceAuthn,
-		AuthnContexts: side.AuthnContexts, Keys: []SPKeyView{}}
+		AuthnContexts: side.AuthnContexts, SingleLogout: side.SingleLogout, Artifact: side.Artifact, Keys: []SPKeyView{}}
 	for _, k := range side.Keys {
 		shown := SPKeyView{CertificateView: viewCertificate(k.Certificate), Signs: k.Signs}
 		if parsed, err := saml.ParseCertificate(k.Certificate); err == nil {
@@ -109,15 +112,37 @@ func viewOIDC(o directory.OIDC, id, publicURL string) *OIDCView {
 
 // IdPView is the other side of a connection.
 type IdPView struct {
-	EntityID     string            `json:"entity_id"`
-	SSO          []EndpointView    `json:"sso"`
-	Certificates []CertificateView `json:"certificates"`
+	EntityID      string         `json:"entity_id"`
+	SSO           []EndpointView `json:"sso"`
+	SLO           []EndpointView `json:"slo,omitempty"`
+	Artifact      []EndpointView `json:"artifact_resolution,omitempty"`
+	Certificates  []IdPKeyView   `json:"certificates"`
+	NameIDFormats []string       `json:"name_id_formats,omitempty"`
+	// MetadataURL is where it publishes its metadata, which is looked at each day; "" where nothing is.
+	MetadataURL string `json:"metadata_url,omitempty"`
+}
+
+// IdPKeyView is a signing certificate of an IdP, and where its key stands.
+type IdPKeyView struct {
+	CertificateView
+	Key       string             `json:"key"` // "RSA 2048"
+	State     directory.KeyState `json:"state"`
+	Source    string             `json:"source,omitempty"` // one of directory.FromURL and its neighbours
+	SeenAt    *time.Time         `json:"seen_at,omitempty"`
+	ProvenAt  *time.Time         `json:"proven_at,omitempty"`
+	RetiredAt *time.Time         `json:"retired_at,omitempty"`
+	UsedAt    *time.Time         `json:"used_at,omitempty"`   // since it is retiring
+	RemoveAt  *time.Time         `json:"remove_at,omitempty"` // when a retiring one stops counting
+	Gone      bool               `json:"gone,omitempty"`      // the metadata names it no longer
+	Kept      bool               `json:"kept,omitempty"`
 }
 
 // EndpointView is where people are sent to sign in.
 type EndpointView struct {
-	Binding string `json:"binding"` // "redirect" or "post"
+	Binding string `json:"binding"` // "redirect", "post" or "soap"
 	URL     string `json:"url"`
+	// AnswerURL is where logout answers go if not to URL.
+	AnswerURL string `json:"answer_url,omitempty"`
 }
 
 // CertificateView is a signing certificate. Only its key decides; the instants are for people.
@@ -132,7 +157,7 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 	v := ConnectionView{ID: c.ID, Name: c.Name, Provider: c.Provider, Protocol: c.Protocol, Status: c.Status, VerifiedAt: maybe(c.VerifiedAt)}
 	if c.SAML != nil {
 		side := *c.SAML
-		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c.SAML)
+		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c)
 		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(c)
 		v.SAML, v.OptionsWord = viewSAML(&side), optionsWordOf(&side)
 	}
@@ -145,7 +170,7 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 	case c.ID == "": // a dry run has no addresses to give
 	case c.Protocol == directory.ProtocolSAML:
 		at := directory.SAMLEndpoints(s.PublicURL, c.ID)
-		v.MetadataURL, v.EntityID, v.ACSURL = at.Metadata, at.EntityID, at.ACS
+		v.MetadataURL, v.EntityID, v.ACSURL, v.LogoutURL = at.Metadata, at.EntityID, at.ACS, at.Logout
 	case c.OIDC != nil:
 		v.CallbackURL = c.OIDC.RedirectURI(directory.OIDCEndpoints(s.PublicURL, c.ID))
 	}
@@ -153,16 +178,28 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 }
 
 // viewIdP is nil while the IdP's metadata is unknown.
-func viewIdP(side *directory.SAML) *IdPView {
+func viewIdP(c directory.Connection) *IdPView {
+	side := c.SAML
 	if side.EntityID == "" {
 		return nil
 	}
-	v := &IdPView{EntityID: side.EntityID, SSO: []EndpointView{}, Certificates: []CertificateView{}}
+	v := &IdPView{EntityID: side.EntityID, SSO: []EndpointView{}, Certificates: []IdPKeyView{}, NameIDFormats: side.NameIDFormats, MetadataURL: side.MetadataURL}
 	for _, e := range side.SSO {
 		v.SSO = append(v.SSO, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
 	}
-	for _, der := range side.Certificates {
-		v.Certificates = append(v.Certificates, viewCertificate(der))
+	for _, e := range side.SLO {
+		v.SLO = append(v.SLO, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location, AnswerURL: e.ResponseLocation})
+	}
+	for _, e := range side.ArtifactResolution {
+		v.Artifact = append(v.Artifact, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
+	}
+	for _, k := range ringOf(side, c.VerifiedAt).keys {
+		shown := IdPKeyView{CertificateView: viewCertificate(k.der), State: k.State, Source: k.Source, SeenAt: maybe(k.SeenAt), ProvenAt: maybe(k.ProvenAt),
+			RetiredAt: maybe(k.RetiredAt), UsedAt: maybe(k.UsedAt), RemoveAt: maybe(removeAt(k.IdPKey, side.MetadataURL != "")), Gone: k.Gone, Kept: k.Kept}
+		if parsed, err := saml.ParseCertificate(k.der); err == nil {
+			shown.Key = keyKind(parsed)
+		}
+		v.Certificates = append(v.Certificates, shown)
 	}
 	return v
 }
@@ -182,6 +219,8 @@ func bindingWord(urn string) string {
 		return "redirect"
 	case saml.BindingPOST:
 		return "post"
+	case saml.BindingSOAP:
+		return "soap"
 	}
 	return urn
 }

@@ -154,7 +154,7 @@ func (s *Service) testProves(tx *store.Tx, e *entry) (bool, error) {
 	if !ok || !sameSide(c, e.side.connection) {
 		return false, nil // the answer was verified for other keys or other rules
 	}
-	if err := settings.ConnectionProven(tx, cfg, c.ID); err != nil {
+	if err := settings.KeyProven(tx, cfg, c.ID, e.signer); err != nil {
 		return false, err
 	}
 	if cfg, err = tx.Config(); err != nil {
@@ -290,7 +290,10 @@ func claimsOf(c relyingparty.Claims) (out []TestAttribute) {
 func (s *Service) testSAML(ctx context.Context, r *received) error {
 	end := testEnd{client: r.Client, kind: r.test.Kind, how: "SAML", payload: func(textless bool) json.RawMessage { return r.payload("", nil, textless) },
 		checks: func(failed, detail string) []audit.Check { return judged(r.rules(s.PublicURL), failed, detail) }}
-	err := s.verify(r)
+	err := s.resolve(ctx, r)
+	if err == nil {
+		err = s.verify(r)
+	}
 	var refusal *saml.Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -307,6 +310,7 @@ func (s *Service) testSAML(ctx context.Context, r *received) error {
 	case err != nil:
 		return fmt.Errorf("test by SAML: %w", err)
 	default:
+		r.signer = r.side.connection.SAML.Certificates[r.assertion.Certificate]
 		end.verified, end.until = true, r.assertion.ReplayUntil.Add(saml.MaxSkew)
 		end.sights = []string{sightOfAssertion(r.assertion.ID), sightOf("response", r.assertion.ResponseID)}
 		if r.arrival, err = arrivalOf(r.assertion, r.side.connection); err != nil {

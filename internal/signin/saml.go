@@ -86,8 +86,12 @@ func (side *side) place() directory.Endpoint {
 
 func (side *side) request(publicURL string, state store.SignInState, issued time.Time) saml.AuthnRequest {
 	sp := ServiceProvider(publicURL, side.connection)
-	return saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
+	request := saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
 		Contexts: side.connection.SAML.AuthnContexts}
+	if side.connection.SAML.Artifact && len(side.connection.SAML.ArtifactResolution) > 0 { // else there is nobody to resolve one
+		request.ProtocolBinding = saml.BindingArtifact
+	}
+	return request
 }
 
 // ask makes the AuthnRequest of a sign-in for the first binding that both sides have, Redirect

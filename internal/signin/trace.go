@@ -142,14 +142,14 @@ func (r *received) rules(publicURL string) []rule {
 		name = "one value of the attribute " + c.SAML.Attributes.Subject
 	}
 	rules := []rule{
-		{name: "The form can be read", expected: "SAMLResponse once, in base64", reasons: []string{"malformed", "too_large"}},
+		{name: "The form can be read", expected: "SAMLResponse once, in base64, or an artifact where the connection takes one", reasons: []string{"malformed", "too_large", reasonArtifactOff, reasonUnfetched}},
 		{name: "It is a SAML 2.0 Response", expected: "its elements in order, without what attacks use",
 			reasons: []string{"dtd", "comment", "processing_instruction", "cdata", "duplicate_id", "not_a_response", "unexpected_message", "version", "structure", "second_assertion", "nested_assertion", "misplaced_signature"}},
 		{name: "It can be decrypted", expected: "encrypted for this connection, or not at all", reasons: []string{"encrypted", "encryption_algorithm", "decryption", reasonSPKey}},
 		{name: "It is signed by the identity provider", expected: keysOf(len(c.SAML.Certificates)),
 			reasons: []string{"signature_missing", "signature_invalid", "signature_reference", "signature_algorithm", "unknown_key", "idp_unknown"}},
 		{name: "Destination", expected: sp.ACS, reasons: []string{"destination"}},
-		{name: "Issuer", expected: c.SAML.EntityID, received: c.SAML.EntityID, reasons: []string{"issuer"}},
+		{name: "Issuer", expected: c.SAML.EntityID, received: c.SAML.EntityID, reasons: []string{"issuer", "artifact"}},
 		{name: "Status", expected: "Success", received: "Success", reasons: []string{"status"}},
 		{name: "It answers the request", expected: asked, reasons: []string{"in_response_to", "unsolicited"}},
 		{name: "Clock", expected: fmt.Sprintf("at most %s off", limit), received: skewText(r.skew()), reasons: []string{"clock_skew", "not_yet_valid"}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,16 @@ func (w *world) kept(id string) (store.Attempt, string) {
 	text, err := json.Marshal(a)
 	w.must(err)
 	return *a, string(text)
+}
+
+// forgetsTries has a browser lose the cookie that stops it from going in circles.
+func (b *browser) forgetsTries() {
+	b.t.Helper()
+	u, err := url.Parse(b.base)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "gatehouse_tries", Path: "/", MaxAge: -1}})
 }
 
 func outcomes(checks []audit.Check) string {

@@ -72,6 +72,8 @@ var sentences = map[string]string{
 // ofRefusal returns what people are told of a refusal by the library.
 func ofRefusal(r *saml.Refusal) *errs.Error {
 	switch {
+	case r.Reason == reasonUnfetched:
+		return errs.Unavailable(reasonUnfetched, "Your identity provider does not answer at the moment. Start again.")
 	case !r.Verified:
 		return errNotVerified
 	case r.Reason == saml.ReasonClockSkew:
@@ -191,6 +193,7 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 		if refusal, err = s.replayed(context.WithoutCancel(ctx), r, refusal); err != nil {
 			return err
 		}
+		refusal = withAdvice(refusal, r.side.connection.SAML)
 		out.verified, out.message, out.name = refusal.Verified, signedID(refusal.AssertionID, refusal.ResponseID), refusal.Subject
 		out.told, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
 		r.refusal = refusal

@@ -29,6 +29,7 @@ type house struct {
 	Secret, SecretHash, SCIMAccess string
 	LinkHash                       string
 	Subject, Replay, StateHash     string
+	NameHash, LogoutHash           string
 	Application, Event             string
 	Grant, CodeHash                string
 	AccessHash, RefreshHash        string
@@ -45,7 +46,7 @@ func named(tag string) house {
 		User: "user-" + tag, BossUser: "user-boss-" + tag, UserName: "Ann@" + tag + ".test", ExternalID: "ext-" + tag,
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag,
-		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
+		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, NameHash: "name-" + tag, LogoutHash: "leaving-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
 		Adoption: "ado_" + tag, Claim: "claim-" + tag, Attempt: "att_" + tag, TestHash: "tst-" + tag,
 	}
@@ -58,6 +59,14 @@ func (h house) schema() directory.Schema {
 	}}
 }
 
+// idp is the other side of the connection.
+func (h house) idp() *directory.SAML {
+	certificate := []byte("certificate of " + h.Slug)
+	return &directory.SAML{EntityID: "https://idp." + h.Domain, IdPInitiated: true, Certificates: [][]byte{certificate}, Watch: directory.Watch{
+		MetadataURL: "https://idp." + h.Domain + "/metadata", NameIDFormats: []string{"{ a format } of " + h.Slug},
+		IdPKeys: []directory.IdPKey{{Fingerprint: directory.KeyPrint(certificate), State: directory.KeyActive, Source: directory.FromURL, SeenAt: time.UnixMicro(1).UTC()}}}}
+}
+
 // config stores the workspace with its settings.
 func (h house) config(tx *store.Tx) error {
 	preset, _ := directory.FindPreset("omniflow")
@@ -68,7 +77,7 @@ func (h house) config(tx *store.Tx) error {
 	tx.SaveRole(directory.Role{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, true)
 	tx.SaveRole(directory.Role{ID: h.Lowest, Name: "Trainee", Rank: 1}, true)
 	tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML,
-		Status: directory.ConnectionActive, VerifiedAt: tx.Now(), SAML: &directory.SAML{EntityID: "https://idp." + h.Domain, IdPInitiated: true}}, true)
+		Status: directory.ConnectionActive, VerifiedAt: tx.Now(), SAML: h.idp()}, true)
 	tx.InsertApplication(directory.Application{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app." + h.Domain + "/callback"}}, "secret of "+h.Slug)
 	loss := directory.GroupLossKeep
 	tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient,
@@ -77,6 +86,9 @@ func (h house) config(tx *store.Tx) error {
 	tx.InsertDomain(h.Domain)
 	tx.SaveSchema(h.schema())
 	tx.SetApplied("applied " + h.Slug)
+	if _, err := tx.FirstWarning(h.Connection, "of "+h.Slug, 30); err != nil {
+		return err
+	}
 	return tx.Record(audit.Event{Type: audit.WorkspaceCreated, Subject: audit.Party{Kind: "workspace", ID: h.Workspace, Name: h.Slug},
 		Payload: []byte(`{"of":"` + h.Slug + `"}`)})
 }
@@ -99,7 +111,7 @@ func (h house) people(tx *store.Tx) error {
 		return err
 	}
 	tx.InsertSession(&session.Session{ID: h.Session, Member: h.Member, Method: directory.MethodSAML, Connection: h.Connection,
-		ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}, h.SessionHash)
+		ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser", NameID: `{"value":"` + h.Address + `"}`, NameHash: h.NameHash}, h.SessionHash)
 	tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory, Name: "first", Hint: "abcd"}, h.TokenHash)
 	tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
 	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
@@ -119,6 +131,7 @@ func (h house) signsIn(tx *store.Tx) error {
 	tx.InsertIdentity(store.Identity{Connection: h.Connection, Subject: h.Subject, Shown: h.Address, Member: h.Member, How: "directory"})
 	tx.SaveClaims(h.Member, h.Connection, []string{"Agents", "of " + h.Slug})
 	tx.InsertSignInState(h.StateHash, store.SignInState{Connection: h.Connection, RequestID: "_" + h.Slug, Browser: "browser", ExpiresAt: tx.Now().Add(time.Hour)})
+	tx.InsertLogout(h.LogoutHash, store.Leaving{Connection: h.Connection, Member: h.Member, ReturnTo: "https://" + h.Slug, ExpiresAt: tx.Now().Add(time.Hour)})
 	tx.InsertJob("test", `{"of":"`+h.Slug+`"}`, tx.Now().Add(time.Hour))
 	tx.InsertJobInQueue("queue of "+h.Slug, "test", `{"first of":"`+h.Slug+`"}`)
 	tx.BeginAttempt(store.Attempt{ID: h.Attempt, Connection: h.Connection, Method: directory.MethodSAML, Steps: []audit.Step{{Text: "of " + h.Slug}}})

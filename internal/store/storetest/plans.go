@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -90,7 +91,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO grp SELECT CAST($1 AS TEXT), 'g' || i, CAST($2 AS TEXT), 'Group ' || i, 'group ' || i, 'gx' || i, CASE WHEN i % 2 = 0 THEN CAST($3 AS TEXT) ELSE '' END, '{}', i, i FROM n`,
 		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g1', 'u' || i FROM n WHERE i < 9900 AND CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g' || (2 + i / 10), 'u' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
-		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '', i, '', 'idp' || i, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '', i, '', 'idp' || i, '', '{}', 'name' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO session_handle SELECT $1 || 'h' || i, CAST($1 AS TEXT), 's' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO token_handle SELECT $1 || 't' || i, CAST($1 AS TEXT), 'd' || i, 'k' || i, '', '', i, NULL, NULL, '', NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO client_credential SELECT CAST($1 AS TEXT), 'cs' || i, 'd' || i, '', '', '', i, '', NULL, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -211,6 +212,29 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.SessionsOfIdP("", "idp10")
 		return err
 	},
+	"the sessions of a name that an IdP logs out": func(tx *store.Tx, h house) error {
+		if _, err := tx.SessionsOfName("", "name10", ""); err != nil {
+			return err
+		}
+		if _, err := tx.NamelessSessions("", "m10", ""); err != nil {
+			return err
+		}
+		if _, err := tx.NameOfSession("s10"); err != nil {
+			return err
+		}
+		_, err := tx.ApplicationsOf([]string{"s10", "s11"})
+		return err
+	},
+	"a sign-out that waits for its IdP": func(tx *store.Tx, h house) error {
+		tx.InsertLogout("hash", store.Leaving{Connection: h.Connection, ExpiresAt: tx.Now()})
+		if _, err := tx.Logout(h.Connection, "hash"); err != nil {
+			return err
+		}
+		if err := tx.UseLogout(h.Connection, "other"); err != nil && !errs.Is(err, errs.KindNotFound) {
+			return err
+		}
+		return tx.Record(audit.Event{Type: audit.LogoutSent})
+	},
 	"the end of a session": func(tx *store.Tx, h house) error { return tx.EndSession("s10", "x") },
 	"a sign-in link": func(tx *store.Tx, h house) error {
 		if _, err := tx.Identity(h.Connection, "s5"); err != nil {
@@ -241,8 +265,23 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.Claims([]string{"m5", "m6"})
 		return err
 	},
-	"links":               func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
-	"events for owners":   func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
+	"links":             func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"events for owners": func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
+	"the look at an IdP's metadata": func(tx *store.Tx, h house) error {
+		if _, err := tx.AskMetadata(h.Connection, 0); err != nil {
+			return err
+		}
+		tx.SaveMetadataWatch(h.Connection, store.MetadataWatch{})
+		_, _, err := tx.MetadataWatch(h.Connection)
+		return err
+	},
+	"warnings of certificates": func(tx *store.Tx, h house) error {
+		if _, err := tx.FirstWarning(h.Connection, "x", 1); err != nil {
+			return err
+		}
+		_, err := tx.Warnings(h.Connection)
+		return err
+	},
 	"events of a subject": func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
 	"events by number":    func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
 	"an event":            func(tx *store.Tx, h house) error { _, err := tx.Event("e100007"); return err },
