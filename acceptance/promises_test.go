@@ -136,13 +136,11 @@ var promises = []promise{
 
 // later says why nothing shows a promise yet.
 var later = map[string]string{
-	"F18": "with the test of a connection",
 	"F31": "with enforcement",
 	"F33": "with enforcement",
 	"F39": "with roles and permissions",
 	"F40": "with members and teams by hand",
 	"F41": "with the whole console",
-	"E12": "with the trace of sign-ins",
 	"V5":  "with the whole console",
 	"V17": "with mail",
 }
