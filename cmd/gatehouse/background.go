@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -50,8 +51,10 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 func (s *server) outbox() *jobs.Runner {
 	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler()}
 	if s.mailer != nil {
-		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
-		handlers[provision.JobInvitation] = inviter.Handler()
+		post := &jobs.Post{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[jobs.JobNotice] = post.Notices()
+		maps.Copy(handlers, (&provision.Inviter{Post: post}).Handlers())
+		maps.Copy(handlers, s.app.signin.Letters(post))
 	}
 	return &jobs.Runner{DB: s.app.db, Log: s.log, Handlers: handlers}
 }

@@ -41,6 +41,8 @@ var rooms = map[string]room{
 	"saml":            {stdOnly: true},
 	// Our side of OpenID Connect towards IdPs, and an IdP for tests below it.
 	"internal/relyingparty": {},
+	// What people are sent by e-mail.
+	"internal/letter": {stdOnly: true},
 	// The client of outgoing calls is handed to rooms as an *http.Client.
 	"internal/outbound": {stdOnly: true},
 
@@ -55,11 +57,11 @@ var rooms = map[string]room{
 	"internal/store/postgres": {imports: []string{"internal/store", "internal/errs"}},
 
 	// Layer 3: rules that need a transaction, left to right; settings and grants not each other.
-	"internal/jobs":      {imports: knowing},
-	"internal/provision": {imports: append([]string{"internal/jobs"}, knowing...)},
+	"internal/jobs":      {imports: append([]string{"internal/letter"}, knowing...)},
+	"internal/provision": {imports: append([]string{"internal/jobs", "internal/letter"}, knowing...)},
 	"internal/grants":    {imports: append([]string{"internal/provision", "internal/jobs"}, knowing...)},
-	"internal/settings":  {imports: append([]string{"internal/provision", "internal/jobs", "internal/relyingparty"}, knowing...)},
-	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/relyingparty", "internal/web"})},
+	"internal/settings":  {imports: append([]string{"internal/provision", "internal/jobs", "internal/letter", "internal/relyingparty"}, knowing...)},
+	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/letter", "internal/relyingparty", "internal/web"})},
 
 	// Layer 4: doors, and the kit beside them.
 	"internal/web":        {imports: []string{"internal/errs", "internal/directory"}},

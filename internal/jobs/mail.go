@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -16,11 +17,15 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 )
 
-// Message is one e-mail of plain text.
+// Message is one e-mail.
 type Message struct {
+	// ID identifies it: one that is sent again, because it is not known whether it arrived, has the same Message-ID, by
+	// which mail servers and readers know the second. "" makes one up.
+	ID      string
 	To      string // address
 	Subject string
-	Body    string
+	Body    string // plain text
+	HTML    string // the same as HTML, "" for none
 }
 
 // Mailer takes messages. An error that trying again will not mend is one that Permanent made.
@@ -78,6 +83,9 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 		return Permanent(err)
 	}
 	err = s.client.DialAndSendWithContext(ctx, message)
+	if err != nil && message.IsDelivered() {
+		return nil // the server took it, and then broke off
+	}
 	var refused *gomail.SendError
 	if errors.As(err, &refused) && refused.ErrorCode() >= 500 && !refused.IsTemp() {
 		return Permanent(fmt.Errorf("send mail: %w", err))
@@ -104,10 +112,21 @@ func compose(from string, m Message) (*gomail.Msg, error) {
 	}
 	message.Subject(m.Subject)
 	message.SetDate()
-	message.SetMessageID()
+	if m.ID == "" {
+		message.SetMessageID()
+	} else {
+		sender, err := message.GetSender(false)
+		if err != nil {
+			return nil, fmt.Errorf("sender: %w", err)
+		}
+		message.SetMessageIDWithValue(m.ID + "@" + sender[strings.LastIndexByte(sender, '@')+1:])
+	}
 	// Automatic answers, holiday notes above all, are not wanted (RFC 3834).
 	message.SetGenHeader("Auto-Submitted", "auto-generated")
 	message.SetBodyString(gomail.TypeTextPlain, m.Body)
+	if m.HTML != "" {
+		message.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	}
 	return message, nil
 }
 

@@ -32,8 +32,8 @@ func (b *letterbox) Send(_ context.Context, m jobs.Message) error {
 // deliver runs the outbox until the test ends.
 func deliver(t *testing.T, db *store.DB, box *letterbox) {
 	t.Helper()
-	inviter := &provision.Inviter{DB: db, Mailer: box, PublicURL: "https://id.test"}
-	runner := &jobs.Runner{DB: db, Log: slog.New(slog.DiscardHandler), Handlers: map[string]jobs.Handler{provision.JobInvitation: inviter.Handler()}}
+	inviter := &provision.Inviter{Post: &jobs.Post{DB: db, Mailer: box, PublicURL: "https://id.test"}}
+	runner := &jobs.Runner{DB: db, Log: slog.New(slog.DiscardHandler), Handlers: inviter.Handlers()}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
@@ -93,7 +93,7 @@ func TestInvitation_ThatTheServerRefusesIsAnEvent(t *testing.T) {
 			h.read(func(tx *store.Tx) error {
 				events, err := tx.EventsOf(u.Member, 10)
 				for _, e := range events {
-					found = found || e.Type == audit.MemberInvited && e.Outcome == audit.Refused && e.Reason == "mail_refused"
+					found = found || e.Type == audit.MailUndelivered && e.Outcome == audit.Refused && e.Reason == "mail_refused"
 				}
 				return err
 			})

@@ -20,11 +20,13 @@ import (
 const (
 	noticeEnded     = "ended"
 	noticeSignedOut = "signed_out"
+	noticePassword  = "password_set"
 )
 
 var notices = map[string]*web.Notice{
 	noticeEnded:     {Kind: "info", Text: "Your session has ended. Sign in again."},
 	noticeSignedOut: {Kind: "ok", Text: "You have signed out."},
+	noticePassword:  {Kind: "ok", Text: "The password is set. Sign in with it."},
 }
 
 // signinPath is the address of the sign-in page with what is known filled in.
@@ -77,6 +79,7 @@ type signinData struct {
 	GoOn             string // where the one who is signed in may simply go on, or ""
 	EmergencyURL     string
 	BackURL          string
+	ForgotURL        string // "" where no mail can be sent
 }
 
 // way is a connection that can be chosen.
@@ -122,6 +125,9 @@ func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, da
 	data.BackURL = path.url()
 	path.Emergency = true
 	data.EmergencyURL = path.url()
+	if d.service.Mail {
+		data.ForgotURL = forgotPath + "?" + url.Values{"workspace": {data.Workspace}}.Encode()
+	}
 	page := web.Page{Title: "Sign in", Notice: notice, Data: data}
 	if data.Ask {
 		// The answer may lead straight to an IdP, whose origin nobody knows yet. There is no password

@@ -35,6 +35,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			c.Defer(`DELETE FROM replay WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now.Add(-replayAge)))
 			c.Defer(`DELETE FROM oidc_grant WHERE workspace_id = $1 AND created_at < $2`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(sweepAdoptions, w.ID, micros(now.Add(-events)), micros(now.Add(-AllowedAge)))
+			c.Defer(`DELETE FROM mail_once WHERE workspace_id = $1 AND at < $2`, w.ID, micros(now.Add(-events)))
 			c.Defer(`DELETE FROM job WHERE workspace_id = $1 AND dead_at < $2`, w.ID, micros(now.Add(-deadJobAge)))
 			return nil
 		}); err != nil {
@@ -45,6 +46,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 		c.Defer(`DELETE FROM attempt WHERE window_start < $1`, micros(now.Add(-24*time.Hour)))
 		c.Defer(`DELETE FROM stranger WHERE hour < $1`, micros(now.Add(-payloads)))
 		c.Defer(`DELETE FROM link_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
+		c.Defer(`DELETE FROM mail_link WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
 		c.Defer(`DELETE FROM code_handle WHERE expires_at < $1`, micros(now.Add(-spentAge)))
 		c.Defer(`DELETE FROM access_handle WHERE expires_at < $1`, micros(now.Add(-accessAge)))
 		c.Defer(`DELETE FROM scim_access_handle WHERE expires_at < $1`, micros(now.Add(-accessAge)))

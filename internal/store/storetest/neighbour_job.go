@@ -1,6 +1,11 @@
 package storetest
 
-import "github.com/gatehouse-id/gatehouse/internal/store"
+import (
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
 
 // jobProbes are the methods of the outbox.
 var jobProbes = map[string]probe{
@@ -9,4 +14,23 @@ var jobProbes = map[string]probe{
 	"LiveSCIMUsersOf":  func(tx *store.Tx, h house) (any, error) { return tx.LiveSCIMUsersOf([]string{h.Member}) },
 	"Txn":              nil, // is of the transaction alone
 	"DeadJobs":         nil, // binds the workspace alone
+
+	"InsertMailLink": does(func(tx *store.Tx, h house) {
+		tx.InsertMailLink("own mail "+h.LinkHash, store.LinkPassword, &directory.Member{ID: h.Member, Email: h.Address}, tx.Now().Add(time.Hour))
+	}),
+	"UseMailLink": func(tx *store.Tx, h house) (any, error) {
+		return nil, tx.UseMailLink(h.MailHash, h.Member, store.LinkInvitation)
+	},
+	"EndMailLinks":     does(func(tx *store.Tx, h house) { tx.EndMailLinks(h.Member, store.LinkInvitation) }),
+	"SaveInvitation":   does(func(tx *store.Tx, h house) { tx.SaveInvitation(store.Invitation{Member: h.Member, Round: 7}) }),
+	"Invitation":       func(tx *store.Tx, h house) (any, error) { return tx.Invitation(h.Member) },
+	"DeleteInvitation": does(func(tx *store.Tx, h house) { tx.DeleteInvitation(h.Member) }),
+	"LiveInvitation": func(tx *store.Tx, h house) (any, error) {
+		member, address, err := tx.LiveInvitation(h.MailHash)
+		return []any{member, address}, err
+	},
+	"Letters":       nil, // binds the workspace alone
+	"RetryLetter":   func(tx *store.Tx, h house) (any, error) { return tx.RetryLetter(h.Letter) },
+	"DiscardLetter": func(tx *store.Tx, h house) (any, error) { return tx.DiscardLetter(h.Letter) },
+	"OnceMail":      nil, // binds the workspace alone
 }
