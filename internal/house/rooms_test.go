@@ -82,6 +82,7 @@ var rooms = map[string]room{
 	// For tests and measurements only.
 	"internal/house":           {testOnly: true},
 	"internal/store/pgtest":    {testOnly: true},
+	"internal/jobs/mtatest":    {testOnly: true},
 	"internal/store/storetest": {testOnly: true, anything: true},
 	"internal/bench":           {testOnly: true, anything: true},
 	"acceptance":               {testOnly: true, anything: true},

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,8 +37,10 @@ type Mailer interface {
 
 // SMTP hands messages to a mail server, each in an exchange of its own.
 type SMTP struct {
-	client *gomail.Client
-	from   string
+	host    string
+	options []gomail.Option
+	from    string
+	secure  bool // TLS from the start
 }
 
 // smtpTime bounds one exchange; less than a handler has.
@@ -69,11 +73,10 @@ func NewSMTP(address, from string) (*SMTP, error) {
 			options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
 		}
 	}
-	client, err := gomail.NewClient(u.Hostname(), options...)
-	if err != nil {
+	if _, err := gomail.NewClient(u.Hostname(), options...); err != nil {
 		return nil, fmt.Errorf("mail server: %w", err)
 	}
-	return &SMTP{client, from}, nil
+	return &SMTP{u.Hostname(), options, from, u.Scheme == "smtps"}, nil
 }
 
 // Send makes Mailer of it.
@@ -82,7 +85,15 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return Permanent(err)
 	}
-	err = s.client.DialAndSendWithContext(ctx, message)
+	options := slices.Clip(s.options)
+	if !s.secure { // the library would not know that such a connection is secure, and keep the password to itself
+		options = append(options, gomail.WithDialContextFunc(until(ctx)))
+	}
+	client, err := gomail.NewClient(s.host, options...)
+	if err != nil {
+		return fmt.Errorf("mail server: %w", err)
+	}
+	err = client.DialAndSendWithContext(ctx, message)
 	if err != nil && message.IsDelivered() {
 		return nil // the server took it, and then broke off
 	}
@@ -96,6 +107,18 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	return nil
 }
 
+// until dials connections that are cut when ctx ends: a server that answers a little now and then would else be listened
+// to for longer than a handler has.
+func until(ctx context.Context) gomail.DialContextFunc {
+	return func(dialling context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(dialling, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = conn.Close() })
+		}
+		return conn, err
+	}
+}
+
 func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 	return compose(s.from, m)
 }
@@ -103,14 +126,14 @@ func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 // compose makes the message. Addresses and subject are encoded by the library, so that a line break
 // in a name is no header.
 func compose(from string, m Message) (*gomail.Msg, error) {
-	message := gomail.NewMsg()
+	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := message.From(from); err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
 	}
 	if err := message.To(m.To); err != nil {
 		return nil, fmt.Errorf("recipient: %w", err)
 	}
-	message.Subject(m.Subject)
+	message.Subject(strings.Join(strings.Fields(m.Subject), " "))
 	message.SetDate()
 	if m.ID == "" {
 		message.SetMessageID()
@@ -119,7 +142,7 @@ func compose(from string, m Message) (*gomail.Msg, error) {
 		if err != nil {
 			return nil, fmt.Errorf("sender: %w", err)
 		}
-		message.SetMessageIDWithValue(m.ID + "@" + sender[strings.LastIndexByte(sender, '@')+1:])
+		message.SetMessageIDWithValue(m.ID + "@" + strings.TrimSuffix(sender[strings.LastIndexByte(sender, '@')+1:], ">"))
 	}
 	// Automatic answers, holiday notes above all, are not wanted (RFC 3834).
 	message.SetGenHeader("Auto-Submitted", "auto-generated")

@@ -94,7 +94,7 @@ func (d *Door) accept(w http.ResponseWriter, r *http.Request) error {
 		for _, c := range invited.Connections {
 			if c.ID == id {
 				http.SetCookie(w, d.invitationCookie(token, int(invitationTime.Seconds())))
-				http.Redirect(w, r, c.LoginPath()+"?"+url.Values{"fresh": {"1"}}.Encode(), http.StatusSeeOther)
+				http.Redirect(w, r, c.LoginPath(), http.StatusSeeOther)
 				return nil
 			}
 		}

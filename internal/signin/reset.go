@@ -183,7 +183,7 @@ func (s *Service) SetPassword(ctx context.Context, token, password string, c Cli
 	return slug, nil
 }
 
-// Password reports whether the link with that token can set a password now, and uses nothing up.
+// resetStands reports whose password the link with that token can set now, and uses nothing up.
 func (s *Service) resetStands(ctx context.Context, token string, c Client) (email string, err error) {
 	l, hash, err := s.mailLink(ctx, token, store.LinkPassword, c)
 	if err != nil {
