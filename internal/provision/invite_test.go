@@ -19,10 +19,15 @@ import (
 type letterbox struct {
 	letters chan jobs.Message
 	refuse  bool
+	down    int // tries that fail for now
 }
 
 func (b *letterbox) Send(_ context.Context, m jobs.Message) error {
 	b.letters <- m
+	if b.down > 0 {
+		b.down--
+		return errDown
+	}
 	if b.refuse {
 		return jobs.Permanent(errors.New("550 no such user"))
 	}

@@ -36,9 +36,9 @@ const (
 // EndedPassword is why sessions end when a password is set anew.
 const EndedPassword = "password_changed"
 
-// asked is the body of a JobPassword. Whether anybody has that address is found out when the letter is written, so that
+// wanted is the body of a JobPassword. Whether anybody has that address is found out when the letter is written, so that
 // who asks cannot tell by the time that the answer takes.
-type asked struct {
+type wanted struct {
 	Member  string `json:"member,omitempty"` // never set: no member is known yet
 	Email   string `json:"email"`
 	Address string `json:"address"` // of who asked
@@ -69,7 +69,7 @@ func (s *Service) AskPassword(ctx context.Context, workspace, email string, c Cl
 		return nil
 	}
 	return s.DB.Write(ctx, id, func(tx *store.Tx) error {
-		return jobs.Enqueue(tx, JobPassword, asked{Email: r.Email, Address: c.address()}, tx.Now())
+		return jobs.Enqueue(tx, JobPassword, wanted{Email: r.Email, Address: c.address()}, tx.Now())
 	})
 }
 
@@ -91,7 +91,7 @@ func (s *Service) Letters(post *jobs.Post) map[string]jobs.Handler {
 // sendReset writes the letter that was asked for, to whoever may have it. Its link is made now, so that it is nowhere
 // but in the letter.
 func (s *Service) sendReset(ctx context.Context, post *jobs.Post, j store.Job) error {
-	var to asked
+	var to wanted
 	if err := json.Unmarshal([]byte(j.Body), &to); err != nil {
 		return jobs.Permanent(fmt.Errorf("read letter: %w", err))
 	}
