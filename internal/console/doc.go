@@ -9,6 +9,8 @@
 //	/console/{workspace}/sso/connections/{id}      values to copy, the IdP's metadata, attributes, on and off
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
+//	/console/{workspace}/members, /members/{id}    members; one of them: invitation, role, what is edited here, in and out
+//	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
 //
@@ -32,7 +34,10 @@
 // test-directory, enable-directory,
 // discard-directory, disable-directory, pilot, save-pilot, plan-counts, plan-rows, plan-blocked, last-used, last-served,
 // last-refused, heard-who. What waits: waiting and waiting-count on the first page; allow-, refuse-
-// and undo- with the id of the meeting, decision-error. Role mappings: mapping-group, mapping-source, mapping-role,
+// and undo- with the id of the meeting, decision-error. Members: invite with invite-email, invite-name and invite-role,
+// member-who with find, members, letters-given-up. A member: member-status, invitation, resend, revoke, edit-email and its like,
+// save-member, set-role with member-role, deactivate, restore, against-directory. Letters: letters, retry- and discard- with
+// the id of the letter. Role mappings: mapping-group, mapping-source, mapping-role,
 // add-mapping. The log: filter-outcome, filter-type, filter-who, filter, older, payload. What is wrong with a field
 // stands in an element with the field's id and "-error". A summary that must be opened first has the id of
 // its button and "-ask".

@@ -200,7 +200,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Members", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -254,4 +254,12 @@ var doneTexts = map[string]string{
 	"directory-testing":   "The directory is testing: what the identity provider sends is staged. Look at the plan here, and enable or discard it.",
 	"directory-discarded": "What was staged was discarded.",
 	"pilot":               "The pilot list was saved.",
+	"invited":             "The invitation is on its way.",
+	"invitation-revoked":  "The invitation was taken back. Its link does not work any more.",
+	"member-deactivated":  "The member is deactivated and signed out everywhere.",
+	"member-restored":     "The member has access again.",
+	"role-set":            "The role was decided again.",
+	"member-saved":        "The changes were saved.",
+	"letter-retried":      "The letter is tried again now.",
+	"letter-discarded":    "The letter was thrown away.",
 }

@@ -15,6 +15,7 @@ var jobProbes = map[string]probe{
 	"Txn":              nil, // is of the transaction alone
 	"DeadJobs":         nil, // binds the workspace alone
 
+	"MembersNamed":   func(tx *store.Tx, h house) (any, error) { return tx.MembersNamed(h.Address, 10) },
 	"InsertMailLink": does(func(tx *store.Tx, h house) {
 		tx.InsertMailLink("own mail "+h.LinkHash, store.LinkPassword, &directory.Member{ID: h.Member, Email: h.Address}, tx.Now().Add(time.Hour))
 	}),

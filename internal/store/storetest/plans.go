@@ -243,6 +243,7 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		return err
 	},
 	"links": func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"members by the beginning of an address": func(tx *store.Tx, h house) error { _, err := tx.MembersNamed("p77@", 20); return err },
 	"links by mail": func(tx *store.Tx, h house) error {
 		tx.EndMailLinks("m5", store.LinkInvitation)
 		return tx.UseMailLink(h.MailHash, h.Member, store.LinkInvitation)
