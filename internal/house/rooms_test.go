@@ -26,7 +26,7 @@ var (
 	// knowing is everything that a room with transactions stands on.
 	knowing = slices.Concat(leaves, pure, []string{"internal/store"})
 	// rules are the rooms that open write transactions, without the one that draws pages.
-	rules = []string{"internal/settings", "internal/grants", "internal/provision", "internal/jobs"}
+	rules = []string{"internal/settings", "internal/grants", "internal/provision", "internal/jobs", "internal/roster"}
 	// below is what every door may call.
 	below = slices.Concat(knowing, rules, []string{"internal/signin", "internal/web"})
 )
@@ -43,6 +43,8 @@ var rooms = map[string]room{
 	"internal/relyingparty": {},
 	// What people are sent by e-mail.
 	"internal/letter": {stdOnly: true},
+	// Lists of people, as spreadsheets write them.
+	"internal/roster": {stdOnly: true},
 	// The client of outgoing calls is handed to rooms as an *http.Client.
 	"internal/outbound": {stdOnly: true},
 
@@ -58,7 +60,7 @@ var rooms = map[string]room{
 
 	// Layer 3: rules that need a transaction, left to right; settings and grants not each other.
 	"internal/jobs":      {imports: append([]string{"internal/letter"}, knowing...)},
-	"internal/provision": {imports: append([]string{"internal/jobs", "internal/letter"}, knowing...)},
+	"internal/provision": {imports: append([]string{"internal/jobs", "internal/letter", "internal/roster"}, knowing...)},
 	"internal/grants":    {imports: append([]string{"internal/provision", "internal/jobs"}, knowing...)},
 	"internal/settings":  {imports: append([]string{"internal/provision", "internal/jobs", "internal/letter", "internal/relyingparty"}, knowing...)},
 	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/letter", "internal/relyingparty", "internal/web"})},

@@ -120,8 +120,23 @@ func (s *Service) Invite(ctx context.Context, scope Scope, in Invitee) (m direct
 	return m, outcome, err
 }
 
-// invitation decides what inviting somebody does. It changes nothing: a preview asks it as well.
+// invitation decides what inviting somebody does. It changes nothing.
 func (h hand) invitation(tx *store.Tx, in Invitee) (change, InviteOutcome, error) {
+	before, err := tx.MemberByEmail(in.Email)
+	if err != nil && !errs.Is(err, errs.KindNotFound) {
+		return change{}, "", err
+	}
+	_, foreign, err := tx.Address(in.Email)
+	if err != nil {
+		return change{}, "", err
+	}
+	return h.decideInvitation(tx.Now(), in, before, foreign)
+}
+
+// decideInvitation is the rule of invitations, for one person and for the rows of a list alike. before is the member who has
+// the address and is not deactivated, else the newest, nil for none; foreign says that another workspace has proven its
+// domain.
+func (h hand) decideInvitation(now time.Time, in Invitee, before *directory.Member, foreign bool) (change, InviteOutcome, error) {
 	if err := in.check(); err != nil {
 		return change{}, "", err
 	}
@@ -136,10 +151,6 @@ func (h hand) invitation(tx *store.Tx, in Invitee) (change, InviteOutcome, error
 		}
 		manual = role.ID
 	}
-	before, err := tx.MemberByEmail(in.Email)
-	if err != nil && !errs.Is(err, errs.KindNotFound) {
-		return change{}, "", err
-	}
 	m, outcome := before, InviteAgain
 	switch {
 	case before != nil && before.Sources == 0:
@@ -152,10 +163,13 @@ func (h hand) invitation(tx *store.Tx, in Invitee) (change, InviteOutcome, error
 		return change{}, "", errs.Conflict("member_deactivated",
 			"%s was a member and is deactivated. Restore them: they come back with their role and their data.", before.Email)
 	default:
-		m, outcome = &directory.Member{ID: keys.ID("mem_", tx.Now()), CreatedAt: tx.Now()}, InviteNew
+		m, outcome = &directory.Member{ID: keys.ID("mem_", now), CreatedAt: now}, InviteNew
 		if before != nil {
 			m.Replaces, outcome = before.ID, InviteFresh
 		}
+	}
+	if err := allowed(store.AddressFacts{Foreign: foreign}, in.Email, "", true); err != nil {
+		return change{}, "", err
 	}
 	c := edit(m, "invited")
 	if outcome != InviteAgain {
@@ -163,10 +177,7 @@ func (h hand) invitation(tx *store.Tx, in Invitee) (change, InviteOutcome, error
 	}
 	m.Email, m.Name, m.GivenName, m.FamilyName = in.Email, in.name(), in.GivenName, in.FamilyName
 	m.Stage, m.Sources, m.ManualRole = directory.StageInvited, 0, manual
-	if err := checkAddress(tx, m.Email, c.before.ID, true); err != nil {
-		return change{}, "", err
-	}
-	decide(h.cfg, m, nil, tx.Now())
+	decide(h.cfg, m, nil, now)
 	return c, outcome, nil
 }
 

@@ -37,7 +37,42 @@ CREATE TABLE mail_once (
 
 CREATE INDEX job_mail ON job (workspace_id, id) WHERE kind >= 'mail.' AND kind < 'mail/';
 
+-- A list of people to invite: read, then planned, then carried out row by row. cursor is the last line that was carried out.
+CREATE TABLE import (
+	workspace_id TEXT NOT NULL,
+	id           TEXT NOT NULL,
+	actor        TEXT NOT NULL,
+	state        TEXT NOT NULL,
+	plan         TEXT NOT NULL,
+	people       BIGINT NOT NULL,
+	done         BIGINT NOT NULL,
+	cursor       BIGINT NOT NULL,
+	note         TEXT NOT NULL,
+	created_at   BIGINT NOT NULL,
+	updated_at   BIGINT NOT NULL,
+	PRIMARY KEY (workspace_id, id)
+);
+
+CREATE TABLE import_row (
+	workspace_id TEXT NOT NULL,
+	import_id    TEXT NOT NULL,
+	line         BIGINT NOT NULL,
+	email        TEXT NOT NULL,
+	name         TEXT NOT NULL,
+	given_name   TEXT NOT NULL,
+	family_name  TEXT NOT NULL,
+	role         TEXT NOT NULL,
+	outcome      TEXT NOT NULL,
+	reason       TEXT NOT NULL,
+	detail       TEXT NOT NULL,
+	member_id    TEXT NOT NULL,
+	PRIMARY KEY (workspace_id, import_id, line)
+);
+CREATE INDEX import_row_outcome ON import_row (workspace_id, import_id, outcome, line);
+
 -- +goose Down
+DROP TABLE import_row;
+DROP TABLE import;
 DROP INDEX job_mail;
 DROP TABLE mail_once;
 DROP TABLE invitation;

@@ -15,7 +15,17 @@ var jobProbes = map[string]probe{
 	"Txn":              nil, // is of the transaction alone
 	"DeadJobs":         nil, // binds the workspace alone
 
-	"MembersNamed":   func(tx *store.Tx, h house) (any, error) { return tx.MembersNamed(h.Address, 10) },
+	"InsertImport":     does(func(tx *store.Tx, h house) { tx.InsertImport(store.Import{ID: h.Import}) }),
+	"UpdateImport":     does(func(tx *store.Tx, h house) { tx.UpdateImport(&store.Import{ID: h.Import, State: "over"}) }),
+	"Import":           func(tx *store.Tx, h house) (any, error) { return tx.Import(h.Import) },
+	"Imports":          nil, // binds the workspace alone
+	"DeleteImport":     does(func(tx *store.Tx, h house) { tx.DeleteImport(h.Import) }),
+	"InsertImportRows": does(func(tx *store.Tx, h house) { tx.InsertImportRows(h.Import, []store.ImportRow{{Line: 2}}) }),
+	"SettleImportRow":  does(func(tx *store.Tx, h house) { tx.SettleImportRow(h.Import, store.ImportRow{Line: 2, Outcome: "over"}) }),
+	"ImportRows":       func(tx *store.Tx, h house) (any, error) { return tx.ImportRows(h.Import, 0, 10, "") },
+	"HoldersOf":        func(tx *store.Tx, h house) (any, error) { return tx.HoldersOf([]string{h.Address}) },
+	"ForeignDomains":   nil, // that another workspace has proven a domain is told on purpose
+	"MembersNamed":     func(tx *store.Tx, h house) (any, error) { return tx.MembersNamed(h.Address, 10) },
 	"InsertMailLink": does(func(tx *store.Tx, h house) {
 		tx.InsertMailLink("own mail "+h.LinkHash, store.LinkPassword, &directory.Member{ID: h.Member, Email: h.Address}, tx.Now().Add(time.Hour))
 	}),
