@@ -22,6 +22,7 @@ type memberCommand struct {
 	Invite     memberInviteCommand     `cmd:"" help:"Invite somebody by a letter with a link."`
 	Resend     memberResendCommand     `cmd:"" help:"Send an invitation again."`
 	Revoke     memberRevokeCommand     `cmd:"" help:"Take back an invitation that was not accepted."`
+	Import     memberImportCommand     `cmd:"" help:"Invite a list of people from a CSV file; says first what would become of each."`
 	Edit       memberEditCommand       `cmd:"" help:"Change a name or an address that no directory has the say over."`
 	Deactivate memberDeactivateCommand `cmd:"" help:"Take somebody's access away. Sessions end at once, data stay."`
 	Restore    memberRestoreCommand    `cmd:"" help:"Give somebody's access back, whatever had taken it."`

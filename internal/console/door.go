@@ -54,7 +54,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "members", "member", "mail"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "members", "member", "mail", "imports", "import"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -118,6 +118,9 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/sso/waiting/{adoption}/undo", d.undoAdoption)
 
 	d.mountPeople(on, workspace)
+	lists := *d.browser
+	lists.MaxBody = maxImportBody
+	mux.Handle("POST "+workspace+"/imports", lists.Handle(d.admin(d.readImport)))
 
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)
@@ -143,6 +146,12 @@ func (d *Door) mountPeople(on func(string, handler), workspace string) {
 	on("POST "+member+"/restore", d.acted("restore", "member-restored", d.Provision.Restore))
 	on("POST "+member+"/role", d.setMemberRole)
 	on("POST "+member+"/edit", d.editMember)
+
+	on("GET "+workspace+"/imports", d.importsPage)
+	on("GET "+workspace+"/imports/{import}", d.importPage)
+	on("GET "+workspace+"/imports/{import}/rows.csv", d.importCSV)
+	on("POST "+workspace+"/imports/{import}/start", d.startImport)
+	on("POST "+workspace+"/imports/{import}/stop", d.stopImport)
 
 	on("GET "+workspace+"/mail", d.mailPage)
 	on("POST "+workspace+"/mail/{letter}/retry", d.onLetter("letter-retried", jobs.RetryLetter))

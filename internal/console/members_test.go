@@ -3,7 +3,9 @@ package console
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"slices"
 	"strings"
@@ -191,5 +193,86 @@ func TestLetters_ThatWereGivenUpAreShownTriedAgainAndThrownAway(t *testing.T) {
 				t.Errorf("no event %s in %v", want, types)
 			}
 		}
+	})
+}
+
+// upload sends a file as a browser does.
+func (b *browser) upload(path, text string) answer {
+	b.t.Helper()
+	var body strings.Builder
+	form := multipart.NewWriter(&body)
+	file, err := form.CreateFormFile("file", "people.csv")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, _ = io.WriteString(file, text)
+	form.Close()
+	r, err := http.NewRequest(http.MethodPost, b.base+path, strings.NewReader(body.String()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	res, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer{res, string(got)}
+}
+
+func TestAList_IsReadShownAndStartedByForms(t *testing.T) {
+	each(t, "default", func(t *testing.T, w *world) {
+		w.provision.Mail = true
+		b := w.as("admin@acme.test")
+		if a := b.upload("/console/acme/imports", "nothing of use\n"); a.StatusCode != http.StatusBadRequest || !a.has("import-file-error") {
+			t.Errorf("%d %s", a.StatusCode, a.body)
+		}
+		if a := b.post("/console/acme/imports"); a.StatusCode != http.StatusBadRequest || !a.has("import-file-error") {
+			t.Errorf("no file: %d %s", a.StatusCode, a.body)
+		}
+		a := b.upload("/console/acme/imports", "email,name,role\nada@else.test,<b>Ada</b>,\nowner@acme.test,,\neve@else.test,Eve,Owner\nx@else.test,=1+1,\n")
+		if a.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%d %s", a.StatusCode, a.body)
+		}
+		path := a.Header.Get("Location")
+		page := b.page(path)
+		for _, want := range []string{"1 new", "1 here already", "2 cannot be read", "&lt;b&gt;Ada", "above your own", "Line 5, column 13"} {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("the page does not say %q: %s", want, page.body)
+			}
+		}
+		if csv := b.page(path + "/rows.csv"); !strings.Contains(csv.body, "ada@else.test") || strings.Contains(csv.body, ",=1+1") || !strings.Contains(csv.body, "'=1+1") {
+			t.Errorf("the CSV: %s", csv.body)
+		}
+		for _, c := range []struct {
+			b    *browser
+			want int
+		}{{w.as("member@acme.test"), 403}, {w.as("owner@beta.test"), 404}, {w.as(""), 303}} {
+			for _, at := range []string{path, path + "/rows.csv"} {
+				if a := c.b.get(at); a.StatusCode != c.want {
+					t.Errorf("%s: %d", at, a.StatusCode)
+				}
+			}
+			for _, at := range []string{"/console/acme/imports", path + "/start", path + "/stop"} {
+				if a := c.b.post(at); a.StatusCode != c.want {
+					t.Errorf("%s: %d", at, a.StatusCode)
+				}
+			}
+		}
+		if a := w.as("owner@acme.test").press(page, "start-import"); a.StatusCode != http.StatusConflict || !a.has("start-import-error") {
+			t.Errorf("somebody else's list: %d %s", a.StatusCode, a.body)
+		}
+		if a := b.press(page, "start-import", "plan", "another"); a.StatusCode != http.StatusConflict || !a.has("start-import-error") {
+			t.Errorf("another plan: %d %s", a.StatusCode, a.body)
+		}
+		page = b.done(b.page(path), "start-import")
+		if !strings.Contains(page.body, "being carried out") {
+			t.Errorf("the page: %s", page.body)
+		}
+		b.done(page, "stop-import")
 	})
 }

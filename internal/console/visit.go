@@ -260,6 +260,8 @@ var doneTexts = map[string]string{
 	"member-restored":     "The member has access again.",
 	"role-set":            "The role was decided again.",
 	"member-saved":        "The changes were saved.",
+	"import-started":      "The list is being carried out. Look again for how far it is.",
+	"import-stopped":      "The list was stopped or thrown away.",
 	"letter-retried":      "The letter is tried again now.",
 	"letter-discarded":    "The letter was thrown away.",
 }
