@@ -10,6 +10,7 @@
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
 //	/console/{workspace}/members, /members/{id}    members; one of them: invitation, role, what is edited here, in and out
+//	/console/{workspace}/teams, /teams/{id}        teams; one of them: who is in it, its name
 //	/console/{workspace}/imports, /imports/{id}    lists of people to invite; one of them: what would become of each row
 //	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/roles                     role mappings
@@ -37,7 +38,8 @@
 // last-refused, heard-who. What waits: waiting and waiting-count on the first page; allow-, refuse-
 // and undo- with the id of the meeting, decision-error. Members: invite with invite-email, invite-name and invite-role,
 // member-who with find, members, letters-given-up. A member: member-status, invitation, resend, revoke, edit-email and its like,
-// save-member, set-role with member-role, deactivate, restore, against-directory. Lists: read-import with import-file, import-counts, import-rows, import-csv,
+// save-member, set-role with member-role, deactivate, restore, against-directory. Teams: teams, create-team with team-name,
+// team-members, add-to-team with team-who, remove- with the id of the member, rename-team, delete-team. Lists: read-import with import-file, import-counts, import-rows, import-csv,
 // start-import, stop-import. Letters: letters, retry- and discard- with
 // the id of the letter. Role mappings: mapping-group, mapping-source, mapping-role,
 // add-mapping. The log: filter-outcome, filter-type, filter-who, filter, older, payload. What is wrong with a field

@@ -54,7 +54,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "members", "member", "mail", "imports", "import"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "members", "member", "mail", "imports", "import", "teams", "team"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -134,7 +134,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	}
 }
 
-// mountPeople adds the routes of Members.
+// mountPeople adds the routes of Members & Teams.
 func (d *Door) mountPeople(on func(string, handler), workspace string) {
 	on("GET "+workspace+"/members", d.membersPage)
 	on("POST "+workspace+"/members", d.invite)
@@ -146,6 +146,15 @@ func (d *Door) mountPeople(on func(string, handler), workspace string) {
 	on("POST "+member+"/restore", d.acted("restore", "member-restored", d.Provision.Restore))
 	on("POST "+member+"/role", d.setMemberRole)
 	on("POST "+member+"/edit", d.editMember)
+
+	on("GET "+workspace+"/teams", d.teamsPage)
+	on("POST "+workspace+"/teams", d.createTeam)
+	team := workspace + "/teams/{team}"
+	on("GET "+team, d.teamPage)
+	on("POST "+team+"/rename", d.renameTeam)
+	on("POST "+team+"/delete", d.deleteTeam)
+	on("POST "+team+"/members", d.addToTeam)
+	on("POST "+team+"/members/{member}/remove", d.removeFromTeam)
 
 	on("GET "+workspace+"/imports", d.importsPage)
 	on("GET "+workspace+"/imports/{import}", d.importPage)

@@ -276,3 +276,41 @@ func TestAList_IsReadShownAndStartedByForms(t *testing.T) {
 		b.done(page, "stop-import")
 	})
 }
+
+func TestTeams_AreMadeFilledAndDeletedByForms(t *testing.T) { // F40
+	each(t, "default", func(t *testing.T, w *world) {
+		b := w.as("admin@acme.test")
+		page := b.done(b.page("/console/acme/teams"), "create-team", "name", "Support <b>")
+		if a := b.press(b.page("/console/acme/teams"), "create-team", "name", "SUPPORT <b>"); a.StatusCode != http.StatusConflict || !a.has("team-name-error") {
+			t.Errorf("%d %s", a.StatusCode, a.body)
+		}
+		page = b.done(page, "add-to-team", "who", "Member@acme.test")
+		if a := b.press(page, "add-to-team", "who", "nobody@acme.test"); a.StatusCode != http.StatusBadRequest || !a.has("team-who-error") {
+			t.Errorf("%d %s", a.StatusCode, a.body)
+		}
+		if member := b.page("/console/acme/members/mem_acme_member"); !strings.Contains(member.body, "Support &lt;b&gt;") {
+			t.Errorf("the member's page: %s", member.body)
+		}
+		page = b.done(page, "rename-team", "name", "Help desk")
+		if a := w.as("member@acme.test").post("/console/acme/teams", "name", "x"); a.StatusCode != http.StatusForbidden {
+			t.Errorf("a plain member: %d", a.StatusCode)
+		}
+		var team string
+		w.in("acme", func(tx *store.Tx) error {
+			g, err := tx.TeamNamed("HELP DESK")
+			team = g.ID
+			return err
+		})
+		beta := w.as("owner@beta.test")
+		for _, path := range []string{"/rename", "/delete", "/members", "/members/mem_acme_member/remove"} {
+			if a := beta.post("/console/beta/teams/"+team+path, "name", "x", "who", "member@acme.test"); a.StatusCode != http.StatusNotFound {
+				t.Errorf("another workspace's team %s: %d", path, a.StatusCode)
+			}
+		}
+		page = b.done(page, "remove-mem_acme_member")
+		page = b.done(page, "delete-team")
+		if !page.has("no-teams") {
+			t.Errorf("the page: %s", page.body)
+		}
+	})
+}

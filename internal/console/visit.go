@@ -200,7 +200,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Members", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -260,6 +260,11 @@ var doneTexts = map[string]string{
 	"member-restored":     "The member has access again.",
 	"role-set":            "The role was decided again.",
 	"member-saved":        "The changes were saved.",
+	"team-created":        "The team is there. Put people into it.",
+	"team-renamed":        "The team has the new name.",
+	"team-joined":         "The member is in the team.",
+	"team-left":           "The member was taken out of the team.",
+	"team-deleted":        "The team is gone. Its members stay members.",
 	"import-started":      "The list is being carried out. Look again for how far it is.",
 	"import-stopped":      "The list was stopped or thrown away.",
 	"letter-retried":      "The letter is tried again now.",

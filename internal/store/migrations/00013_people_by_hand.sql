@@ -70,7 +70,17 @@ CREATE TABLE import_row (
 );
 CREATE INDEX import_row_outcome ON import_row (workspace_id, import_id, outcome, line);
 
+-- Who is in a team, a group of no directory.
+CREATE TABLE team_member (
+	workspace_id TEXT NOT NULL,
+	group_id     TEXT NOT NULL,
+	member_id    TEXT NOT NULL,
+	PRIMARY KEY (workspace_id, group_id, member_id)
+);
+CREATE INDEX team_member_member ON team_member (workspace_id, member_id, group_id);
+
 -- +goose Down
+DROP TABLE team_member;
 DROP TABLE import_row;
 DROP TABLE import;
 DROP INDEX job_mail;

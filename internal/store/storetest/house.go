@@ -28,7 +28,7 @@ type house struct {
 	Token, TokenHash               string
 	Secret, SecretHash, SCIMAccess string
 	LinkHash, MailHash, Letter     string
-	Import                         string
+	Import, Team                   string
 	Subject, Replay, StateHash     string
 	Application, Event             string
 	Grant, CodeHash                string
@@ -44,7 +44,7 @@ func named(tag string) house {
 		Member: "mem_" + tag, Boss: "mem_boss_" + tag, Address: "ann@" + tag + ".test",
 		User: "user-" + tag, BossUser: "user-boss-" + tag, UserName: "Ann@" + tag + ".test", ExternalID: "ext-" + tag,
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
-		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag, MailHash: "mh-" + tag, Letter: "job_letter_" + tag, Import: "imp_" + tag,
+		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag, MailHash: "mh-" + tag, Letter: "job_letter_" + tag, Import: "imp_" + tag, Team: "grp_team_" + tag,
 		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
 		Adoption: "ado_" + tag, Claim: "claim-" + tag,
@@ -106,6 +106,10 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
 	tx.InsertMailLink(h.MailHash, store.LinkInvitation, &directory.Member{ID: h.Member, Email: h.Address}, tx.Now().Add(time.Hour))
 	tx.SaveInvitation(store.Invitation{Member: h.Member, By: audit.Party{Kind: "operator"}, Round: 1, CreatedAt: tx.Now(), ExpiresAt: tx.Now().Add(time.Hour)})
+	tx.InsertGroup(&store.Group{Group: directory.Group{ID: h.Team, DisplayName: h.Team}, Document: "{}"})
+	if _, err := tx.AddTeamMember(h.Team, h.Member); err != nil {
+		return err
+	}
 	tx.InsertImport(store.Import{ID: h.Import, Actor: audit.Party{Kind: "operator"}, State: "planned"})
 	tx.InsertImportRows(h.Import, []store.ImportRow{{Line: 2, Email: h.Address}})
 	tx.InsertJob(store.MailKind+"test", `{"member":"`+h.Member+`"}`, tx.Now().Add(time.Hour))

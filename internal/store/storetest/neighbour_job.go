@@ -25,6 +25,13 @@ var jobProbes = map[string]probe{
 	"ImportRows":       func(tx *store.Tx, h house) (any, error) { return tx.ImportRows(h.Import, 0, 10, "") },
 	"HoldersOf":        func(tx *store.Tx, h house) (any, error) { return tx.HoldersOf([]string{h.Address}) },
 	"ForeignDomains":   nil, // that another workspace has proven a domain is told on purpose
+	"Teams":            nil, // binds the workspace alone
+	"TeamNamed":        func(tx *store.Tx, h house) (any, error) { return tx.TeamNamed(h.Team) },
+	"AddTeamMember":    does(func(tx *store.Tx, h house) { _, _ = tx.AddTeamMember(h.Team, h.Boss) }),
+	"RemoveTeamMember": func(tx *store.Tx, h house) (any, error) { return tx.RemoveTeamMember(h.Team, h.Member) },
+	"LeaveTeams":       does(func(tx *store.Tx, h house) { tx.LeaveTeams(h.Member) }),
+	"TeamMembers":      func(tx *store.Tx, h house) (any, error) { return tx.TeamMembers(h.Team, "", 10) },
+	"TeamSizes":        func(tx *store.Tx, h house) (any, error) { return tx.TeamSizes([]string{h.Team}) },
 	"MembersNamed":     func(tx *store.Tx, h house) (any, error) { return tx.MembersNamed(h.Address, 10) },
 	"InsertMailLink": does(func(tx *store.Tx, h house) {
 		tx.InsertMailLink("own mail "+h.LinkHash, store.LinkPassword, &directory.Member{ID: h.Member, Email: h.Address}, tx.Now().Add(time.Hour))

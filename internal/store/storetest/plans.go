@@ -99,6 +99,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO mail_link SELECT $1 || 'ml' || i, CAST($1 AS TEXT), 'm' || i, 'invitation', '', i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO import_row SELECT CAST($1 AS TEXT), '` + h.Import + `', 10 + i, '', '', '', '', '', CASE WHEN i % 3 = 0 THEN 'new' ELSE 'member' END, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO team_member SELECT CAST($1 AS TEXT), 'g1', 'm' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO invitation SELECT CAST($1 AS TEXT), 'm' || i, '{}', 1, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO job SELECT CAST($1 AS TEXT), 'job_' || i, CASE WHEN i % 10 = 0 THEN 'mail.test' ELSE 'test' END, '{}', i, 4000000000000000 + i, 0, '', '', NULL, '', 0 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -253,6 +254,14 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.ImportRows(h.Import, 50, 20, "new")
 		return err
 	},
+	"a team": func(tx *store.Tx, h house) error {
+		if _, err := tx.AddTeamMember("g1", "m77"); err != nil {
+			return err
+		}
+		_, err := tx.RemoveTeamMember("g1", "m77")
+		tx.LeaveTeams("m78")
+		return err
+	},
 	"members by the beginning of an address": func(tx *store.Tx, h house) error { _, err := tx.MembersNamed("p77@", 20); return err },
 	"links by mail": func(tx *store.Tx, h house) error {
 		tx.EndMailLinks("m5", store.LinkInvitation)
@@ -278,6 +287,8 @@ var walks = map[string]func(tx *store.Tx, h house) error{
 	"the last members of a group":  func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "u9890", 20); return err },
 	"the first members of a group": func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "", 20); return err },
 	"the rows of a list":           func(tx *store.Tx, h house) error { _, err := tx.ImportRows(h.Import, 50, 20, ""); return err },
+	"members of a team":            func(tx *store.Tx, h house) error { _, err := tx.TeamMembers("g1", "m5", 20); return err },
+	"teams":                        func(tx *store.Tx, h house) error { _, err := tx.Teams("", 20); return err },
 	"letters":                      func(tx *store.Tx, h house) error { _, err := tx.Letters("", 20); return err },
 	"a page of members":            func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
 	"a page of the log": func(tx *store.Tx, h house) error {
@@ -478,7 +489,7 @@ var (
 	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 	// The tables of settings are small in every workspace.
-	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|mail_link|invitation|import_row|job|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
+	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|mail_link|team_member|invitation|import_row|job|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
 )
 
 func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {
