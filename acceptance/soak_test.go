@@ -155,16 +155,17 @@ func (w *world) wantSame(p *idpsim.IdP, slug string) {
 }
 
 // wantSameMembers compares the members of all groups with those that their IdP believes to be there.
-// Entra's adds are repeated and never taken back, so that it may not know of some.
+// Entra's adds are repeated and never taken back, so that it may not know of some. Nor does any IdP of
+// somebody who was suspended before a change that got no answer was told again.
 func (w *world) wantSameMembers(p *idpsim.IdP, slug, token string) {
 	w.t.Helper()
 	if p.Kind().IsEntra() || !p.Kind().PushesGroups() {
 		return
 	}
 	state := p.State()
-	remote := map[string]string{}
+	remote, active := map[string]string{}, map[string]bool{}
 	for _, x := range state.People {
-		remote[x.ID] = x.App.RemoteID
+		remote[x.ID], active[x.ID] = x.App.RemoteID, x.Active
 	}
 	for _, g := range state.Groups {
 		var want, here []string
@@ -177,6 +178,13 @@ func (w *world) wantSameMembers(p *idpsim.IdP, slug, token string) {
 			m, _ := m.(map[string]any)
 			id, _ := m["value"].(string)
 			here = append(here, id)
+		}
+		for _, id := range g.App.Doubtful {
+			if active[id] {
+				w.t.Errorf("%s: what became of %s in group %s is still in doubt", slug, id, g.Name)
+			}
+			unknown := func(m string) bool { return m == remote[id] }
+			want, here = slices.DeleteFunc(want, unknown), slices.DeleteFunc(here, unknown)
 		}
 		slices.Sort(want)
 		slices.Sort(here)

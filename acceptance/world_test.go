@@ -66,6 +66,12 @@ const atExit = "GORACE=atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if code == 0 {
+		if err := checkPromises(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	closeChromium()
 	if dir, err := built(); err == nil {
 		os.RemoveAll(dir)

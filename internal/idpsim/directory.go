@@ -74,7 +74,7 @@ func (p *IdP) forgetApp(id string) {
 	is := func(m string) bool { return m == id }
 	for _, g := range p.groups {
 		g.App.Members = slices.DeleteFunc(g.App.Members, is)
-		g.App.doubtful = slices.DeleteFunc(g.App.doubtful, is)
+		g.App.Doubtful = slices.DeleteFunc(g.App.Doubtful, is)
 	}
 }
 

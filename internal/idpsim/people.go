@@ -89,7 +89,7 @@ type AppGroup struct {
 	Error      string   `json:"error,omitempty"`
 	Attempts   int      `json:"attempts,omitempty"`
 	RetryCycle int      `json:"retryCycle,omitempty"`
-	doubtful   []string // ids of people whose last change got no answer
+	Doubtful   []string `json:"doubtful,omitempty"` // ids of people whose last change got no answer
 }
 
 // State says in one word where the group stands in the application.
@@ -117,7 +117,7 @@ func (g Group) leavers() []string {
 func (g Group) clone() Group {
 	g.Members = slices.Clone(g.Members)
 	g.App.Members = slices.Clone(g.App.Members)
-	g.App.doubtful = slices.Clone(g.App.doubtful)
+	g.App.Doubtful = slices.Clone(g.App.Doubtful)
 	return g
 }
 

@@ -135,7 +135,7 @@ func TestAMembershipThatGotNoAnswerIsSaidAgain(t *testing.T) {
 			want(false)
 			must(t, p.AddMembers(ctx, group, who))
 			want(true)
-			if g, err := p.group(group); err != nil || len(g.App.doubtful) != 0 || len(g.App.Members) != 5 {
+			if g, err := p.group(group); err != nil || len(g.App.Doubtful) != 0 || len(g.App.Members) != 5 {
 				t.Errorf("%v: %+v", err, g.App)
 			}
 		})

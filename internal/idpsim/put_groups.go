@@ -103,7 +103,7 @@ func (p *IdP) putRename(ctx context.Context, g Group) error {
 func (p *IdP) putMemberChanges(g Group) (add, remove []member) {
 	add, remove = p.memberChanges(g)
 	adding, removing, has := setOf(memberIDs(add)), setOf(memberIDs(remove)), setOf(g.Members)
-	for _, m := range p.known(g.App.doubtful, false) {
+	for _, m := range p.known(g.App.Doubtful, false) {
 		switch {
 		case has[m.id] && !adding[m.id]:
 			adding[m.id] = true
@@ -156,10 +156,10 @@ func (p *IdP) noteChange(g Group, add, remove []member, cause error) error {
 	_, err := p.changeGroup(g.ID, func(g *Group) error {
 		switch {
 		case inDoubt(cause):
-			g.App.doubtful = append(g.App.doubtful, told...)
+			g.App.Doubtful = append(g.App.Doubtful, told...)
 		case cause == nil:
 			is := setOf(told)
-			g.App.doubtful = slices.DeleteFunc(g.App.doubtful, func(id string) bool { return is[id] })
+			g.App.Doubtful = slices.DeleteFunc(g.App.Doubtful, func(id string) bool { return is[id] })
 			g.App.Members = after(after(g.App.Members, nil, add), add, remove)
 		}
 		return nil
@@ -178,9 +178,9 @@ func (p *IdP) putReplaceMembers(ctx context.Context, g Group) error {
 	_, noteErr := p.changeGroup(g.ID, func(g *Group) error {
 		switch {
 		case inDoubt(err):
-			g.App.doubtful = append(slices.Clone(g.App.Members), g.Members...)
+			g.App.Doubtful = append(slices.Clone(g.App.Members), g.Members...)
 		case err == nil:
-			g.App.Members, g.App.doubtful = memberIDs(all), nil
+			g.App.Members, g.App.Doubtful = memberIDs(all), nil
 		}
 		return nil
 	})

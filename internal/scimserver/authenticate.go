@@ -49,8 +49,16 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		return nil, scim.Unauthorized()
 	}
 	hash := keys.HashToken(token)
-	if holder, wait := s.limits.flooding(hash, now); wait > 0 && !scim.InBulk(r.Context()) {
-		return nil, s.tooMany(r, holder, now, wait)
+	// What is refused is refused before the database is asked, so that it costs the neighbours nothing, and what is to
+	// wait does so before it is asked whether the token lives. A bulk request is served whole and paid for
+	// afterwards: half of it would be nobody's wish.
+	paid := false
+	if known := s.limits.known(hash); known != nil && !scim.InBulk(r.Context()) {
+		var err error
+		if paid, err = s.ahead(r, known, now); err != nil {
+			return nil, err
+		}
+		now = s.db.Now()
 	}
 	holder, err := find(r.Context(), hash, now)
 	if errs.Is(err, errs.KindUnauthenticated) {
@@ -76,11 +84,12 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		}
 		return nil, scim.Unauthorized()
 	}
-	// A bulk request is served whole and paid for afterwards: half of it would be nobody's wish.
 	if scim.InBulk(r.Context()) {
-		s.limits.requests.charge(holder.Directory, now)
-	} else if wait := s.limits.requests.take(holder.Directory, now); wait > 0 {
-		return nil, s.tooMany(r, holder, now, wait)
+		s.limits.of(holder.Directory, now).charge(holder.Directory, now)
+	} else if !paid {
+		if err := s.enter(r, holder, now); err != nil {
+			return nil, err
+		}
 	}
 	if b.types, err = s.typesOf(r.Context(), holder.Workspace, holder.Version); err != nil {
 		return nil, wire(err)
@@ -102,6 +111,30 @@ func (s *Server) authenticate(r *http.Request) (scim.Backend, error) {
 		return wire(err)
 	}}
 	return b, nil
+}
+
+// ahead refuses a request past the limit of a directory. One that floods has paid for what is let in; of the others,
+// a token that turns out to be dead takes nothing from the living one.
+func (s *Server) ahead(r *http.Request, h *store.TokenHolder, now time.Time) (paid bool, err error) {
+	if s.limits.floods.is(h.Directory, now) {
+		return true, s.enter(r, h, now)
+	}
+	if wait := s.limits.requests.empty(h.Directory, now); wait > 0 {
+		return false, s.tooMany(r, h, now, wait)
+	}
+	return false, nil
+}
+
+// enter lets a request of a directory in, or refuses it past the limit.
+func (s *Server) enter(r *http.Request, h *store.TokenHolder, now time.Time) error {
+	wait, ok := s.limits.enter(h.Directory, now)
+	if !ok {
+		return s.tooMany(r, h, now, wait)
+	}
+	if wait > 0 {
+		s.pause(r.Context(), wait)
+	}
+	return nil
 }
 
 func directoryParty(h *store.TokenHolder) audit.Party {

@@ -19,6 +19,7 @@ import (
 type limiter struct {
 	rate  float64 // tokens a second
 	burst float64 // what a full bucket holds
+	debt  float64 // what one may be short of
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
@@ -35,7 +36,7 @@ const maxBuckets = 10_000
 
 // newLimiter lets rate pass a second, and burst at once after a quiet time.
 func newLimiter(rate, burst float64) *limiter {
-	return &limiter{rate: rate, burst: burst, buckets: map[string]*bucket{}}
+	return &limiter{rate: rate, burst: burst, debt: burst, buckets: map[string]*bucket{}}
 }
 
 // take takes one token of key. 0 is yes; else nothing was taken, and there is one after the time returned.
@@ -66,7 +67,7 @@ func (l *limiter) ask(key string, now time.Time, n float64) time.Duration {
 }
 
 // charge takes one token of key even where there is none, so that what comes next waits for it: for what is
-// part of something that was let in as a whole. The debt is a full bucket at the most.
+// part of something that was let in as a whole.
 func (l *limiter) charge(key string, now time.Time) {
 	if l == nil {
 		return
@@ -78,7 +79,48 @@ func (l *limiter) charge(key string, now time.Time) {
 		b = l.add(key, now)
 	}
 	l.fill(b, now)
-	b.level = max(b.level-1, -l.burst)
+	b.level = max(b.level-1, -l.debt)
+}
+
+// reserve takes a token of key that is there after wait, which is at most longest; else it takes none, and there
+// is one to reserve after the time returned.
+func (l *limiter) reserve(key string, now time.Time, longest time.Duration) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[key]
+	if b == nil {
+		b = l.add(key, now)
+	}
+	l.fill(b, now)
+	wait = time.Duration(math.Ceil(max(0, 1-b.level) / l.rate * float64(time.Second)))
+	if wait > longest {
+		return wait - longest, false
+	}
+	b.level--
+	return wait, true
+}
+
+// level is what key has left.
+func (l *limiter) level(key string, now time.Time) float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[key]
+	if b == nil {
+		return l.burst
+	}
+	l.fill(b, now)
+	return b.level
+}
+
+// set gives key level tokens, or a full bucket.
+func (l *limiter) set(key string, now time.Time, level float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[key]
+	if b == nil {
+		b = l.add(key, now)
+	}
+	b.level, b.at = min(level, l.burst), now
 }
 
 // fill adds what has come since. Requests at once come a little out of order, and that must not count
@@ -129,6 +171,7 @@ const MinRate = 25
 type limits struct {
 	rate     int      // requests a second of each directory, 0 for as many as come
 	requests *limiter // by directory
+	least    *limiter // by directory: requests of one that floods, which has no savings
 	prompt   *limiter // by directory: refusals that are answered at once
 	logged   *limiter // by directory: refusals that go to the request log
 	told     *limiter // by directory: refusals that are events
@@ -142,6 +185,8 @@ type limits struct {
 	// holders are whose a token was when it was last looked up. It is asked only whether that
 	// directory has requests left, and so says no or nothing, never yes.
 	holders map[string]store.TokenHolder
+
+	floods floods
 }
 
 const maxHolders = 4096
@@ -152,8 +197,18 @@ func newLimits(rate int) *limits {
 	if rate > 0 {
 		l.requests = newLimiter(float64(rate), 2*float64(rate))
 		l.prompt = newLimiter(float64(rate), 2*float64(rate))
+		l.least = newLimiter(MinRate, 1)
+		l.least.debt = MinRate
 	}
 	return l
+}
+
+// of is what counts a directory's requests.
+func (l *limits) of(directory string, now time.Time) *limiter {
+	if l.requests != nil && l.floods.is(directory, now) {
+		return l.least
+	}
+	return l.requests
 }
 
 // remember keeps whose a living token is; a dead one's holder is forgotten.
@@ -173,19 +228,30 @@ func (l *limits) remember(hash string, h *store.TokenHolder) {
 	l.holders[hash] = *h
 }
 
-// flooding returns the holder of a token whose directory has no request left, before the database
-// is asked: what is refused costs the neighbours nothing.
-func (l *limits) flooding(hash string, now time.Time) (*store.TokenHolder, time.Duration) {
-	if l.requests == nil {
-		return nil, 0
-	}
+// known returns the holder of a token that was looked up before, or nil.
+func (l *limits) known(hash string) *store.TokenHolder {
 	l.mu.Lock()
-	h, ok := l.holders[hash]
-	l.mu.Unlock()
-	if !ok {
-		return nil, 0
+	defer l.mu.Unlock()
+	if h, ok := l.holders[hash]; ok {
+		return &h
 	}
-	return &h, l.requests.empty(h.Directory, now)
+	return nil
+}
+
+// enter takes a token for a request of a directory, which is there after wait: requests of one that floods are served in
+// even steps, since many at once would be in their neighbours' way. Not ok is no; there is one after wait.
+func (l *limits) enter(directory string, now time.Time) (wait time.Duration, ok bool) {
+	if l.requests == nil {
+		return 0, true
+	}
+	if l.floods.is(directory, now) {
+		// It saves nothing up meanwhile, so that one which goes on is known by its next refusal.
+		l.requests.set(directory, now, 0)
+		l.prompt.set(directory, now, 0)
+		return l.least.reserve(directory, now, paceTime)
+	}
+	wait = l.requests.take(directory, now)
+	return wait, wait == 0
 }
 
 // tooMany refuses a request past the limit: in the request log, the first few of a second, and as
@@ -194,7 +260,7 @@ func (s *Server) tooMany(r *http.Request, h *store.TokenHolder, now time.Time, w
 	web.Add(r.Context(), "workspace", h.Slug)
 	web.Add(r.Context(), "directory", h.Directory)
 	web.Add(r.Context(), "error_code", "rate_limited")
-	err := errs.Limited("rate_limited", "This directory sends more than the %d requests a second that are served for it.", s.limits.rate)
+	err := errs.Limited("rate_limited", "This directory sends more than the %d requests a second that are served for it.", int(s.limits.of(h.Directory, now).rate))
 	s.db.Hear(h.Workspace, h.Directory, now, store.HeardRefused, err.Code)
 	// The client may be gone; its refused request stays on record all the same.
 	ctx := context.WithoutCancel(r.Context())

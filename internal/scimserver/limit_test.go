@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,6 +45,11 @@ func limited(t *testing.T, fn func(t *testing.T, h *house, asked *atomic.Int64, 
 
 // limitedAnd is limited with what is done where a refusal waits.
 func limitedAnd(t *testing.T, wait func(context.Context, time.Duration), fn func(t *testing.T, h *house, asked *atomic.Int64, pass func(time.Duration))) {
+	limitedTo(t, scimserver.MinRate, wait, fn)
+}
+
+// limitedTo is limitedAnd with rate requests a second.
+func limitedTo(t *testing.T, rate int, wait func(context.Context, time.Duration), fn func(t *testing.T, h *house, asked *atomic.Int64, pass func(time.Duration))) {
 	begin := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	for name, driver := range map[string]func(testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +59,7 @@ func limitedAnd(t *testing.T, wait func(context.Context, time.Duration), fn func
 			db := storetest.Open(t, d, func() time.Time { return begin.Add(time.Duration(passed.Load())) })
 			h := newHouse(t, db)
 			h.server = scimserver.New(scimserver.Options{DB: db, Provision: &provision.Service{DB: db}, Origin: origin,
-				Log: slog.New(slog.DiscardHandler), Rate: scimserver.MinRate, Pause: wait})
+				Log: slog.New(slog.DiscardHandler), Rate: rate, Pause: wait})
 			fn(t, h, &d.asked, func(d time.Duration) { passed.Add(int64(d)) })
 		})
 	}
@@ -87,8 +93,10 @@ func TestFlood_OfOneDirectoryTakesNothingFromAnother(t *testing.T) {
 			}
 		})
 		all.Wait()
-		if served.Load() != burst || refused.Load() != 400-burst || neighbour.Load() != burst {
-			t.Errorf("served %d, refused %d, the neighbour %d; want %d, %d, %d", served.Load(), refused.Load(), neighbour.Load(), burst, 400-burst, burst)
+		// Those of the second to come wait until it is their turn.
+		const want = burst + scimserver.MinRate
+		if served.Load() != want || refused.Load() != 400-want || neighbour.Load() != burst {
+			t.Errorf("served %d, refused %d, the neighbour %d; want %d, %d, %d", served.Load(), refused.Load(), neighbour.Load(), want, 400-want, burst)
 		}
 		before := asked.Load()
 		for range 100 {
@@ -185,23 +193,85 @@ func TestFlood_ThatTakesNoNoticeOfRefusalsWaitsForThem(t *testing.T) {
 		if n := waits(flood); n != 0 {
 			t.Errorf("%d of the first refusals wait", n)
 		}
+		flood.doAs(flood.id).want(429)
+		for range scimserver.MinRate { // each waits until it is its turn
+			flood.doAs(flood.id).want(200)
+		}
 		for range 100 {
 			flood.doAs(flood.id).want(429)
 		}
+		const all = 1 + scimserver.MinRate + 100
 		for range burst {
 			calm.doAs(calm.id).want(200)
 		}
 		calm.doAs(calm.id).want(429)
-		if f, c := waits(flood), waits(calm); f != 100 || c != 0 {
-			t.Errorf("%d refusals of the flood wait and %d of its neighbour, want 100 and 0", f, c)
+		if f, c := waits(flood), waits(calm); f != all || c != 0 {
+			t.Errorf("%d requests of the flood wait and %d of its neighbour, want %d and 0", f, c, all)
 		}
 		pass(time.Minute)
 		for range burst {
 			flood.doAs(flood.id).want(200)
 		}
 		flood.doAs(flood.id).want(429)
-		if n := waits(flood); n != 100 {
-			t.Errorf("after a quiet minute %d wait, want 100", n)
+		if n := waits(flood); n != all {
+			t.Errorf("after a quiet minute %d wait, want %d", n, all)
+		}
+	})
+}
+
+// A server with a rate above the least serves a flood the least until it is quiet, and nobody else less than its rate.
+func TestFlood_ThatTakesNoNoticeOfRefusalsIsServedTheLeast(t *testing.T) {
+	const rate = 4 * scimserver.MinRate
+	limitedTo(t, rate, func(context.Context, time.Duration) {}, func(t *testing.T, h *house, _ *atomic.Int64, pass func(time.Duration)) {
+		flood, polite := h.workspace("flood", "default", nil), h.workspace("polite", "default", nil)
+		served := func(w *tenant, requests int) (n int) {
+			t.Helper()
+			for range requests {
+				if w.do("GET", "/Users?count=0", "").status == 200 {
+					n++
+				}
+			}
+			return n
+		}
+		// Who comes again only when it was told to is served its rate, however often it is refused once.
+		if n := served(polite, 2*rate+1); n != 2*rate {
+			t.Errorf("%d are served at once, want %d", n, 2*rate)
+		}
+		for range 3 * rate {
+			pass(time.Second / rate)
+			if n := served(polite, 2); n != 1 {
+				t.Fatalf("%d of two are served after Retry-After, want 1", n)
+			}
+		}
+		if n := served(flood, 4*rate); n != 2*rate {
+			t.Errorf("%d are served at once, want %d", n, 2*rate)
+		}
+		if n := served(flood, 1); n != 0 {
+			t.Error("served although nothing is left") // and from here on it floods
+		}
+		if n := served(flood, rate); n != scimserver.MinRate {
+			t.Errorf("a flood is served %d of the second to come, want %d", n, scimserver.MinRate)
+		}
+		if a := flood.do("GET", "/Users?count=0", ""); a.status != 429 || !strings.Contains(a.str("detail"), "the 25 requests a second") {
+			t.Errorf("%d %s", a.status, a.text)
+		}
+		for second := range 20 {
+			pass(time.Second)
+			if n := served(flood, rate); n != scimserver.MinRate {
+				t.Errorf("in second %d a flood is served %d, want %d", second, n, scimserver.MinRate)
+			}
+		}
+		// One that is never refused because it waits its turn is let go, and caught again at once.
+		for range 10*scimserver.MinRate + 1 {
+			pass(time.Second / scimserver.MinRate)
+			flood.do("GET", "/Users?count=0", "").want(200)
+		}
+		if n := served(flood, rate); n > scimserver.MinRate+10 {
+			t.Errorf("a flood that goes on is served %d at once", n)
+		}
+		pass(11 * time.Second)
+		if n := served(flood, 2*rate); n != 2*rate {
+			t.Errorf("after 10 quiet seconds %d are served at once, want %d", n, 2*rate)
 		}
 	})
 }
@@ -226,9 +296,9 @@ func TestFlood_OfManyConnectionsHoldsFewOfThem(t *testing.T) {
 			w.do("GET", "/Users?count=0", "")
 		}
 		var all sync.WaitGroup
-		const most = 256
+		const most = 256 + scimserver.MinRate // refusals, and those that wait until it is their turn
 		for range most {
-			all.Go(func() { w.do("GET", "/Users?count=0", "").want(429) })
+			all.Go(func() { w.do("GET", "/Users?count=0", "") })
 		}
 		for range most {
 			<-arrived
