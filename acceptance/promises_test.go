@@ -141,7 +141,6 @@ var later = map[string]string{
 	"F31": "with enforcement",
 	"F33": "with enforcement",
 	"F39": "with roles and permissions",
-	"F40": "with members and teams by hand",
 	"F41": "with the whole console",
 	"K15": "with the guides",
 	"K25": "with the guides",
@@ -149,7 +148,6 @@ var later = map[string]string{
 	"E9":  "with the guides",
 	"E12": "with the trace of sign-ins",
 	"V5":  "with the whole console",
-	"V17": "with mail",
 }
 
 // outcomes are what the stories that ran came to: by promise, then by story.
