@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -118,8 +119,9 @@ func (d *Door) showImport(v *visit, t told) error {
 	}
 	return d.show(v, "import", "Invite a list", "/members", t, func(c common) any {
 		data := importData{common: c, importLine: importLine{list, c.Base + "/imports/" + list.ID}, Outcome: q.Get("outcome"), Rows: rows}
+		counts := soFar(list)
 		for _, o := range outcomeLabels {
-			if n := list.Counts[o.Value]; n > 0 || o.Value == data.Outcome {
+			if n := counts[o.Value]; n > 0 || o.Value == data.Outcome {
 				data.Outcomes = append(data.Outcomes, choice{o.Value, fmt.Sprintf("%d %s", n, o.Text)})
 			}
 		}
@@ -130,6 +132,21 @@ func (d *Door) showImport(v *visit, t told) error {
 		data.CSV, data.Work = data.URL+"/rows.csv", list.Seats
 		return data
 	})
+}
+
+// soFar is how many rows have each outcome by now.
+func soFar(list provision.Import) map[string]int {
+	counts := maps.Clone(list.Counts)
+	switch list.State {
+	case provision.ImportDone:
+		for _, o := range []provision.InviteOutcome{provision.InviteNew, provision.InviteAgain, provision.InviteFresh} {
+			delete(counts, string(o))
+		}
+		counts[provision.RowInvited], counts[provision.RowChanged] = list.Done, list.Seats-list.Done
+	case provision.ImportRunning, provision.ImportStopped:
+		counts[provision.RowInvited] = list.Done
+	}
+	return counts
 }
 
 // importCSV is a list with what became of each row, for a spreadsheet.

@@ -57,18 +57,32 @@ func (d *Door) showMailed(w http.ResponseWriter, r *http.Request, name, title st
 	page := web.Page{Title: title, Data: data}
 	if data.Invited != nil && !data.Dead {
 		workspace = data.Invited.Workspace
-		// The form may lead to an IdP, whose origin nobody knows yet.
-		page.FormActions = []string{"https:"}
-		if !d.service.secure() {
-			page.FormActions = append(page.FormActions, "http:")
-		}
 	}
 	page.Workspace = workspace
 	return web.Render(w, status, d.pages[name], page)
 }
 
+// invitationPage shows an invitation, or leads to the connection of the query. Who chooses one takes the invitation along in
+// a cookie: it says who they are when they come back. It is a link and no form, so that the form for a password may lead
+// nowhere but here.
 func (d *Door) invitationPage(w http.ResponseWriter, r *http.Request) error {
-	return d.showInvitation(w, r, nil)
+	id := r.URL.Query().Get("connection")
+	if id == "" {
+		return d.showInvitation(w, r, nil)
+	}
+	token := r.PathValue("token")
+	invited, err := d.service.Invitation(r.Context(), token, ClientOf(r))
+	if err != nil {
+		return d.showInvitation(w, r, err)
+	}
+	for _, c := range invited.Connections {
+		if c.ID == id {
+			http.SetCookie(w, d.invitationCookie(token, int(invitationTime.Seconds())))
+			http.Redirect(w, r, c.LoginPath(), http.StatusFound)
+			return nil
+		}
+	}
+	return d.showInvitation(w, r, errs.Invalid("connection_unknown", "That way of signing in is not there any more. Choose another."))
 }
 
 func (d *Door) showInvitation(w http.ResponseWriter, r *http.Request, refusal error) error {
@@ -79,27 +93,12 @@ func (d *Door) showInvitation(w http.ResponseWriter, r *http.Request, refusal er
 	return d.showMailed(w, r, "invitation", "Invitation", mailedData{Invited: invited, Path: r.URL.EscapedPath(), Min: keys.MinPasswordBytes}, refusal)
 }
 
-// accept is the answer to an invitation: a password, or off to a connection. Who chooses the connection takes the
-// invitation along in a cookie: it says who they are when they come back.
+// accept sets the password of an invited person and lets them in.
 func (d *Door) accept(w http.ResponseWriter, r *http.Request) error {
 	if _, err := web.Form(r); err != nil {
 		return err
 	}
 	form, token := r.PostForm, r.PathValue("token")
-	if id := form.Get("connection"); id != "" {
-		invited, err := d.service.Invitation(r.Context(), token, ClientOf(r))
-		if err != nil {
-			return d.showInvitation(w, r, err)
-		}
-		for _, c := range invited.Connections {
-			if c.ID == id {
-				http.SetCookie(w, d.invitationCookie(token, int(invitationTime.Seconds())))
-				http.Redirect(w, r, c.LoginPath(), http.StatusSeeOther)
-				return nil
-			}
-		}
-		return d.showInvitation(w, r, errs.Invalid("connection_unknown", "That way of signing in is not there any more. Choose another."))
-	}
 	if err := same(form); err != nil {
 		return d.showInvitation(w, r, err)
 	}

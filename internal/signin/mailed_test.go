@@ -229,7 +229,7 @@ func TestAnInvitedPerson_WhoMustUseSingleSignOnAcceptsByItAndSetsNoPassword(t *t
 		ida(r)
 		w.wantRefused(stranger.answers(okta, sign(r), q.relay), "address_taken", "address_taken")
 		// With it, another address is not the one that was invited.
-		if a := b.post(link, "connection", okta); a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.to(), "/auth/saml/con_okta/login") {
+		if a := b.get(link + "?connection=" + okta); a.StatusCode != http.StatusFound || !strings.HasPrefix(a.to(), "/auth/saml/con_okta/login") {
 			t.Fatalf("%d to %q", a.StatusCode, a.to())
 		}
 		b.enters(w, nil) // bob
@@ -257,7 +257,7 @@ func TestAnInvitationToBeAnOwner_IsNotAcceptedByAnIdPsWord(t *testing.T) {
 		m := w.invite("ida@else.test", "Owner")
 		link := path(t, <-box.letters)
 		b := w.browser()
-		b.post(link, "connection", okta)
+		b.get(link + "?connection=" + okta)
 		q := b.begin(okta)
 		r := w.response(q.id)
 		about(r, "ida@else.test", "Ida", "Rhodes")
