@@ -192,7 +192,7 @@ func checkPromises() error {
 		return os.WriteFile(path, []byte(page), 0o644)
 	}
 	if have, err := os.ReadFile(path); err != nil || string(have) != page {
-		return fmt.Errorf("docs/promises.md is not what the stories show (%w): go test ./acceptance -promises\n%s", err, difference(string(have), page))
+		return fmt.Errorf("docs/promises.md is not what the stories show (%w): go test ./acceptance -promises\n%s", err, differing(string(have), page))
 	}
 	return nil
 }
@@ -227,8 +227,8 @@ binary on both databases; the page is written by running them, and ` + "`make te
 	return b.String()
 }
 
-// difference is the lines of two pages that differ.
-func difference(have, want string) string {
+// differing is the lines of two pages that differ.
+func differing(have, want string) string {
 	var b strings.Builder
 	old, fresh := strings.Split(have, "\n"), strings.Split(want, "\n")
 	for _, l := range old {
