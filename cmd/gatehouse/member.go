@@ -134,7 +134,7 @@ func (a *app) member(ctx context.Context, workspace string, find func(*store.Tx)
 			return err
 		}
 		stands, err := tx.Invitation(m.ID)
-		if errs.Is(err, errs.KindNotFound) {
+		if errs.Is(err, errs.KindNotFound) || err == nil && m.Status() != directory.StatusInvited {
 			return nil
 		} else if err != nil {
 			return err
