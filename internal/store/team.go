@@ -55,15 +55,15 @@ func (tx *Tx) onTeam(statement, team, member string) (changed bool, err error) {
 func (tx *Tx) LeaveTeams(member string) { tx.later(leaveTeams, tx.workspace, member) }
 
 const teamMembers = `
-	SELECT ` + memberColumns + ` FROM team_member t CROSS JOIN member m
-	WHERE  t.workspace_id = $1 AND t.group_id = $2 AND t.member_id > $3 AND m.workspace_id = $1 AND m.id = t.member_id
-	ORDER  BY t.member_id LIMIT $4`
+	SELECT member_id FROM team_member WHERE workspace_id = $1 AND group_id = $2 AND member_id > $3 ORDER BY member_id LIMIT $4`
 
 // TeamMembers returns members of a team in id order: those behind the id after, limit at most.
 func (tx *Tx) TeamMembers(team, after string, limit int) ([]directory.Member, error) {
-	var out []directory.Member
-	err := tx.members(&out, teamMembers, tx.workspace, team, after, limit)
-	return out, err
+	var ids []string
+	if err := tx.each(collect(&ids), teamMembers, tx.workspace, team, after, limit); err != nil {
+		return nil, err
+	}
+	return tx.Members(ids)
 }
 
 // TeamSizes counts the members of teams, by id.
