@@ -25,7 +25,7 @@ type letterLine struct {
 
 // letterLabels are the kinds of letters in words.
 var letterLabels = map[string]string{
-	"invitation": "Invitation", "welcome": "You have access", "password": "New password", "link": "Sign-in link", "notice": "Notice",
+	"invitation": "Invitation", "welcome": "You have access", "password": "New password", "link": "Sign-in link", "notice": "Notice", "expiry": "Certificate ends",
 }
 
 const lettersPerPage = 50

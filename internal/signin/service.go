@@ -42,6 +42,10 @@ type Service struct {
 	Outside *relyingparty.RelyingParty
 	Master  *keys.Master
 	Assert  func(ctx context.Context, claims map[string]any) (string, error)
+
+	// UnknownKey looks at the metadata of a SAML connection whose IdP signed with a key that is not known, and reports
+	// whether that is done now (settings.Service.UnknownKey). nil looks at none.
+	UnknownKey func(ctx context.Context, workspace, connection string) (bool, error)
 }
 
 func (s *Service) now() time.Time {

@@ -291,9 +291,24 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		tx.EndMailLinks("m5", store.LinkInvitation)
 		return tx.UseMailLink(h.MailHash, h.Member, store.LinkInvitation)
 	},
-	"an invitation":       func(tx *store.Tx, h house) error { _, err := tx.Invitation(h.Member); return err },
-	"a letter":            func(tx *store.Tx, h house) error { _, err := tx.RetryLetter(h.Letter); return err },
-	"events for owners":   func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
+	"an invitation":     func(tx *store.Tx, h house) error { _, err := tx.Invitation(h.Member); return err },
+	"a letter":          func(tx *store.Tx, h house) error { _, err := tx.RetryLetter(h.Letter); return err },
+	"events for owners": func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
+	"the look at an IdP's metadata": func(tx *store.Tx, h house) error {
+		if _, err := tx.AskMetadata(h.Connection, 0); err != nil {
+			return err
+		}
+		tx.SaveMetadataWatch(h.Connection, store.MetadataWatch{})
+		_, _, err := tx.MetadataWatch(h.Connection)
+		return err
+	},
+	"warnings of certificates": func(tx *store.Tx, h house) error {
+		if _, err := tx.FirstWarning(h.Connection, "x", 1); err != nil {
+			return err
+		}
+		_, err := tx.Warnings(h.Connection)
+		return err
+	},
 	"events of a subject": func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
 	"events by number":    func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
 	"an event":            func(tx *store.Tx, h house) error { _, err := tx.Event("e100007"); return err },
