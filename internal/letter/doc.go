@@ -9,5 +9,6 @@
 //
 // It refuses to know how a letter is sent, when, and whether it was.
 //
-// Entry points: [Invitation], [Welcome], [PasswordReset], [SignInLink], [BreakGlassUsed], [Expiry].
+// Entry points: [Invitation], [Welcome], [PasswordReset], [SignInLink], [BreakGlassUsed]; others fill in a Letter of
+// their own.
 package letter

@@ -77,22 +77,3 @@ func BreakGlassUsed(to To, who, from string, at time.Time, link string) Letter {
 	l.Why = "Every owner of the workspace gets this."
 	return l
 }
-
-// Expiry warns that what, such as "the signing certificate of the connection Okta", is worth nothing from until on.
-// link leads to where it is renewed.
-func Expiry(to To, what string, until, now time.Time, link string) Letter {
-	days := int(until.Sub(now).Hours() / 24)
-	when := fmt.Sprintf("expires in %d days, on %s", days, day(until))
-	switch {
-	case !until.After(now):
-		when = "has expired, on " + day(until)
-	case days < 2:
-		when = "expires soon, on " + day(until)
-	}
-	l := to.letter("Expiry: " + Name(what))
-	l.Lines = []string{fmt.Sprintf("In %s, %s %s.", l.Workspace, Name(what), when)}
-	l.Button, l.Link = "Renew it", link
-	l.After = []string{"Signing in or provisioning may stop working when nothing is done."}
-	l.Why = "You get this because you may change these settings."
-	return l
-}

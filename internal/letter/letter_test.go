@@ -21,7 +21,6 @@ func all(to letter.To) map[string]letter.Letter {
 		"reset":       letter.PasswordReset(to, link, noon),
 		"link":        letter.SignInLink(to, link, noon),
 		"break-glass": letter.BreakGlassUsed(to, "root@acme.test", "192.0.2.1", noon, link),
-		"expiry":      letter.Expiry(to, "the certificate of Okta", noon.AddDate(0, 0, 30), noon, link),
 	}
 }
 
@@ -85,14 +84,6 @@ func TestName_IsOneLineOfWhatCanBeRead(t *testing.T) {
 	} {
 		if got := letter.Name(in); got != want || !utf8.ValidString(got) {
 			t.Errorf("%q: got %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestExpiry_SaysWhetherItIsOver(t *testing.T) {
-	for after, want := range map[time.Duration]string{30 * 24 * time.Hour: "expires in 30 days", 24 * time.Hour: "expires soon", -time.Hour: "has expired"} {
-		if l := letter.Expiry(letter.To{}, "x", noon.Add(after), noon, "/"); !strings.Contains(l.Lines[0], want) {
-			t.Errorf("%v: %s", after, l.Lines[0])
 		}
 	}
 }

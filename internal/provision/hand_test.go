@@ -102,6 +102,9 @@ func TestAnInvitation_MakesAMemberWhoIsInvitedAndSendsOneLetterWithALinkThatIsNo
 					t.Errorf("the link is in an event: %+v", e)
 				}
 			}
+			if err != nil {
+				return err
+			}
 			stands, err := tx.Invitation(m.ID)
 			if err == nil && (stands.SentAt.IsZero() || stands.ExpiresAt.Sub(stands.CreatedAt) != 7*24*time.Hour || stands.By.ID != admin.Actor.ID) {
 				t.Errorf("%+v", stands)
