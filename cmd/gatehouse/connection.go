@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -11,9 +12,10 @@ import (
 )
 
 type connectionCommand struct {
-	List connectionListCommand `cmd:"" help:"List the connections of a workspace."`
-	Show connectionShowCommand `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
-	Test connectionTestCommand `cmd:"" help:"Look whether a connection could sign somebody in: metadata, status, certificates."`
+	List    connectionListCommand    `cmd:"" help:"List the connections of a workspace."`
+	Show    connectionShowCommand    `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
+	Disable connectionDisableCommand `cmd:"" help:"Switch a connection off, and end the sessions that it made or let them run to their end."`
+	Test    connectionTestCommand    `cmd:"" help:"Look whether a connection could sign somebody in: metadata, status, certificates."`
 
 	Metadata connectionMetadataCommand `cmd:"" help:"What a SAML connection knows of its IdP: show, import by a shown difference, look again."`
 	IdPKey   connectionIdPKeyCommand   `cmd:"" name:"idp-key" help:"The IdP's signing keys at a SAML connection: list, promote, keep, drop."`
@@ -39,13 +41,13 @@ func (c *connectionListCommand) Run(ctx context.Context, p *program) error {
 			fmt.Fprintln(w, "No connection. Add one under connections in an apply file.")
 			return
 		}
-		fmt.Fprint(w, cells("ID", "NAME", "PROVIDER", "PROTOCOL", "STATUS", "VERIFIED", "IDP"))
+		fmt.Fprint(w, cells("ID", "NAME", "PROVIDER", "PROTOCOL", "STATUS", "VERIFIED", "IDP", "LEAVERS"))
 		for _, c := range list {
 			idp := "unknown"
 			if c.IdP != nil {
 				idp = c.IdP.EntityID
 			}
-			fmt.Fprint(w, cells(c.ID, c.Name, c.Provider, string(c.Protocol), string(c.Status), orNever(c.VerifiedAt), idp))
+			fmt.Fprint(w, cells(c.ID, c.Name, c.Provider, string(c.Protocol), string(c.Status), orNever(c.VerifiedAt), idp, leavers(c)))
 		}
 	})
 }
@@ -67,8 +69,17 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *program) error {
 	}
 	return p.show(v, func(w io.Writer) {
 		fmt.Fprint(w, cells("id", v.ID), cells("name", v.Name), cells("provider", v.Provider), cells("protocol", string(v.Protocol)), cells("status", string(v.Status)), cells("verified", orNever(v.VerifiedAt)))
+		if v.OpenSessions != "" {
+			fmt.Fprint(w, cells("open sessions", v.OpenSessions))
+		}
+		if len(v.Domains) > 0 {
+			fmt.Fprint(w, cells("domains", strings.Join(v.Domains, ", ")))
+		}
 		showAddresses(w, v)
 		showIdP(w, v)
+		if warning := v.Leavers(); warning != "" {
+			fmt.Fprintln(w, "! "+warning)
+		}
 	})
 }
 
@@ -92,12 +103,20 @@ func showIdP(w io.Writer, c settings.ConnectionView) {
 		fmt.Fprint(w, cells("  IdP-initiated", yesOrNo(*c.IdPInitiated)))
 	}
 	if a := c.Attributes; a != nil {
-		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"subject", a.Subject}} {
+		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"groups_delimiter", a.GroupsDelimiter}, {"subject", a.Subject}} {
 			if row[1] != "" {
 				fmt.Fprint(w, cells("  attribute "+row[0], row[1]))
 			}
 		}
 	}
+}
+
+// leavers is whether it is noticed when somebody leaves, in a table.
+func leavers(c settings.ConnectionView) string {
+	if c.LeaversNoticed {
+		return "noticed"
+	}
+	return "not noticed"
 }
 
 func yesOrNo(b bool) string {
@@ -109,7 +128,7 @@ func yesOrNo(b bool) string {
 
 // showAddresses writes the addresses that an IdP's administrator copies.
 func showAddresses(w io.Writer, c settings.ConnectionView) {
-	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"logout URL", c.LogoutURL}, {"callback URL", c.CallbackURL}} {
+	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"logout URL", c.LogoutURL}, {"callback URL", c.CallbackURL}, {"sign-in link", c.SigninURL}} {
 		if row[1] != "" {
 			fmt.Fprint(w, cells("  "+row[0], row[1]))
 		}

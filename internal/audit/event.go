@@ -52,17 +52,19 @@ const (
 	MailRetried     Type = "mail.retried"
 	MailDiscarded   Type = "mail.discarded"
 
-	SignInSucceeded  Type = "signin.succeeded"
-	SignInRefused    Type = "signin.refused"
-	SignInLinkMade   Type = "signin.link_made"
-	BreakGlassUsed   Type = "signin.break_glass_used"
-	SessionEnded     Type = "session.ended"
-	SessionsEnded    Type = "session.all_ended"
-	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
-	LogoutReceived   Type = "logout.received"          // an IdP logged somebody out by way of the browser
-	LogoutSent       Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
-	LogoutAnswered   Type = "logout.answered"          // the IdP's answer to that; refused where it says no
-	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
+	SignInSucceeded Type = "signin.succeeded"
+	SignInRefused   Type = "signin.refused"
+	SignInLinkMade  Type = "signin.link_made"
+	BreakGlassUsed  Type = "signin.break_glass_used"
+	SessionEnded    Type = "session.ended"
+	SessionsEnded   Type = "session.all_ended"
+	// SessionsShortened is a connection that does not notice leavers any more: its sessions end sooner.
+	SessionsShortened Type = "session.all_shortened"
+	LogoutRefused     Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
+	LogoutReceived    Type = "logout.received"          // an IdP logged somebody out by way of the browser
+	LogoutSent        Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
+	LogoutAnswered    Type = "logout.answered"          // the IdP's answer to that; refused where it says no
+	ProtectedAttempt  Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
 	WorkspaceCreated Type = "workspace.created"
 	WorkspaceApplied Type = "workspace.applied"
@@ -91,6 +93,14 @@ const (
 	MetadataUnavailable Type = "connection.metadata.unavailable" // it could not be had several times; once a day
 	MetadataAvailable   Type = "connection.metadata.available"   // it can be had again
 	CertificateExpiring Type = "connection.certificate.expiring" // of the IdP or ours; reason holds the days
+
+	DomainClaimed   Type = "domain.claimed"
+	DomainProven    Type = "domain.proven"
+	DomainRefused   Type = "domain.check_refused" // a look at DNS that somebody asked for did not prove or confirm it
+	DomainWarned    Type = "domain.record_missing"
+	DomainRecovered Type = "domain.record_back"
+	DomainLapsed    Type = "domain.lapsed" // its record had been missing for too long
+	DomainRemoved   Type = "domain.removed"
 
 	ApplicationCreated Type = "application.created"
 	ApplicationChanged Type = "application.changed"
@@ -126,7 +136,7 @@ const (
 
 // Party is who did something, or to whom it was done. Kind is "directory", "member",
 // "operator", "system", "stranger", "group", "session", "workspace", "scim_user", "token",
-// "application", "connection".
+// "application", "connection", "domain".
 type Party struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"`

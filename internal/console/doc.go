@@ -6,15 +6,17 @@
 //
 //	/console                                       the workspace of whoever is signed in
 //	/console/{workspace}/sso                       connections and directories; a new one
-//	/console/{workspace}/sso/connections/{id}      values to copy, the IdP's metadata, attributes, on and off
+//	/console/{workspace}/sso/connections/{id}      its guide with values to copy, the IdP's metadata, attributes, on and off
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
 //	/console/{workspace}/members, /members/{id}    members; one of them: invitation, role, what is edited here, in and out
 //	/console/{workspace}/teams, /teams/{id}        teams; one of them: who is in it, its name
 //	/console/{workspace}/imports, /imports/{id}    lists of people to invite; one of them: what would become of each row
 //	/console/{workspace}/mail                      letters that were not sent yet, or were given up
+//	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
+//	/llms.txt, /llms/{guide}.txt                   the guides as plain texts, for everybody
 //
 // Who may: members whose role is the owner role or has the permission "settings" or "all"
 // (directory.Role.May). Roles get them when they are made: the owner role everything, a role called
@@ -31,12 +33,13 @@
 // connection-name, new-connection, new-directory. A connection: metadata-url-value, entity-id,
 // acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated,
 // save-saml-options with encryption, sha1-until and authn-contexts, rotate-key, use-key-0, remove-key-1 and their
-// like, certificate-0, attribute-email and its like, save-attributes, activate, disable, remove, test-sign-in,
+// like, certificate-0, attribute-email and its like, save-attributes, activate, disable, disable-keep, open-sessions, domains, save-domains, signin-url, leavers, remove, test-sign-in,
 // status, verified, new-directory. A directory: scim-base-url, generate-token, scim-token, token-refused,
 // test-directory, enable-directory,
 // discard-directory, disable-directory, pilot, save-pilot, plan-counts, plan-rows, plan-blocked, last-used, last-served,
 // last-refused, heard-who. What waits: waiting and waiting-count on the first page; allow-, refuse-
-// and undo- with the id of the meeting, decision-error. Members: invite with invite-email, invite-name and invite-role,
+// and undo- with the id of the meeting, decision-error. Domains: domain, claim-domain, and with the domain behind them domain-, record-name-,
+// record-value-, check- and remove-; check-error. Members: invite with invite-email, invite-name and invite-role,
 // member-who with find, members, letters-given-up. A member: member-status, invitation, resend, revoke, edit-email and its like,
 // save-member, set-role with member-role, deactivate, restore, against-directory. Teams: teams, create-team with team-name,
 // team-members, add-to-team with team-who, remove- with the id of the member, rename-team, delete-team. Lists: read-import with import-file, import-counts, import-rows, import-csv,

@@ -54,8 +54,8 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "members", "member", "mail", "imports", "import", "teams", "team"} {
-		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html"); err != nil {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "members", "member", "mail", "imports", "import", "teams", "team"} {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
 	}
@@ -76,6 +76,8 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	const workspace = "/console/{workspace}"
 	mux.Handle("GET /console", d.browser.Handle(d.home))
 	mux.Handle("GET /console/{$}", d.browser.Handle(d.home))
+	mux.Handle("GET /llms.txt", d.browser.Handle(d.llmsIndex))
+	mux.Handle("GET /llms/{guide}", d.browser.Handle(d.llmsGuide))
 	mux.Handle("GET "+workspace, d.browser.Handle(d.admin(d.toSettings)))
 
 	on("GET "+workspace+"/sso", d.ssoPage)
@@ -103,6 +105,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+connection+"/confirm", d.confirm)
 	on("POST "+connection+"/activate", d.activate)
 	on("POST "+connection+"/disable", d.disable)
+	on("POST "+connection+"/domains", d.setDomains)
 	on("POST "+connection+"/remove", d.remove)
 
 	const feed = workspace + "/sso/directories/{directory}"
@@ -126,6 +129,10 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	lists := *d.browser
 	lists.MaxBody = maxImportBody
 	mux.Handle("POST "+workspace+"/imports", lists.Handle(d.admin(d.readImport)))
+	on("GET "+workspace+"/domains", d.domainsPage)
+	on("POST "+workspace+"/domains", d.addDomain)
+	on("POST "+workspace+"/domains/{domain}/check", d.checkDomain)
+	on("POST "+workspace+"/domains/{domain}/remove", d.removeDomain)
 
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)

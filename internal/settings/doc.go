@@ -7,6 +7,8 @@
 // file that would change nothing. Service.ConnectionSetup shows, and CreateConnection, ImportMetadata,
 // ActivateConnection, AddRoleMapping and their neighbours change, one thing at a time; RotateToken and
 // its neighbours handle SCIM tokens, AddClientSecret and TrustIssuer what a directory's OAuth client has. ConnectionProven and KeyProven are for the transaction of a sign-in.
+// ClaimDomain, VerifyDomain, RemoveDomain and RecheckDomains are the life of a domain (domain.go): what DNS says is asked for before
+// the transaction that settles it, and DomainNotifier tells owners by mail.
 // TestDirectory, DirectoryPlan, EnableDirectory, DiscardDirectory, EditPilot and PauseDirectory are the life of a directory
 // (life.go); DirectoryReport and TracePerson say what was heard of its IdP (heard.go).
 //
@@ -22,6 +24,9 @@
 // (oidc.go), with the client secret sealed; no export, view or event has it. Our own keys at a SAML connection (spkey.go)
 // are made when a switch first needs one and sealed as well. RotateSPKey, UseSPKey and RemoveSPKey replace one
 // in steps, none of which makes a sign-in fail.
+//
+// Who is led to a connection, and what becomes of its sessions when it is disabled, is in reach.go; guide.go fills a connection's
+// values into the guide of its IdP.
 //
 // The room refuses to know how members are written (provision does), where the file came from and
 // how a result is printed.

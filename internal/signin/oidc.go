@@ -35,7 +35,7 @@ func (s *Service) OIDCParty(c directory.Connection) (relyingparty.Party, error) 
 	o := c.OIDC
 	usual, _ := directory.OIDCAlgorithms()
 	p := relyingparty.Party{Key: c.ID, Issuer: o.Issuer, Tenants: o.Tenants, TenantFits: c.Provider == "entra",
-		HostedDomains: o.HostedDomains, Hosted: c.Provider == "google", ClientID: o.ClientID, ClientAuth: o.ClientAuth,
+		HostedDomains: o.HostedDomains, SameDomain: directory.SameDomain, Hosted: c.Provider == "google", ClientID: o.ClientID, ClientAuth: o.ClientAuth,
 		Algorithms: o.Algorithms, Usual: usual, Audiences: o.Audiences, Skew: o.Skew, UserInfo: o.UserInfo}
 	for _, claim := range []string{o.Attributes.Email, o.Attributes.Groups} {
 		if claim != "" {

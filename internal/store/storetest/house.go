@@ -84,6 +84,7 @@ func (h house) config(tx *store.Tx) error {
 		Override: directory.Override{GroupLoss: &loss}}, true)
 	tx.InsertMapping(directory.RoleMapping{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest})
 	tx.InsertDomain(h.Domain)
+	tx.InsertDomainClaim(h.Domain, "challenge of "+h.Slug)
 	tx.SaveSchema(h.schema())
 	tx.SetApplied("applied " + h.Slug)
 	if _, err := tx.FirstWarning(h.Connection, "of "+h.Slug, 30); err != nil {

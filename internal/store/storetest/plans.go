@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -105,6 +106,8 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO job SELECT CAST($1 AS TEXT), 'job_' || i, CASE WHEN i % 10 = 0 THEN 'mail.test' ELSE 'test' END, '{}', i, 4000000000000000 + i, 0, '', '', NULL, '', 0 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO adoption SELECT CAST($1 AS TEXT), 'ad' || i, 'd' || (i % 20), 'm' || i, 'c' || i, '', '', '', '', TRUE, '', CASE WHEN i % 4 = 0 THEN 'waiting' ELSE 'adopted' END, '', 1, i, i, NULL, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO domain_claim SELECT CAST($1 AS TEXT), 'd' || i || '.test', 'c', i, i, NULL, i, '', '', 0, NULL, 0, CASE WHEN i > 10 THEN 4000000000000000 + i ELSE i END FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO domain_handle SELECT 'd' || i || $1 || '.test', CAST($1 AS TEXT), i, TRUE FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO claim SELECT CAST($1 AS TEXT), 'm' || i, '` + h.Connection + `', '["Agents"]', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO oidc_grant SELECT CAST($1 AS TEXT), 'gr' || i, 'a' || (i % 3), 's' || i, 'm' || i, 'openid', '', i, i, 4000000000000000 + i, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO code_handle SELECT $1 || 'c' || i, CAST($1 AS TEXT), 'gr' || i, '', '', 4000000000000000, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -440,6 +443,9 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	for name, call := range hotAdoptions {
 		run(name, false, inside(call))
 	}
+	for name, call := range hotDomains {
+		run(name, false, inside(call))
+	}
 	for name, call := range walkAdoptions {
 		run(name, true, inside(call))
 	}
@@ -461,6 +467,10 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	run("the marks", false, func() error { return db.FlushMarks(ctx) })
 	run("a slug", false, func() error { _, err := db.System().WorkspaceBySlug(ctx, "a"); return err })
 	run("a domain", false, func() error { _, err := db.System().WorkspacesOfDomain(ctx, "a.test"); return err })
+	run("domains to be looked at again", false, func() error {
+		_, err := db.System().TakeDueDomains(ctx, time.Minute, 20)
+		return err
+	})
 	run("the sequencer", true, func() error { _, err := db.Sequence(ctx); return err })
 }
 

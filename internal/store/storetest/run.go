@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"the ends of tokens", testTokenEnds},
 		{"clients of a directory", testClients},
 		{"adoptions", testAdoptions},
+		{"domains", testDomains},
 		{"retention of adoptions", testAdoptionRetention},
 		{"retention", testRetention},
 		{"reads of one directory are bounded", testReadsAreBounded},
