@@ -122,6 +122,7 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	if r.arrival, err = arrivalOf(r.assertion, side.connection); err != nil {
 		return nil, s.turnAway(ctx, r, err)
 	}
+	r.arrival.Invitation = r.Client.invitation
 	entered := &Entered{}
 	err = s.DB.Write(ctx, side.workspace, func(tx *store.Tx) error {
 		var err error

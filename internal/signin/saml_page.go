@@ -87,7 +87,7 @@ const passedOn = "passed_on"
 // tells who began the sign-in nor the session's. So the form is posted once more from a page of
 // ours, where it matters.
 func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
-	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r), Tile: d.tile(r), Session: d.sessionOf(r)}
+	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: d.client(r), Tile: d.tile(r), Session: d.sessionOf(r)}
 	if _, err := web.Form(r); err != nil {
 		answer.unreadable = unreadable(err)
 	} else {
