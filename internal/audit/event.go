@@ -37,17 +37,19 @@ const (
 	AdoptionUndone    Type = "adoption.undone"
 	MemberInvited     Type = "member.invited" // told by e-mail; refused where the mail was
 
-	SignInSucceeded  Type = "signin.succeeded"
-	SignInRefused    Type = "signin.refused"
-	SignInLinkMade   Type = "signin.link_made"
-	BreakGlassUsed   Type = "signin.break_glass_used"
-	SessionEnded     Type = "session.ended"
-	SessionsEnded    Type = "session.all_ended"
-	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
-	LogoutReceived   Type = "logout.received"          // an IdP logged somebody out by way of the browser
-	LogoutSent       Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
-	LogoutAnswered   Type = "logout.answered"          // the IdP's answer to that; refused where it says no
-	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
+	SignInSucceeded Type = "signin.succeeded"
+	SignInRefused   Type = "signin.refused"
+	SignInLinkMade  Type = "signin.link_made"
+	BreakGlassUsed  Type = "signin.break_glass_used"
+	SessionEnded    Type = "session.ended"
+	SessionsEnded   Type = "session.all_ended"
+	// SessionsShortened is a connection that does not notice leavers any more: its sessions end sooner.
+	SessionsShortened Type = "session.all_shortened"
+	LogoutRefused     Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
+	LogoutReceived    Type = "logout.received"          // an IdP logged somebody out by way of the browser
+	LogoutSent        Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
+	LogoutAnswered    Type = "logout.answered"          // the IdP's answer to that; refused where it says no
+	ProtectedAttempt  Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
 	WorkspaceCreated Type = "workspace.created"
 	WorkspaceApplied Type = "workspace.applied"
@@ -66,6 +68,8 @@ const (
 	ConnectionRemoved  Type = "connection.removed"
 	// ConnectionVerified is the first sign-in through a connection that an administrator activated.
 	ConnectionVerified Type = "connection.verified"
+	// ConnectionTested is a whole round trip that let nobody in.
+	ConnectionTested Type = "connection.tested"
 	// The life of an IdP's signing key at a SAML connection, and of the metadata that names it.
 	IdPKeyStaged        Type = "connection.idp_key.staged"       // the metadata names one that was not known; it counts from now on
 	IdPKeyPromoted      Type = "connection.idp_key.promoted"     // an answer that it signed was accepted; the others retire

@@ -166,6 +166,12 @@ func (v *visit) to(path string) error {
 	return nil
 }
 
+// led answers a form by leading to another place of ours.
+func (v *visit) led(path string) error {
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
+
 // url is a page of the visited workspace.
 func (v *visit) url(path string) string { return consoleURL(v.live.Slug) + path }
 
@@ -200,7 +206,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -248,6 +254,8 @@ var doneTexts = map[string]string{
 	"tile-off":            "Sign-in from the identity provider's tile is refused from now on.",
 	"activated":           "The connection was switched on.",
 	"disabled":            "The connection is disabled, and everybody who had signed in through it is signed out.",
+	"disabled-kept":       "The connection is disabled. Sessions that came through it go on to their own end.",
+	"domains":             "The domains were saved.",
 	"directory-created":   "The directory is there. Connect the identity provider with it below.",
 	"directory-on":        "The directory is enabled: what the identity provider sends takes effect.",
 	"directory-off":       "The directory is paused: every request of it is refused.",

@@ -25,6 +25,9 @@
 // are made when a switch first needs one and sealed as well. RotateSPKey, UseSPKey and RemoveSPKey replace one
 // in steps, none of which makes a sign-in fail.
 //
+// Who is led to a connection, and what becomes of its sessions when it is disabled, is in reach.go; guide.go fills a connection's
+// values into the guide of its IdP.
+//
 // The room refuses to know how members are written (provision does), where the file came from and
 // how a result is printed.
 package settings

@@ -66,6 +66,8 @@ type connectionPart struct {
 	// What both protocols have.
 	idpInitiated *bool
 	attributes   map[string]string // by name of the attributeKey; "" reads none
+	domains      *[]string         // folded
+	sessionsRun  *bool             // with status disabled
 }
 
 type directoryPart struct {

@@ -81,7 +81,7 @@ func (s *Service) Connections(ctx context.Context, slug string) ([]ConnectionVie
 	}
 	out := make([]ConnectionView, 0, len(cfg.Connections))
 	for _, c := range cfg.Connections {
-		out = append(out, s.view(c))
+		out = append(out, s.view(cfg, c))
 	}
 	return out, nil
 }
@@ -96,5 +96,5 @@ func (s *Service) Connection(ctx context.Context, slug, nameOrID string) (Connec
 	if err != nil {
 		return ConnectionView{}, err
 	}
-	return s.view(c), nil
+	return s.view(cfg, c), nil
 }

@@ -164,7 +164,7 @@ func (s *Service) why(ctx context.Context, last *store.LiveSession) (Ended, erro
 		switch {
 		case refusal != nil:
 			ended = Ended{refusal.Code, refusal.Message}
-		case last.Connection != "" && connection.Status != directory.ConnectionActive:
+		case last.Connection != "" && connection.Status != directory.ConnectionActive && !connection.SessionsRun:
 			ended = Ended{"connection_disabled", "The single sign-on connection that this session came from was switched off."}
 		}
 		return nil
