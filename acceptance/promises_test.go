@@ -136,12 +136,10 @@ var promises = []promise{
 
 // later says why nothing shows a promise yet.
 var later = map[string]string{
-	"F18": "with the test of a connection",
 	"F31": "with enforcement",
 	"F33": "with enforcement",
 	"F39": "with roles and permissions",
 	"F41": "with the whole console",
-	"E12": "with the trace of sign-ins",
 	"V5":  "with the whole console",
 }
 

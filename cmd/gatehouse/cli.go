@@ -38,6 +38,7 @@ type commandLine struct {
 	Adoption   adoptionCommand   `cmd:"" help:"Directories that name people who are members already: decide, and undo."`
 	Session    sessionCommand    `cmd:"" help:"Signed-in browsers, and one-time sign-in links."`
 	Owner      ownerCommand      `cmd:"" help:"Ways in for an owner."`
+	Explain    explainCommand    `cmd:"" help:"Why somebody could not sign in, or has their role."`
 	Audit      auditCommand      `cmd:"" help:"The event log."`
 
 	IdP          idpCommand         `cmd:"" name:"idp" help:"Run simulated identity providers, to try signing in and provisioning with."`

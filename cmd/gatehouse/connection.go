@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
-	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 )
 
@@ -15,7 +14,7 @@ type connectionCommand struct {
 	List    connectionListCommand    `cmd:"" help:"List the connections of a workspace."`
 	Show    connectionShowCommand    `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
 	Disable connectionDisableCommand `cmd:"" help:"Switch a connection off, and end the sessions that it made or let them run to their end."`
-	Test    connectionTestCommand    `cmd:"" help:"Look whether a connection could sign somebody in: metadata, status, certificates."`
+	Test    connectionTestCommand    `cmd:"" help:"Test a connection by a whole round trip with its IdP, which lets nobody in."`
 
 	Metadata connectionMetadataCommand `cmd:"" help:"What a SAML connection knows of its IdP: show, import by a shown difference, look again."`
 	IdPKey   connectionIdPKeyCommand   `cmd:"" name:"idp-key" help:"The IdP's signing keys at a SAML connection: list, promote, keep, drop."`
@@ -138,42 +137,4 @@ func showAddresses(w io.Writer, c settings.ConnectionView) {
 func showConnection(ctx context.Context, a *app, _ audit.Party, args connectionArgs) (settings.ConnectionView, error) {
 	v, err := a.settings.Connection(ctx, args.Workspace, args.Connection)
 	return v, a.nearestWorkspace(ctx, args.Workspace, err)
-}
-
-type connectionTestCommand struct {
-	Workspace  string `arg:"" help:"The workspace."`
-	Connection string `arg:"" help:"The connection's name or id."`
-}
-
-func (connectionTestCommand) Help() string {
-	return `Looks at what is stored and calls nobody: is the IdP's side known, is the connection active, has
-somebody signed in through it, when do its certificates expire. Exits 1 where nobody could sign in.
-
-Example:
-
-  gatehouse connection test acme okta`
-}
-
-func (c *connectionTestCommand) Run(ctx context.Context, p *program) error {
-	check, err := call[settings.Check](ctx, p, "connection.test", connectionArgs{c.Workspace, c.Connection})
-	if err != nil {
-		return err
-	}
-	err = p.show(check, func(w io.Writer) {
-		if check.OK {
-			fmt.Fprintf(w, "connection %s: ready to sign people in\n", check.Connection.Name)
-		}
-		for _, f := range check.Findings {
-			fmt.Fprintln(w, "  "+f)
-		}
-	})
-	if err == nil && !check.OK {
-		err = errs.Conflict("connection_not_ready", "The connection %q signs nobody in.", check.Connection.Name)
-	}
-	return err
-}
-
-func testConnection(ctx context.Context, a *app, _ audit.Party, args connectionArgs) (settings.Check, error) {
-	c, err := a.settings.TestConnection(ctx, args.Workspace, args.Connection)
-	return c, a.nearestWorkspace(ctx, args.Workspace, err)
 }

@@ -83,6 +83,8 @@ const (
 	ConnectionRemoved  Type = "connection.removed"
 	// ConnectionVerified is the first sign-in through a connection that an administrator activated.
 	ConnectionVerified Type = "connection.verified"
+	// ConnectionTested is a whole round trip that let nobody in.
+	ConnectionTested Type = "connection.tested"
 	// The life of an IdP's signing key at a SAML connection, and of the metadata that names it.
 	IdPKeyStaged        Type = "connection.idp_key.staged"       // the metadata names one that was not known; it counts from now on
 	IdPKeyPromoted      Type = "connection.idp_key.promoted"     // an answer that it signed was accepted; the others retire

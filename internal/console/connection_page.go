@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
@@ -30,6 +31,7 @@ type connectionData struct {
 	LoginURL           string
 	Review             *review                // a difference to decide on
 	Watch              settings.MetadataState // how looking after the metadata goes
+	Clock              string                 // how far the IdP's clock is off, where it is worth a word
 	Directories        []directoryLine
 	Proven             []string // domains of the workspace
 	OffersSCIM         bool
@@ -102,9 +104,16 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, dec
 	if decide == nil && watch.Proposal != nil {
 		decide = &review{MetadataPlan: *watch.Proposal, Found: true}
 	}
+	clock := ""
+	if err := d.DB.Read(v.r.Context(), v.live.Workspace, func(tx *store.Tx) (err error) {
+		clock, err = clockOf(tx, con.ID)
+		return err
+	}); err != nil {
+		return err
+	}
 	return d.show(v, "connection", con.Name, "/sso", t, func(c common) any {
 		data := connectionData{common: c, ConnectionView: con, URL: c.Base + "/sso/connections/" + con.ID, ProviderName: providerName(con.Provider),
-			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Review: decide, Watch: watch, Proven: v.setup.Domains,
+			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Review: decide, Watch: watch, Clock: clock, Proven: v.setup.Domains,
 			OffersSCIM: directory.OffersSCIM(con.Provider), LoginURL: directory.Connection{ID: con.ID, Protocol: con.Protocol}.LoginPath(), ByOwner: v.owner, Ready: con.IdP != nil || con.OIDC != nil && con.OIDC.Complete}
 		if d.stale(v) {
 			data.SignInAgain = v.signInAgain("/sso/connections/" + con.ID)

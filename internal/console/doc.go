@@ -1,5 +1,5 @@
 // Package console is what administrators of a workspace see in a browser: Settings → SSO & SCIM,
-// role mappings and the event log. Pages are made on the server, forms work without script, and
+// role mappings, sign-ins and the event log. Pages are made on the server, forms work without script, and
 // each form is one call of settings on behalf of the member who is signed in.
 //
 // Entry points: New makes the Door, which mounts everything below /console.
@@ -15,6 +15,9 @@
 //	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
 //	/console/{workspace}/roles                     role mappings
+//	/console/{workspace}/sso/connections/{id}/test a test of the connection in this browser, which lets nobody in
+//	/console/{workspace}/sign-ins, /sign-ins/{id}  attempts to sign in and tests, and the steps of one
+//	/console/{workspace}/sign-ins/people           who was provisioned and never signed in, and who tried and never was
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
 //	/llms.txt, /llms/{guide}.txt                   the guides as plain texts, for everybody
 //
@@ -45,7 +48,9 @@
 // team-members, add-to-team with team-who, remove- with the id of the member, rename-team, delete-team. Lists: read-import with import-file, import-counts, import-rows, import-csv,
 // start-import, stop-import. Letters: letters, retry- and discard- with
 // the id of the letter. Role mappings: mapping-group, mapping-source, mapping-role,
-// add-mapping. The log: filter-outcome, filter-type, filter-who, filter, older, payload. What is wrong with a field
+// add-mapping. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
+// skew, steps, would, role, attributes, unseen, nobody; test-connection on a connection. The log: filter-outcome, filter-type, filter-who,
+// filter, older, payload. What is wrong with a field
 // stands in an element with the field's id and "-error". A summary that must be opened first has the id of
 // its button and "-ask".
 //

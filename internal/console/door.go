@@ -54,7 +54,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "members", "member", "mail", "imports", "import", "teams", "team"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "members", "member", "mail", "imports", "import", "teams", "team", "signins", "attempt", "unseen"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -103,6 +103,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+connection+"/keys/{key}/use", d.useKey)
 	on("POST "+connection+"/keys/{key}/remove", d.removeKey)
 	on("POST "+connection+"/confirm", d.confirm)
+	on("POST "+connection+"/test", d.testConnection)
 	on("POST "+connection+"/activate", d.activate)
 	on("POST "+connection+"/disable", d.disable)
 	on("POST "+connection+"/domains", d.setDomains)
@@ -138,6 +139,9 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/roles", d.addMapping)
 	on("POST "+workspace+"/roles/{mapping}/remove", d.removeMapping)
 
+	on("GET "+workspace+"/sign-ins", d.signInsPage)
+	on("GET "+workspace+"/sign-ins/people", d.unseenPage)
+	on("GET "+workspace+"/sign-ins/{attempt}", d.attemptPage)
 	on("GET "+workspace+"/events", d.eventsPage)
 	on("GET "+workspace+"/events/{event}", d.eventPage)
 

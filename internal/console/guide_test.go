@@ -165,7 +165,7 @@ func TestDisabling_AsksWhatBecomesOfSessionsAndDoesNothingWithoutAnAnswer(t *tes
 	each(t, "default", func(t *testing.T, w *world) {
 		b := w.as("owner@acme.test")
 		page := b.done(b.page("/console/acme/sso"), "new-connection", "provider", "okta")
-		page = b.done(page, "import-xml", "xml", string(idp("https://okta.example/exk1").Metadata()))
+		page = b.imports(page, "import-xml", "xml", string(idp("https://okta.example/exk1").Metadata()))
 		page = b.done(page, "activate")
 		con := w.setup().Connections[0]
 		for _, choice := range []string{"", "both", "END"} {

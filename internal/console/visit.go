@@ -166,6 +166,12 @@ func (v *visit) to(path string) error {
 	return nil
 }
 
+// led answers a form by leading to another place of ours.
+func (v *visit) led(path string) error {
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
+
 // url is a page of the visited workspace.
 func (v *visit) url(path string) string { return consoleURL(v.live.Slug) + path }
 
@@ -200,7 +206,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})

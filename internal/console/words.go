@@ -99,6 +99,7 @@ var eventTypes = []choice{
 	{string(audit.ConnectionCreated), "Connection created"},
 	{string(audit.ConnectionChanged), "Connection changed"},
 	{string(audit.ConnectionVerified), "Connection verified"},
+	{string(audit.ConnectionTested), "Connection tested"},
 	{string(audit.IdPKeyStaged), "Identity provider: new key found"},
 	{string(audit.IdPKeyPromoted), "Identity provider: new key in use"},
 	{string(audit.IdPKeyRetiredUsed), "Identity provider: old key still used"},

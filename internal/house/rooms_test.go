@@ -22,7 +22,7 @@ var (
 	// leaves know nothing of each other. config is one as well, and only cmd may import it.
 	leaves = []string{"internal/errs", "internal/keys", "scim", "saml"}
 	// pure rooms hold nouns and rules and do no I/O.
-	pure = []string{"internal/directory", "internal/audit", "internal/session"}
+	pure = []string{"internal/directory", "internal/audit", "internal/session", "internal/reason"}
 	// guides are what administrators of IdPs are told.
 	guides = []string{"internal/guide"}
 	// knowing is everything that a room with transactions stands on.
@@ -55,6 +55,8 @@ var rooms = map[string]room{
 	"internal/audit":     {imports: append([]string{"internal/directory"}, leaves...)},
 	"internal/session":   {imports: append([]string{"internal/directory"}, leaves...)},
 	"internal/guide":     {imports: append([]string{"internal/directory"}, leaves...)},
+	// Why sign-ins fail, as data.
+	"internal/reason": {stdOnly: true},
 
 	// Layer 2: I/O. Drivers are handed to store as values.
 	"internal/store":          {imports: slices.Concat(leaves, pure)},

@@ -9,7 +9,7 @@
 // answer. Invitation and AcceptInvitation are behind
 // the links of invitations, AskPassword and SetPassword behind those for a new password; Letters writes what this room sends by
 // mail. Door puts all of it
-// behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection} and /auth/oidc. ContinuePath is the only rule for where a sign-in may lead.
+// behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection}, /auth/oidc and /auth/test. ContinuePath is the only rule for where a sign-in may lead.
 //
 // An IdP's answer is verified by package saml, or its tokens by relyingparty, for the connection of the address it
 // was posted to, or of the state that it brings;
@@ -17,6 +17,11 @@
 // refused is told in full only once a signature of that IdP was verified. Our own keys at a connection sign requests
 // and open encrypted assertions (spkey.go); they are unsealed for each of either. Artifacts fetches an answer that the browser did
 // not carry, from an address that the connection knows.
+//
+// Each attempt, finished or not, is kept as steps with the checks that an answer passed and one coded reason of package
+// reason (trace.go); Explain tells them of somebody. A browser that begins again and again is stopped (loop.go). MakeTest and
+// BeginTest test a connection by a whole round trip that lets nobody in: its handles are of another kind and in another table
+// than those of sign-ins, and the member is found out by provision.Rehearse, which never commits (conntest.go).
 //
 // The package refuses to know how members come to be and what a deactivation ends: who signs in
 // for the first time is handed to provision, and nobody is revived by signing in. It keeps no

@@ -346,7 +346,7 @@ func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 // caller's to end.
 func (tx *Tx) DeleteConnection(id string) {
 	tx.configuration("connection")
-	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteWatch, deleteWarnings, deleteLogoutsOf} {
+	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteWatch, deleteWarnings, deleteLogoutsOf, deleteTestsOf} {
 		tx.later(statement, tx.workspace, id)
 	}
 }

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"adoptions", testAdoptions},
 		{"domains", testDomains},
 		{"retention of adoptions", testAdoptionRetention},
+		{"attempts to sign in", testAttempts},
 		{"retention", testRetention},
 		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},
