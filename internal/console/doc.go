@@ -34,7 +34,7 @@
 //
 // Elements that tests and guides may rely on have these ids. SSO & SCIM: provider,
 // connection-name, new-connection, new-directory. A connection: metadata-url-value, entity-id,
-// acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated,
+// acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated, idp-initiated-convert and -refuse,
 // save-saml-options with encryption, sha1-until and authn-contexts, rotate-key, use-key-0, remove-key-1 and their
 // like, certificate-0, attribute-email and its like, save-attributes, activate, disable, disable-keep, open-sessions, domains, save-domains, signin-url, leavers, remove, test-sign-in,
 // status, verified, new-directory. A directory: scim-base-url, generate-token, scim-token, token-refused,

@@ -251,6 +251,7 @@ var doneTexts = map[string]string{
 	"options":             "The choices were saved.",
 	"attributes":          "The attribute names were saved.",
 	"tile-on":             "People can sign in from the identity provider's tile.",
+	"tile-convert":        "The identity provider's tile begins a sign-in here from now on.",
 	"tile-off":            "Sign-in from the identity provider's tile is refused from now on.",
 	"activated":           "The connection was switched on.",
 	"disabled":            "The connection is disabled, and everybody who had signed in through it is signed out.",

@@ -127,7 +127,15 @@ func (d *Door) received(w http.ResponseWriter, r *http.Request, answer Answer) e
 	var pass *PassOn
 	var away *TurnedAway
 	var done *TestDone
+	var converted *Converted
 	switch {
+	case errors.As(err, &converted):
+		to := directory.Connection{ID: answer.Connection, Protocol: directory.ProtocolSAML}.LoginPath()
+		if path, ok := ContinuePath(converted.To); ok {
+			to += "?" + url.Values{"continue": {path}}.Encode()
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return nil
 	case errors.As(err, &done):
 		return d.testDone(w, r, done)
 	case errors.As(err, &pass):
