@@ -139,10 +139,8 @@ var later = map[string]string{
 	"F31": "with enforcement",
 	"F33": "with enforcement",
 	"F39": "with roles and permissions",
-	"F40": "with members and teams by hand",
 	"F41": "with the whole console",
 	"V5":  "with the whole console",
-	"V17": "with mail",
 }
 
 // outcomes are what the stories that ran came to: by promise, then by story.

@@ -63,7 +63,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 			AllowPrivate: cfg.AllowPrivateNetworks, Metadata: func(ctx context.Context, url string) ([]byte, error) {
 				return outbound.Get(ctx, outside, url, settings.MaxFetchedMetadata)
 			}},
-		signin: &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL,
+		signin: &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, Mail: cfg.MailServer != "",
 			Artifacts: &signin.Artifacts{HTTP: outside}, Outside: &relyingparty.RelyingParty{HTTP: outside}},
 		outside: outside,
 		cfg:     cfg,

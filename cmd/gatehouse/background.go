@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -57,10 +58,13 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 
 // outbox is what does the work of the outbox; here is said who does which.
 func (s *server) outbox() *jobs.Runner {
-	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler()}
+	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler(),
+		provision.JobImport: s.app.provision.ImportHandler()}
 	if s.mailer != nil {
-		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
-		handlers[provision.JobInvitation] = inviter.Handler()
+		post := &jobs.Post{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[jobs.JobNotice] = post.Notices()
+		maps.Copy(handlers, (&provision.Inviter{Post: post}).Handlers())
+		maps.Copy(handlers, s.app.signin.Letters(post))
 		notifier := &settings.DomainNotifier{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[settings.JobDomainNotice] = notifier.Handler()
 		expiries := &settings.ExpiryMailer{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}

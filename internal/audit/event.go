@@ -36,6 +36,21 @@ const (
 	AdoptionRefused   Type = "adoption.refused"
 	AdoptionUndone    Type = "adoption.undone"
 	MemberInvited     Type = "member.invited" // told by e-mail; refused where the mail was
+	// People's own acts beside a directory.
+	InvitationResent  Type = "member.invitation_resent"
+	InvitationRevoked Type = "member.invitation_revoked"
+	PasswordAsked     Type = "member.password_asked" // a letter with which to set a new password was asked for
+	PasswordSet       Type = "member.password_set"   // by a link that was sent by mail
+	MemberErased      Type = "member.erased"
+	TeamCreated       Type = "team.created"
+	TeamChanged       Type = "team.changed"
+	TeamRemoved       Type = "team.removed"
+	ImportStarted     Type = "import.started" // of a list of people to invite
+	ImportFinished    Type = "import.finished"
+
+	MailUndelivered Type = "mail.undelivered" // a letter was given up
+	MailRetried     Type = "mail.retried"
+	MailDiscarded   Type = "mail.discarded"
 
 	SignInSucceeded Type = "signin.succeeded"
 	SignInRefused   Type = "signin.refused"

@@ -252,6 +252,7 @@ func (s *Service) redeem(ctx context.Context, r *redeemed) error {
 		return err
 	}
 	r.arrival, r.notes, err = arrivalOfClaims(r.outcome, r.side.connection)
+	r.arrival.Invitation = r.Client.invitation
 	return err
 }
 

@@ -6,7 +6,9 @@
 // UseLink, Check, ListSessions, EndSession, EndAllSessions); BeginSAML and SAML, BeginOIDC and OIDC are the two halves of a
 // sign-in at an IdP, BackchannelLogout and FrontchannelLogout its word that a session has ended.
 // SignOut ends a session and tells its IdP, and SingleLogout takes what a SAML IdP sends about logouts, a request or an
-// answer. Door puts all of it
+// answer. Invitation and AcceptInvitation are behind
+// the links of invitations, AskPassword and SetPassword behind those for a new password; Letters writes what this room sends by
+// mail. Door puts all of it
 // behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection}, /auth/oidc and /auth/test. ContinuePath is the only rule for where a sign-in may lead.
 //
 // An IdP's answer is verified by package saml, or its tokens by relyingparty, for the connection of the address it

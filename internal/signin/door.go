@@ -46,8 +46,8 @@ func NewDoor(s *Service) (*Door, error) {
 	}
 	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
 		pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "test"} {
-		if d.pages[name], err = web.Template(files, "pages/"+name+".html"); err != nil {
+	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "test", "invitation", "forgot", "password"} {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/newpassword.html"); err != nil {
 			return nil, fmt.Errorf("make sign-in door: %w", err)
 		}
 	}
@@ -89,6 +89,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	d.mountOIDC(mux)
 	mux.Handle("GET "+testPath+"{ticket}", d.browser.Handle(d.testPage))
 	mux.Handle("POST "+testPath+"{ticket}", d.browser.Handle(d.beginTest))
+	d.mountMailed(mux)
 
 	for name, a := range d.assets {
 		mux.HandleFunc("GET /assets/"+name, a.serve)

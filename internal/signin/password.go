@@ -60,7 +60,7 @@ func (s *Service) Password(ctx context.Context, r PasswordRequest) (token string
 	}
 	err = s.DB.Write(ctx, found.workspace, func(tx *store.Tx) error {
 		var err error
-		token, started, err = enterByPassword(tx, found, r, fresh)
+		token, started, err = enterByPassword(tx, found, r, fresh, s.Mail)
 		return err
 	})
 	if err != nil {
@@ -188,7 +188,7 @@ func (s *Service) rehash(ctx context.Context, hash, password string) (string, er
 
 // enterByPassword is the part of a password sign-in that holds the member's lock. Whatever was
 // read before it is read again.
-func enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh string) (token string, _ *session.Session, err error) {
+func enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh string, mail bool) (token string, _ *session.Session, err error) {
 	if err := tx.LockPeople([]string{found.member}, false); err != nil {
 		return "", nil, err
 	}
@@ -217,7 +217,7 @@ func enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh stri
 		tx.SaveCredential(m.ID, fresh, tx.Now())
 	}
 	tx.ProveCredential(m.ID)
-	return start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email)})
+	return start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email), announce: mail})
 }
 
 // refuseCredentials records an attempt that proved nothing and returns the one answer to it.

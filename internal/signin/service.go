@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/letter"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/relyingparty"
 	"github.com/gatehouse-id/gatehouse/internal/session"
@@ -28,6 +31,9 @@ type Service struct {
 	PublicURL string
 	// Now is the clock of checks outside a transaction. The default is the store's.
 	Now func() time.Time
+
+	// Mail says that mail can be sent: passwords can be set anew by it, and owners are told of emergency access.
+	Mail bool
 
 	// Artifacts fetches what artifacts of SAML connections stand for; nil where none can be fetched.
 	Artifacts *Artifacts
@@ -56,6 +62,8 @@ type Client struct {
 	IP        netip.Addr // the zero Addr where there is none
 	Bucket    string     // what limits count (web.Bucket)
 	UserAgent string
+
+	invitation string // hash of the invitation that the browser took along, or ""
 }
 
 // maxUserAgent is how much of a User-Agent is kept, in bytes.
@@ -126,6 +134,7 @@ func (c Client) stranger() audit.Party { return audit.Party{Kind: "stranger", Na
 type opening struct {
 	attempt
 	breakGlass bool
+	announce   bool      // tell the owners of break-glass by mail
 	until      time.Time // the absolute end; zero is session.Absolute from now
 
 	// Of sessions through a connection.
@@ -175,7 +184,13 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 	events := []audit.Event{{Type: audit.SignInSucceeded, Reason: string(o.Method), Actor: party(m), Subject: party(m), Connection: o.connection, Payload: payload}}
 	if o.breakGlass {
 		// Apart from the sign-in, so that the other owners can be told of this and of nothing else.
-		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: payload})
+		used := audit.Event{ID: keys.ID("evt_", now), Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: payload}
+		events = append(events, used)
+		if o.announce {
+			if err := announce(tx, cfg, m, o, used.ID); err != nil {
+				return "", nil, err
+			}
+		}
 	}
 	o.keep(tx, m)
 	for _, e := range events {
@@ -184,4 +199,12 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 		}
 	}
 	return token, s, provision.SignedIn(tx, cfg, m)
+}
+
+// announce tells every owner, the one who did it included, that emergency access was used: it may have been somebody else.
+func announce(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening, event string) error {
+	link := "/console/" + url.PathEscape(cfg.Workspace.Slug) + "/events/" + event
+	return jobs.ToOwners(tx, cfg, "", "", func(to letter.To) letter.Letter {
+		return letter.BreakGlassUsed(to, m.Email, o.Address, tx.Now(), link)
+	})
 }

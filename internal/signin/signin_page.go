@@ -20,6 +20,7 @@ import (
 const (
 	noticeEnded     = "ended"
 	noticeSignedOut = "signed_out"
+	noticePassword  = "password_set"
 	// The IdP was told of the sign-out, and says that other services may not know, or did not do it.
 	noticePartly   = "signed_out_partly"
 	noticeHereOnly = "signed_out_here"
@@ -29,6 +30,7 @@ const (
 var notices = map[string]*web.Notice{
 	noticeEnded:     {Kind: "info", Text: "Your session has ended. Sign in again."},
 	noticeSignedOut: {Kind: "ok", Text: "You have signed out."},
+	noticePassword:  {Kind: "ok", Text: "The password is set. Sign in with it."},
 	noticePartly:    {Kind: "warn", Text: "You have signed out here. At other services of your identity provider you may still be signed in."},
 	noticeHereOnly:  {Kind: "warn", Text: "You have signed out here. Your identity provider did not sign you out: you may still be signed in there."},
 	noticeByIdP:     {Kind: "info", Text: "Your identity provider has signed you out."},
@@ -85,6 +87,7 @@ type signinData struct {
 	GoOn             string // where the one who is signed in may simply go on, or ""
 	EmergencyURL     string
 	BackURL          string
+	ForgotURL        string // "" where no mail can be sent
 }
 
 // way is a connection that can be chosen.
@@ -155,6 +158,9 @@ func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, da
 	data.BackURL = path.url()
 	path.Emergency = true
 	data.EmergencyURL = path.url()
+	if d.service.Mail {
+		data.ForgotURL = forgotPath + "?" + url.Values{"workspace": {data.Workspace}}.Encode()
+	}
 	page := web.Page{Title: "Sign in", Notice: notice, Data: data}
 	if data.Ask {
 		// The answer may lead straight to an IdP, whose origin nobody knows yet. There is no password
