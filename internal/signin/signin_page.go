@@ -175,6 +175,7 @@ func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, da
 			return err
 		}
 	}
+	d.rests(w, r)
 	return web.Render(w, status, d.pages["signin"], page)
 }
 

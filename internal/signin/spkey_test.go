@@ -235,12 +235,14 @@ func TestSAML_AnAnswerThatNobodyAskedForBeginsASignInWhereItIsConverted(t *testi
 		r := w.response("")
 		r.Assertion.Audiences = [][]string{{"https://another.test"}}
 		w.wantRefused(w.browser().answers(okta, sign(r), ""), saml.ReasonAudience, saml.ReasonAudience)
+		w.clock.turn(time.Second)
 		w.wantRefused(w.browser().answers(okta, sign(w.response("_of-nobody")), ""), saml.ReasonInResponseTo, saml.ReasonInResponseTo)
 		w.reconnect(func(c *directory.Connection) { c.Status = directory.ConnectionDisabled })
 		b := w.browser()
 		if a := b.get(b.answers(okta, sign(w.response("")), "").Header.Get("Location")); a.StatusCode != http.StatusForbidden {
 			t.Errorf("at a disabled connection the sign-in that begins is answered %d", a.StatusCode)
 		}
+		w.clock.turn(time.Second) // the newest event is the next one
 		w.reconnect(func(c *directory.Connection) { c.Status, c.SAML.ConvertUnasked = directory.ConnectionActive, false })
 		w.wantRefused(w.browser().answers(okta, sign(w.response("")), ""), saml.ReasonUnsolicited, saml.ReasonUnsolicited)
 	})
