@@ -21,7 +21,7 @@ type memberData struct {
 	Groups      []string
 	Fields      []provision.Field
 	Edits       bool // some field can be edited
-	Sessions    int
+	Sessions    []sessionLine
 	BreakGlass  bool
 	Self        bool // it is the visitor
 	May         bool // their role is not above the visitor's
@@ -31,7 +31,8 @@ type memberData struct {
 	Invitation  *store.Invitation
 	Mail        bool
 	EventsURL   string
-	AgainstWord bool // an owner restored them against the directory
+	Account     string // the visitor's own page
+	AgainstWord bool   // an owner restored them against the directory
 }
 
 func (d *Door) memberPage(v *visit) error { return d.showMember(v, told{}) }
@@ -58,7 +59,7 @@ func (d *Door) showMember(v *visit, t told) error {
 		if err != nil {
 			return err
 		}
-		data.Sessions = len(live)
+		data.Sessions = sessionLines(cfg, live)
 		resources, err := tx.SCIMUsersOfMember(m.ID)
 		if err != nil {
 			return err
@@ -90,6 +91,7 @@ func (d *Door) showMember(v *visit, t told) error {
 			}
 		}
 		data.Roles = giveable(v, cfg)
+		data.Account = "/w/" + url.PathEscape(v.live.Slug)
 		data.EventsURL = c.Base + "/events?" + url.Values{"who": {m.ID}}.Encode()
 		return data
 	})

@@ -135,7 +135,7 @@ type opening struct {
 	attempt
 	breakGlass bool
 	announce   bool      // tell the owners of break-glass by mail
-	until      time.Time // the absolute end; zero is session.Absolute from now
+	until      time.Time // the absolute end at the latest; policy may say sooner
 
 	// Of sessions through a connection.
 	connection      string // id
@@ -166,13 +166,14 @@ func (o *opening) keep(tx *store.Tx, m *directory.Member) {
 // directory.MaySignIn.
 func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) (token string, _ *session.Session, err error) {
 	now := tx.Now()
-	if o.until.IsZero() {
-		o.until = now.Add(session.Absolute)
+	idle, life := cfg.Workspace.Policy.SessionTimes()
+	if end := now.Add(life); o.until.IsZero() || o.until.After(end) {
+		o.until = end
 	}
 	s := &session.Session{
 		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: o.Method, BreakGlass: o.breakGlass,
 		CreatedAt: now, LastUsedAt: now, ExpiresAt: o.until, Address: o.Address, UserAgent: o.UserAgent,
-		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index, NameID: o.nameID, NameHash: o.named,
+		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index, NameID: o.nameID, NameHash: o.named, Idle: idle,
 	}
 	token, hash := keys.NewToken(session.TokenPrefix)
 	tx.InsertSession(s, hash)
