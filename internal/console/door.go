@@ -165,6 +165,7 @@ func (d *Door) mountPeople(on func(string, handler), workspace string) {
 	on("POST "+member+"/restore", d.acted("restore", "member-restored", d.Provision.Restore))
 	on("POST "+member+"/role", d.setMemberRole)
 	on("POST "+member+"/edit", d.editMember)
+	on("POST "+member+"/erase", d.eraseMember)
 	on("POST "+member+"/sessions/end", d.endSessions)
 	on("POST "+member+"/sessions/{session}/end", d.endSessions)
 

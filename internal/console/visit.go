@@ -281,6 +281,7 @@ var doneTexts = map[string]string{
 	"member-deactivated":  "The member is deactivated and signed out everywhere.",
 	"member-restored":     "The member has access again.",
 	"role-set":            "The role was decided again.",
+	"member-erased":       "The person is erased. What is left is the id, for the log and for the product behind.",
 	"session-times":       "It was saved. Sessions that live already keep to it as well.",
 	"session-ended":       "The session was ended.",
 	"sessions-ended":      "They are signed out everywhere.",
