@@ -152,7 +152,9 @@ func (s *server) keepRunning(ctx context.Context, name string, task func(context
 // sweep deletes what is older than its retention, every hour or so.
 func (s *server) sweep(ctx context.Context) error {
 	for wait := firstSweep; pause(ctx, wait); wait = sweepEvery + rand.N(sweepJitter) {
-		if err := s.app.db.Sweep(ctx, s.cfg.PayloadRetention, s.cfg.EventRetention); err != nil {
+		keep := store.Retention{Payloads: s.cfg.PayloadRetention, Events: s.cfg.EventRetention, Requests: s.cfg.RequestRetention,
+			Sessions: s.cfg.SessionRetention, Work: s.cfg.WorkRetention}
+		if err := s.app.db.Keep(ctx, keep); err != nil {
 			s.log.Error("old events could not be swept", "error", err)
 		}
 	}
