@@ -28,6 +28,8 @@ var eraseProbes = map[string]probe{
 		columns[1] = "taken"
 		tx.ReplaceTrace(t, store.TraceRow{Key: []string{h.Event}, Columns: make([]string, len(t.Columns))}, store.TraceRow{Key: []string{h.Event}, Columns: columns})
 	}),
-	"DeleteTrace":    does(func(tx *store.Tx, h house) { tx.DeleteTrace(&store.TraceTables[0], store.TraceRow{Key: []string{h.Event}}) }),
+	"DeleteTrace": does(func(tx *store.Tx, h house) {
+		tx.DeleteTrace(&store.TraceTables[0], store.TraceRow{Key: []string{h.Event}})
+	}),
 	"ReplacePayload": does(func(tx *store.Tx, h house) { tx.ReplacePayload(h.Event, []byte("{}")) }),
 }
