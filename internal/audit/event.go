@@ -37,10 +37,22 @@ const (
 	AdoptionUndone    Type = "adoption.undone"
 	MemberInvited     Type = "member.invited" // told by e-mail; refused where the mail was
 
-	SignInSucceeded  Type = "signin.succeeded"
-	SignInRefused    Type = "signin.refused"
-	SignInLinkMade   Type = "signin.link_made"
-	BreakGlassUsed   Type = "signin.break_glass_used"
+	SignInSucceeded Type = "signin.succeeded"
+	SignInRefused   Type = "signin.refused"
+	SignInLinkMade  Type = "signin.link_made"
+	BreakGlassUsed  Type = "signin.break_glass_used"
+	// What emergency access has beside the password: a second factor, and recovery codes.
+	SecondFactorSet     Type = "emergency.second_factor_set"
+	SecondFactorRemoved Type = "emergency.second_factor_removed"
+	RecoveryCodesMade   Type = "emergency.recovery_codes_made"
+	// Enforcement let go for a while by emergency access, and its end.
+	EnforcementRelaxed Type = "enforcement.relaxed"
+	EnforcementResumed Type = "enforcement.resumed"
+	// A link was mailed that sets a password or signs in; a password was set by one, or changed by its holder.
+	PasswordLinkSent Type = "password.link_sent"
+	PasswordReset    Type = "password.reset"
+	PasswordChanged  Type = "password.changed"
+	MailLinkSent     Type = "signin.mail_link_sent"
 	SessionEnded     Type = "session.ended"
 	SessionsEnded    Type = "session.all_ended"
 	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended was not believed

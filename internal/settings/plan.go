@@ -218,6 +218,12 @@ func (p *plan) enforcement() {
 		return
 	}
 	e := &p.after.Workspace.Enforcement
+	was := *e
+	defer func() {
+		if was.RequireSSO != e.RequireSSO || !slices.Equal(was.Domains, e.Domains) {
+			e.Relaxed = nil
+		}
+	}()
 	if part.require != nil {
 		e.RequireSSO = *part.require
 	}

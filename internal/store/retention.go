@@ -45,6 +45,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 		c.Defer(`DELETE FROM attempt WHERE window_start < $1`, micros(now.Add(-24*time.Hour)))
 		c.Defer(`DELETE FROM stranger WHERE hour < $1`, micros(now.Add(-payloads)))
 		c.Defer(`DELETE FROM link_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
+		c.Defer(`DELETE FROM mail_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
 		c.Defer(`DELETE FROM code_handle WHERE expires_at < $1`, micros(now.Add(-spentAge)))
 		c.Defer(`DELETE FROM access_handle WHERE expires_at < $1`, micros(now.Add(-accessAge)))
 		c.Defer(`DELETE FROM scim_access_handle WHERE expires_at < $1`, micros(now.Add(-accessAge)))

@@ -88,6 +88,8 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertMember(&directory.Member{ID: h.Boss, Email: "boss@" + h.Domain, Name: "Boss", Stage: directory.StageActive, WasIn: true,
 		Role: h.Owner, RoleReason: why, BreakGlass: true})
 	tx.SaveCredential(h.Boss, "hash of "+h.Slug, tx.Now())
+	tx.SaveSecondFactor(h.Boss, "sealed of "+h.Slug)
+	tx.SaveRecoveryCodes(h.Boss, []string{h.LinkHash})
 	tx.InsertSCIMUser(&store.SCIMUser{ID: h.BossUser, Directory: h.Directory, Member: h.Boss, UserName: "boss@" + h.Domain, Active: true, Document: "{}"})
 	tx.InsertSCIMUser(&store.SCIMUser{ID: h.User, Directory: h.Directory, Member: h.Member, UserName: h.UserName, ExternalID: h.ExternalID,
 		Active: true, Manager: h.BossUser, Document: `{"of":"` + h.Slug + `"}`,
@@ -103,6 +105,7 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
 	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
+	tx.InsertMailLink(h.LinkHash, h.Member, store.MailPassword, tx.Now().Add(time.Hour))
 	tx.InsertAdoption(h.adoption())
 	if err := h.signsIn(tx); err != nil {
 		return err
