@@ -46,7 +46,7 @@ func NewDoor(s *Service) (*Door, error) {
 	}
 	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
 		pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused"} {
+	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "mail", "maillink", "password"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html"); err != nil {
 			return nil, fmt.Errorf("make sign-in door: %w", err)
 		}
@@ -68,12 +68,21 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	mux.Handle("POST /signin", d.browser.Handle(d.signin))
 	mux.Handle("GET "+linkPath+"{token}", d.browser.Handle(d.linkPage))
 	mux.Handle("POST "+linkPath+"{token}", d.browser.Handle(d.link))
+	mux.Handle("GET /signin/mail", d.browser.Handle(d.mailPage))
+	mux.Handle("POST /signin/mail", d.browser.Handle(d.askMail))
+	mux.Handle("GET "+mailSignInPath+"{token}", d.browser.Handle(d.mailLinkPage))
+	mux.Handle("POST "+mailSignInPath+"{token}", d.browser.Handle(d.mailLink))
+	mux.Handle("GET "+passwordPath+"{token}", d.browser.Handle(d.setPasswordPage))
+	mux.Handle("POST "+passwordPath+"{token}", d.browser.Handle(d.setPassword))
 	mux.Handle("GET /signout", d.browser.Handle(d.signoutPage))
 	mux.Handle("POST /signout", d.browser.Handle(d.signout))
 
 	mux.Handle("GET /w/{workspace}", d.browser.Handle(d.member(d.workspacePage)))
 	mux.Handle("POST /w/{workspace}/sessions/{session}/end", d.browser.Handle(d.member(d.endOne)))
 	mux.Handle("POST /w/{workspace}/sessions/end-others", d.browser.Handle(d.member(d.endOthers)))
+
+	mux.Handle("GET /w/{workspace}/password", d.browser.Handle(d.member(d.ownPasswordPage)))
+	mux.Handle("POST /w/{workspace}/password", d.browser.Handle(d.member(d.changePassword)))
 
 	mux.Handle("GET /auth/session", d.program.Handle(d.session))
 	mux.Handle("GET /auth/session/events", d.program.Handle(d.events))

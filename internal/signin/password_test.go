@@ -259,7 +259,7 @@ func TestPassword_ThatChangedWhileItWasCheckedIsRefused(t *testing.T) {
 			return tx.Record(audit.Event{Type: audit.SettingsChanged})
 		}))
 		err = w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
-			_, _, err := enterByPassword(tx, found, r, "")
+			_, _, err := w.enterByPassword(tx, found, r, "")
 			return err
 		})
 		wantCode(t, err, "signin_failed")

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/relyingparty"
 	"github.com/gatehouse-id/gatehouse/internal/session"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
@@ -34,6 +36,9 @@ type Service struct {
 	Outside *relyingparty.RelyingParty
 	Master  *keys.Master
 	Assert  func(ctx context.Context, claims map[string]any) (string, error)
+
+	// Mail says that mail can be sent: people may ask for a link.
+	Mail bool
 }
 
 func (s *Service) now() time.Time {
@@ -118,7 +123,9 @@ func (c Client) stranger() audit.Party { return audit.Party{Kind: "stranger", Na
 type opening struct {
 	attempt
 	breakGlass bool
-	until      time.Time // the absolute end; zero is session.Absolute from now
+	// emergency is why this is a use of emergency access beside breakGlass, "" for none; proof says how, for people.
+	emergency, proof string
+	until            time.Time // the absolute end; zero is session.Absolute from now
 
 	// Of sessions through a connection.
 	connection      string // id
@@ -148,9 +155,13 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 		payload = o.payload(s.ID)
 	}
 	events := []audit.Event{{Type: audit.SignInSucceeded, Reason: string(o.Method), Actor: party(m), Subject: party(m), Connection: o.connection, Payload: payload}}
-	if o.breakGlass {
+	if o.breakGlass || o.emergency != "" {
 		// Apart from the sign-in, so that the other owners can be told of this and of nothing else.
-		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: payload})
+		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: cmp.Or(o.emergency, "sso_enforced"), Actor: party(m), Subject: party(m), Payload: payload})
+		err := settings.TellOwners(tx, cfg, settings.Notice{About: settings.NoticeEmergency, Who: m.Email, How: "with " + o.proof, Address: o.Address})
+		if err != nil {
+			return "", nil, err
+		}
 	}
 	for _, e := range events {
 		if err := tx.Record(e); err != nil {

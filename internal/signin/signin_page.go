@@ -20,11 +20,13 @@ import (
 const (
 	noticeEnded     = "ended"
 	noticeSignedOut = "signed_out"
+	noticePassword  = "password"
 )
 
 var notices = map[string]*web.Notice{
 	noticeEnded:     {Kind: "info", Text: "Your session has ended. Sign in again."},
 	noticeSignedOut: {Kind: "ok", Text: "You have signed out."},
+	noticePassword:  {Kind: "ok", Text: "Your password was set. Sign in with it."},
 }
 
 // signinPath is the address of the sign-in page with what is known filled in.
@@ -76,6 +78,7 @@ type signinData struct {
 	SignedInURL      string
 	GoOn             string // where the one who is signed in may simply go on, or ""
 	EmergencyURL     string
+	MailURL          string // where a link by mail can be asked for, "" where no mail is sent
 	BackURL          string
 }
 
@@ -122,6 +125,12 @@ func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, da
 	data.BackURL = path.url()
 	path.Emergency = true
 	data.EmergencyURL = path.url()
+	if d.service.Mail {
+		data.MailURL = "/signin/mail"
+		if data.Workspace != "" {
+			data.MailURL += "?" + url.Values{"workspace": {data.Workspace}}.Encode()
+		}
+	}
 	page := web.Page{Title: "Sign in", Notice: notice, Data: data}
 	if data.Ask {
 		// The answer may lead straight to an IdP, whose origin nobody knows yet. There is no password
@@ -214,7 +223,7 @@ func (d *Door) signin(w http.ResponseWriter, r *http.Request) error {
 	// The body alone: a password in an address would end up in histories and logs.
 	form := r.PostForm
 	req := PasswordRequest{Workspace: form.Get("workspace"), Email: form.Get("email"), Password: form.Get("password"),
-		Emergency: form.Get("emergency") == "1", Client: ClientOf(r)}
+		Emergency: form.Get("emergency") == "1", Code: form.Get("code"), Recovery: form.Get("recovery"), Client: ClientOf(r)}
 	token, started, err := d.service.Password(r.Context(), req)
 	if err != nil {
 		return d.refuse(w, r, req, err)
@@ -238,7 +247,8 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req PasswordReques
 	}
 	to, _ := ContinuePath(r.PostForm.Get("continue"))
 	data := signinData{Workspace: cut(strings.TrimSpace(req.Workspace), maxTyped), Email: cut(req.Email, maxTyped), Continue: to,
-		Emergency: req.Emergency, Fresh: r.PostForm.Get("fresh") == "1", Refusal: &f}
+		// Only the form of emergency access has the fields of a second factor.
+		Emergency: req.Emergency || f.Code == errCodeNeeded.Code || f.Code == errCodeWrong.Code, Fresh: r.PostForm.Get("fresh") == "1", Refusal: &f}
 	var away *TurnedAway
 	if errors.As(err, &away) {
 		data.Event = away.Event
