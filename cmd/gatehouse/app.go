@@ -62,7 +62,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 			AllowPrivate: cfg.AllowPrivateNetworks, Metadata: func(ctx context.Context, url string) ([]byte, error) {
 				return outbound.Get(ctx, outside, url, settings.MaxMetadataBytes)
 			}},
-		signin: &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL,
+		signin: &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, Mail: cfg.MailServer != "",
 			Outside: &relyingparty.RelyingParty{HTTP: outside}},
 		outside: outside,
 		cfg:     cfg,

@@ -8,6 +8,8 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -49,7 +51,9 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 // outbox is what does the work of the outbox; here is said who does which.
 func (s *server) outbox() *jobs.Runner {
 	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler()}
+	handlers[settings.JobRelaxationOver], handlers[settings.JobNotice] = s.app.settings.RelaxationHandler(), s.app.settings.NoticeHandler(s.mailer)
 	if s.mailer != nil {
+		handlers[signin.JobMailLink] = s.app.signin.MailHandler(s.mailer)
 		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[provision.JobInvitation] = inviter.Handler()
 	}

@@ -10,6 +10,8 @@
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
 //	/console/{workspace}/roles                     role mappings
+//	/console/{workspace}/enforcement               who must use single sign-on: the ladder, whom a change shuts out, and the change
+//	/console/{workspace}/emergency                 the break-glass administrator, second factor, recovery codes, the relaxation
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
 //
 // Who may: members whose role is the owner role or has the permission "settings" or "all"

@@ -53,7 +53,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "enforcement", "emergency"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -119,6 +119,8 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)
 	on("POST "+workspace+"/roles/{mapping}/remove", d.removeMapping)
+
+	d.mountEnforcement(on)
 
 	on("GET "+workspace+"/events", d.eventsPage)
 	on("GET "+workspace+"/events/{event}", d.eventPage)

@@ -173,6 +173,7 @@ func (v *visit) url(path string) string { return consoleURL(v.live.Slug) + path 
 type common struct {
 	Base           string // address of the workspace in the console
 	Styles, Script string
+	Banners        []settings.Banner
 	Errors         map[string]string // by the id of the field
 	Typed          map[string]string // what was typed into it
 }
@@ -188,7 +189,7 @@ type told struct {
 // show renders a page. make gets what all pages have in common and returns the page's data.
 func (d *Door) show(v *visit, name, title, current string, t told, make func(c common) any) error {
 	c := common{Base: consoleURL(v.live.Slug), Styles: d.assets["console.css"].address, Script: d.assets["console.js"].address,
-		Errors: map[string]string{}, Typed: t.typed}
+		Errors: map[string]string{}, Typed: t.typed, Banners: v.setup.Banners}
 	page := web.Page{Title: title, Workspace: v.setup.Name, Wide: true, Notice: t.notice}
 	status := http.StatusOK
 	if t.err != nil {
@@ -200,7 +201,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -254,4 +255,10 @@ var doneTexts = map[string]string{
 	"directory-testing":   "The directory is testing: what the identity provider sends is staged. Look at the plan here, and enable or discard it.",
 	"directory-discarded": "What was staged was discarded.",
 	"pilot":               "The pilot list was saved.",
+	"enforcement":         "It was saved.",
+	"designated":          "Emergency access is theirs now.",
+	"factor-on":           "The second factor is on.",
+	"factor-off":          "The second factor is off.",
+	"relaxed":             "Single sign-on is not required for 24 hours. All owners were told.",
+	"resumed":             "Single sign-on is required again, and whoever came in by a mailed link is signed out.",
 }
