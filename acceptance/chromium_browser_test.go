@@ -26,6 +26,11 @@ const patience = time.Minute
 
 // chromium starts the one Chromium of the test process. It can reach nothing but this machine.
 var chromium = sync.OnceValues(func() (context.Context, error) {
+	return startChromium(chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))
+})
+
+// startChromium starts one that ends with the tests.
+func startChromium(more ...chromedp.ExecAllocatorOption) (context.Context, error) {
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -36,21 +41,26 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 	if path == "" {
 		return nil, errors.New("no Chromium is installed; run make deps")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
+	options := append(append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
 		chromedp.Flag("headless", "new"), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"))
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true)), more...)
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	closeChromium = func() { cancel(); end() }
+	closing.Lock()
+	before := closeChromium
+	closeChromium = func() { cancel(); end(); before() }
+	closing.Unlock()
 	if err := chromedp.Do(ctx); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	return ctx, nil
-})
+}
 
-// closeChromium ends what chromium started.
-var closeChromium = func() {}
+// closeChromium ends what startChromium started.
+var (
+	closing       sync.Mutex
+	closeChromium = func() {}
+)
 
 // person is somebody at a browser of their own: cookies are shared by their tabs and by nobody else's.
 type person struct {
@@ -64,6 +74,12 @@ func newPerson(t *testing.T) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newPersonIn(t, root)
+}
+
+// newPersonIn is somebody at one of several Chromiums.
+func newPersonIn(t *testing.T, root context.Context) *person {
+	t.Helper()
 	ctx, cancel := chromedp.NewContext(root, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx); err != nil {

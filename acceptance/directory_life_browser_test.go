@@ -9,6 +9,7 @@ import (
 
 // F25, K16: an administrator runs a test sync in the console, tries it with a pilot, and enables the plan on screen.
 func TestBrowser_AnAdministratorTestsADirectoryBeforeEnablingIt(t *testing.T) {
+	shows(t, "F25", "F26", "K16")
 	t.Parallel()
 	s := newSite(t)
 	s.mustApply(`workspace: acme

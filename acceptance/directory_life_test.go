@@ -61,6 +61,7 @@ func (c *company) test(people int) {
 // F25: run a test sync before enabling.
 func TestStory_a_test_sync_is_shown_and_carried_out(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "F25", "F26")
 		c := w.company("acme", idpsim.Okta, form{preset: "omniflow", more: seededRoles})
 		c.test(20)
 		if people := w.people("acme"); len(people) != 0 {
@@ -136,6 +137,7 @@ func TestStory_a_pilot_goes_first(t *testing.T) {
 	for _, kind := range []idpsim.Kind{idpsim.OktaCustom, idpsim.Entra} {
 		t.Run(string(kind), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) {
+				shows(t, "K16", "E10")
 				c := w.company("acme", kind, form{preset: "omniflow", more: seededRoles})
 				c.test(8)
 				pilot := w.somebodyIn(c.idp, "Omniflow-Agents").UserName
@@ -172,6 +174,7 @@ func TestStory_a_pilot_goes_first(t *testing.T) {
 // V26 to V29: what was last heard, and whether the word about somebody arrived.
 func TestStory_what_was_heard_of_the_identity_provider(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "V26", "V28", "V29", "K17", "E11")
 		w.mustApply(workspace("acme", "omniflow", ""))
 		var r struct {
 			Status   string

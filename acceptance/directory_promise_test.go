@@ -84,6 +84,7 @@ func TestPromise_ADirectoryCannotTakeTheLastOwnerOut(t *testing.T) {
 
 func TestPromise_WithoutSingleSignOnPeopleGoOutAndNotIn(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "V27")
 		w.mustApply(workspace("acme", "omnivoo", "required_attributes: [email]"))
 		_, token := w.token("acme")
 		id := w.create(token, "ann@acme.test")

@@ -6,5 +6,5 @@
 // Stories that leave the server alone share one per database, each in workspaces of its own.
 //
 // With GATEHOUSE_ACCEPT=1 peers written by others speak to the server as well (scim2-tester, openid-client,
-// SimpleSAMLphp), and the server is killed for longer.
+// oidc-provider, SimpleSAMLphp), nginx stands in front of it between two sites, and the server is killed for longer.
 package acceptance

@@ -16,6 +16,7 @@ import (
 // deactivatedStaysOut: who was deactivated stays out of everything that let them in before, whoever
 // did it, and coming back revives nothing of it (V1, V3, V19, V20, K7, A42).
 func deactivatedStaysOut(t *testing.T, w *world) {
+	shows(t, "V1", "V3", "V19", "V20", "K7")
 	t.Run("by the IdP", func(t *testing.T) {
 		t.Parallel()
 		w := w.within(t)
@@ -150,6 +151,7 @@ func (x *ways) isBack() {
 
 // openTabIsLoggedOut: Gatehouse's own page and the product's say at that moment that it is over (V1, V3, V21).
 func openTabIsLoggedOut(t *testing.T, w *world) {
+	shows(t, "V1", "V3", "V21")
 	s := httptest.NewUnstartedServer(nil)
 	origin := "http://" + s.Listener.Addr().String()
 	c := w.company("tab", idpsim.Okta, form{preset: "omniflow"})
@@ -211,6 +213,7 @@ func openTabIsLoggedOut(t *testing.T, w *world) {
 
 // switchedOffConnection: it ends its sessions, lets nobody in, and switching it on again revives none (A42, V27).
 func switchedOffConnection(t *testing.T, w *world) {
+	shows(t, "V27")
 	c := w.company("off", idpsim.Okta, form{preset: "omniflow", more: seededRoles})
 	c.connect()
 	c.seed()

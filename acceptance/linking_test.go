@@ -36,6 +36,7 @@ func (w *world) makeGroup(token, name string) string {
 // Okta's enhanced group push links a group of its own to one that the directory has (K13): found by its name, or
 // chosen from the list under another name. Seeds say that Omni does not offer it; Gatehouse does.
 func TestStory_okta_links_groups_that_are_there(t *testing.T) {
+	shows(t, "K13", "K26")
 	for _, kind := range []idpsim.Kind{idpsim.Okta, idpsim.OktaCustom} {
 		t.Run(string(kind), func(t *testing.T) {
 			story(t, func(t *testing.T, w *world) { links(t, w, kind) })

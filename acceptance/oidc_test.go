@@ -19,6 +19,7 @@ import (
 // how that IdP ends it.
 func TestStory_signing_in_by_oidc(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "F16", "F17")
 		idp := oidctest.New(t)
 		w.must(os.WriteFile(filepath.Join(w.dir, "secret.txt"), []byte(idp.Secret+"\n"), 0o600))
 		file := `workspace: acme

@@ -164,7 +164,10 @@ func (c *oidcCompany) inGroup(name string) string {
 func TestStory_signing_in_by_oidc_at(t *testing.T) {
 	for name, v := range oidcVendors {
 		t.Run(name, func(t *testing.T) {
-			story(t, func(t *testing.T, w *world) { v.signsIn(w.oidcCompany("acme", v)) }, "--allow-private-networks")
+			story(t, func(t *testing.T, w *world) {
+				shows(t, map[string]string{"okta": "F3", "entra": "F4", "google": "F5", "onelogin": "F6", "jumpcloud": "F7", "generic": "F9"}[name], "F16", "F17")
+				v.signsIn(w.oidcCompany("acme", v))
+			}, "--allow-private-networks")
 		})
 	}
 }

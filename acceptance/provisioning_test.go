@@ -43,6 +43,9 @@ func (w *world) somebodyIn(p *idpsim.IdP, group string) idpsim.Person {
 
 // provisions is the story that each client tells: a first sync, roles by group, out and back.
 func provisions(t *testing.T, w *world, kind idpsim.Kind) {
+	shows(t, "F2", "F19", "F20", "F22", "F27", "F28", "F36", "K5", "K6", "K8", "K23", "V1", "V2", "V3", "V13", "V18", "V19", "V21", "V23")
+	shows(t, map[idpsim.Kind][]string{idpsim.Okta: {"F3"}, idpsim.OktaCustom: {"F3"}, idpsim.Entra: {"F4", "E1", "E5"}, idpsim.EntraFlag: {"F4"},
+		idpsim.OneLogin: {"F6"}, idpsim.JumpCloud: {"F7"}}[kind]...)
 	w.mustApply(workspace("acme", "omniflow", ""))
 	p := w.seeded(kind, "acme")
 	var list []member
@@ -156,6 +159,7 @@ func TestStory_owner_put_out_stays_out(t *testing.T) {
 
 func TestStory_new_identity_reactivates(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "K9", "K7", "K18", "K10")
 		w.mustApply(workspace("acme", "omni", "scim_allowed: yes"))
 		p := w.seeded(idpsim.Okta, "acme")
 		who := w.somebodyIn(p, "Omniflow-Agents").UserName
@@ -179,6 +183,7 @@ func TestStory_new_identity_reactivates(t *testing.T) {
 
 func TestStory_group_loss_and_return(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "F21")
 		w.mustApply(workspace("acme", "omniflow", ""))
 		p := w.seeded(idpsim.Entra, "acme")
 		agent := w.somebodyIn(p, "Omniflow-Agents").UserName
@@ -205,6 +210,7 @@ func TestStory_group_loss_and_return(t *testing.T) {
 
 func TestStory_neighbour_sees_nothing(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "V12")
 		w.mustApply(workspace("acme", "omniflow", ""))
 		w.mustApply(workspace("globex", "omniflow", ""))
 		p := w.seeded(idpsim.Okta, "acme")
@@ -262,6 +268,7 @@ func TestStory_neighbour_sees_nothing(t *testing.T) {
 
 func TestStory_last_owner_stays(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "F32")
 		w.mustApply(workspace("acme", "omniflow", ""))
 		p := w.seeded(idpsim.Okta, "acme")
 		who := w.somebodyIn(p, "Omniflow-Agents").UserName

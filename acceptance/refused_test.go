@@ -14,6 +14,7 @@ import (
 // skewHasASentence: a clock that is off by less than five minutes goes unnoticed; one that is off by more is told
 // with the measured time, and the browser is sent in no circle (F35).
 func skewHasASentence(t *testing.T, w *world) {
+	shows(t, "F35")
 	for _, kind := range []idpsim.Kind{idpsim.Okta, idpsim.Entra} {
 		slug := "skew-" + string(kind)
 		owners := "owners:\n  - {email: root@" + slug + ".test, password_env: ROOT_PASSWORD, break_glass: true}\n"
@@ -60,6 +61,7 @@ type saidAs struct{ code, reason string }
 // eachFaultIsRefused: whatever goes wrong at an IdP is refused, with its own cause in the log; what anybody could
 // have sent is told to nobody (F38, F35, attack catalogue A1 to A33 as far as an IdP's switch has them).
 func eachFaultIsRefused(t *testing.T, w *world) {
+	shows(t, "F35", "F38")
 	const secret = "saml_refused"
 	told := func(reason string) saidAs { return saidAs{reason, reason} }
 	usual := map[idpsim.Fault]saidAs{

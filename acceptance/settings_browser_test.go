@@ -84,6 +84,7 @@ func (b *tab) press(action, where string) {
 
 // seed 000: an administrator of Omniflow's customer connects Okta, by the guide and by nothing else.
 func TestBrowser_OmniflowIsSetUpWithOktaByHand(t *testing.T) {
+	shows(t, "F10", "F11", "F12", "F13", "F15", "F23", "F24", "F27", "F28", "F30", "F32", "F38", "K22", "V9", "V10", "V14")
 	t.Parallel()
 	s := newSite(t)
 	s.mustApply("workspace: acme\nname: Acme Inc\npreset: omniflow\ndomains: [acme.test]\nowners:\n  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}\n" +
@@ -273,6 +274,7 @@ func serveUntilEnd(t *testing.T, listener net.Listener, h http.Handler) {
 // seed 004: an administrator of Omnivoo's customer connects Entra; provisioning waits for a verified
 // connection, and deprovisioning closes every open tab.
 func TestBrowser_OmnivooIsSetUpWithEntraByHand(t *testing.T) {
+	shows(t, "E1", "V6", "V8", "V9", "V10", "V15", "V21", "F34")
 	t.Parallel()
 	s := newSite(t)
 	s.mustApply("workspace: acme\nname: Acme Inc\npreset: omnivoo\ndomains: [acme.test]\nowners:\n  - {email: root@acme.test}\n")

@@ -87,6 +87,7 @@ func TestStory_apply_names_every_mistake(t *testing.T) {
 
 func TestStory_enforcement_leaves_emergency_access(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "F30", "F32")
 		file := strings.Replace(workspace("acme", "default", ""), "break_glass: true}", "break_glass: true}\n  - {email: second@acme.test, password_env: ROOT_PASSWORD}", 1)
 		w.mustApply(file)
 		signIn := func(email, password, emergency string) (*browser, int, string) {
@@ -174,6 +175,7 @@ func TestStory_bad_scim_requests_change_nothing(t *testing.T) {
 
 func TestStory_replaced_token_is_dead_at_once(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "V10", "V11", "V26")
 		w.mustApply(workspace("acme", "omnivoo", ""))
 		_, old := w.token("acme")
 		_, fresh := w.token("acme")

@@ -41,6 +41,7 @@ func TestStory_signing_in(t *testing.T) {
 // tileSignsIn: from the IdP's dashboard into the workspace, already logged in and with the role of the
 // groups (F14, F15, F27, K2). Where a preset has no tile, it is refused until it is switched on (E2).
 func tileSignsIn(t *testing.T, w *world) {
+	shows(t, "F14", "F15", "F27", "K2")
 	c := w.company("tile-okta", idpsim.Okta, form{preset: "omniflow", more: seededRoles})
 	c.connect()
 	c.seed()
@@ -84,6 +85,7 @@ func tileSignsIn(t *testing.T, w *world) {
 // spInitiatedSignsIn: whoever says who they are is sent to their IdP and lands where they wanted to go, without a
 // password of ours (F1, K2, E2); the product gets its answer by OpenID Connect.
 func spInitiatedSignsIn(t *testing.T, w *world) {
+	shows(t, "F1", "K2", "E2")
 	for _, kind := range []idpsim.Kind{idpsim.Okta, idpsim.Entra} {
 		slug := "sp-" + string(kind)
 		c := w.company(slug, kind, form{preset: "omniflow", more: seededRoles + "domains: [" + slug + ".test]\n"})
@@ -127,6 +129,7 @@ func spInitiatedSignsIn(t *testing.T, w *world) {
 // scimFirstThenSAML: who was provisioned signs in as the same member, whatever changes about them later (F19, F29,
 // K10, V2, V4, law 6).
 func scimFirstThenSAML(t *testing.T, w *world) {
+	shows(t, "F19", "F29", "K10", "E5", "V2", "V4", "V18")
 	for _, kind := range []idpsim.Kind{idpsim.Okta, idpsim.Entra} {
 		c := w.company("scimfirst-"+string(kind), kind, form{preset: "omniflow", more: seededRoles})
 		c.connect()
@@ -165,6 +168,7 @@ func scimFirstThenSAML(t *testing.T, w *world) {
 // samlFirstThenSCIM: who signed in before provisioning came is the same member afterwards, and gets
 // the role of their groups then (F29, K11, E6, E7, row 7).
 func samlFirstThenSCIM(t *testing.T, w *world) {
+	shows(t, "F29", "K11", "E6", "E7")
 	for _, kind := range []idpsim.Kind{idpsim.Okta, idpsim.Entra} {
 		c := w.company("samlfirst-"+string(kind), kind, form{preset: "omniflow", more: seededRoles})
 		c.seed() // and nothing is sent: there is no token yet
@@ -209,6 +213,7 @@ func samlFirstThenSCIM(t *testing.T, w *world) {
 
 // nobodyKnownIsToldSo: "We couldn't find your account", with the cause in the event (F34, F37).
 func nobodyKnownIsToldSo(t *testing.T, w *world) {
+	shows(t, "F34", "F37")
 	c := w.company("unknown", idpsim.Entra, form{policy: "provision_on: scim, invite_on_create: no", more: ""})
 	c.connect()
 	c.seed()
@@ -236,6 +241,7 @@ func nobodyKnownIsToldSo(t *testing.T, w *world) {
 // (F13, K1, K4); a role by SCIM groups before claims, the highest of several, owner never, and said
 // why (F19, F27, F28, F36); the product reads it in the ID token.
 func attributeAndRoleMapping(t *testing.T, w *world) {
+	shows(t, "F13", "K1", "K4", "F19", "F27", "F28", "F36")
 	claims := `role_mappings:
   - {directory: idp, group: Omniflow-Agents, role: Agent}
   - {connection: idp, group: Night Shift, role: Agent}
@@ -313,6 +319,7 @@ func attributeAndRoleMapping(t *testing.T, w *world) {
 // draftShowsItsValues: an administrator has all that the IdP asks for before anything is known of the IdP (F11, F12, K14,
 // K19), and a draft signs nobody in.
 func draftShowsItsValues(t *testing.T, w *world) {
+	shows(t, "F11", "F12", "K14", "K19", "E8")
 	c := w.company("draft", idpsim.Okta, form{draft: true})
 	if c.acs != w.base+"/auth/saml/"+c.connection+"/acs" || c.entityID != c.metadataURL || c.metadataURL != w.base+"/auth/saml/"+c.connection+"/metadata" {
 		t.Errorf("apply prints %+v", c)

@@ -104,6 +104,7 @@ func TestStory_deleted_by_the_directory_and_back(t *testing.T) {
 
 func TestStory_jumpcloud_activates_again_and_again(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "F7")
 		w.mustApply(workspace("acme", "omniflow", ""))
 		const address = "scimtest@acme.test"
 		p := w.idp(idpsim.JumpCloud, "acme") // which has tested once already
@@ -138,6 +139,7 @@ func TestStory_jumpcloud_activates_again_and_again(t *testing.T) {
 
 func TestStory_google_suspends_and_deletes_independently(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
+		shows(t, "F5")
 		w.mustApply(workspace("acme", "default", "invite_on_create: no"))
 		p := w.seeded(idpsim.Google, "acme")
 		token := w.connect(p, "acme", idpsim.Connection{})

@@ -66,6 +66,12 @@ const atExit = "GORACE=atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if code == 0 {
+		if err := checkPromises(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	closeChromium()
 	if dir, err := built(); err == nil {
 		os.RemoveAll(dir)
@@ -104,10 +110,6 @@ func story(t *testing.T, fn func(t *testing.T, w *world), args ...string) {
 // newWorld starts a server; database "" is SQLite in its data dir.
 func newWorld(t *testing.T, database string, args ...string) *world {
 	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +118,17 @@ func newWorld(t *testing.T, database string, args ...string) *world {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, binary: path, dir: t.TempDir(), database: database, address: address, base: "http://" + address, args: args, log: &lockedBuffer{}}
+	return newWorldBehind(t, database, address, "http://"+address, args...)
+}
+
+// newWorldBehind starts a server that listens at an address and is reached at base.
+func newWorldBehind(t *testing.T, database, address, base string, args ...string) *world {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, binary: path, dir: t.TempDir(), database: database, address: address, base: base, args: args, log: &lockedBuffer{}}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()

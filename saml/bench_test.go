@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -80,8 +81,23 @@ func rawLimit(tb testing.TB, m benchMessage, key dsigtest.Key) func() {
 // against the limit, which is measured in between, so that both see the same machine.
 func BenchmarkVerifyResponse(b *testing.B) {
 	key := dsigtest.RSA(b)
+	benchmarkVerify(b, key, benchMessages(b, key))
+}
+
+// BenchmarkVerifyGroups is the same by the number of groups. The time must grow with it and no faster.
+func BenchmarkVerifyGroups(b *testing.B) {
+	key := dsigtest.RSA(b)
+	var list []benchMessage
+	for _, groups := range []int{0, 150, 500, 1000, 2000} {
+		doc := dsigtest.Sign(b, dsigtest.Response(groups), dsigtest.AssertionID, key, dsigtest.Options{PrefixList: "xs"})
+		list = append(list, benchMessage{fmt.Sprintf("groups%d", groups), []byte(doc), []string{dsigtest.AssertionID}})
+	}
+	benchmarkVerify(b, key, list)
+}
+
+func benchmarkVerify(b *testing.B, key dsigtest.Key, list []benchMessage) {
 	s := benchScene(key)
-	for _, m := range benchMessages(b, key) {
+	for _, m := range list {
 		b.Run(fmt.Sprintf("%s/%d", m.name, len(m.raw)), func(b *testing.B) {
 			s.accept(b, m.raw)
 			limit := rawLimit(b, m, key)
@@ -115,6 +131,27 @@ func TestVerify_AllocatesLittle(t *testing.T) {
 		if count > 100 {
 			t.Errorf("%s: %v allocations", m.name, count)
 		}
+	}
+}
+
+// What a message costs grows with its groups and no faster: steps of the reader are counted by what they allocate, not timed.
+func TestVerify_CostGrowsWithTheGroupsAndNoFaster(t *testing.T) {
+	key := dsigtest.RSA(t)
+	s := benchScene(key)
+	bytesFor := func(groups int) float64 {
+		raw := []byte(dsigtest.Sign(t, dsigtest.Response(groups), dsigtest.AssertionID, key, dsigtest.Options{PrefixList: "xs"}))
+		s.accept(t, raw)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 10 {
+			s.accept(t, raw)
+		}
+		runtime.ReadMemStats(&after)
+		return float64(after.TotalAlloc - before.TotalAlloc)
+	}
+	none, few, many := bytesFor(0), bytesFor(500), bytesFor(2000)
+	if ratio := (many - none) / (few - none); ratio > 4*1.25 { // room for the steps in which memory grows
+		t.Errorf("2,000 groups cost %.2f times what 500 do: %.0f, %.0f and %.0f bytes in ten", ratio, none, few, many)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 var xmlsec1Contents = map[string]string{samltest.AES128GCM: "aes-128", samltest.AES256GCM: "aes-256", samltest.AES128CBC: "aes-128", samltest.AES256CBC: "aes-256"}
 
 // encryptedByXmlsec1 encrypts the element at an XPath, in the place where it stands.
-func encryptedByXmlsec1(t *testing.T, doc, id, content string, to *samltest.Key) string {
+func encryptedByXmlsec1(t *testing.T, doc, path, content string, to *samltest.Key) string {
 	t.Helper()
 	dir := t.TempDir()
 	template := `<xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#" Type="http://www.w3.org/2001/04/xmlenc#Element">` +
@@ -28,7 +28,7 @@ func encryptedByXmlsec1(t *testing.T, doc, id, content string, to *samltest.Key)
 		`<xenc:CipherData><xenc:CipherValue/></xenc:CipherData></xenc:EncryptedData>`
 	out, err := dsigtest.Xmlsec1(t, "--encrypt", "--pubkey-cert-pem", write(t, dir, "to.pem", to.Certificate.PEM()),
 		"--session-key", xmlsec1Contents[content], "--xml-data", write(t, dir, "plain.xml", doc),
-		"--node-xpath", `//*[@ID="`+id+`"]`, write(t, dir, "template.xml", template))
+		"--node-xpath", path, write(t, dir, "template.xml", template))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestXmlsec1_EncryptsWhatIsRead(t *testing.T) {
 		doc := dsigtest.Xmlsec1Sign(t, string(r.Unsigned()), r.Assertion.ID, dsigKey(t, k1()), dsigtest.Options{PrefixList: "xs"})
 		holder := strings.Replace(doc, "<saml2:Assertion ", `<saml2:EncryptedAssertion xmlns:saml2="urn:oasis:names:tc:SAML:2.0:assertion"><saml2:Assertion `, 1)
 		holder = strings.Replace(holder, "</saml2:Assertion>", "</saml2:Assertion></saml2:EncryptedAssertion>", 1)
-		encrypted := encryptedByXmlsec1(t, holder, r.Assertion.ID, content, k1())
+		encrypted := encryptedByXmlsec1(t, holder, `//*[@ID="`+r.Assertion.ID+`"]`, content, k1())
 		if strings.Contains(encrypted, "alice") {
 			t.Fatal("xmlsec1 encrypted nothing")
 		}
@@ -67,6 +67,32 @@ func TestXmlsec1_EncryptsWhatIsRead(t *testing.T) {
 		encrypted = dsigtest.Xmlsec1Sign(t, encrypted, r.ID, dsigKey(t, k1()), dsigtest.Options{})
 		if a := s.accept(t, []byte(encrypted)); a.Subject.Value != "ünï <&> alice" || !a.AssertionSigned || a.Encryption.Key != 1 {
 			t.Errorf("%s: %+v", content, a)
+		}
+	}
+}
+
+// Names and attributes that xmlsec1 encrypts are read inside an assertion that it signed after that.
+func TestXmlsec1_EncryptsNamesAndAttributesThatAreRead(t *testing.T) { // IIP-SP16
+	for _, part := range []struct{ element, holder string }{{"NameID", "EncryptedID"}, {"Attribute", "EncryptedAttribute"}} {
+		for content := range xmlsec1Contents {
+			s := encryptedScene()
+			s.e.AllowCBC = true
+			r := s.response()
+			r.Assertion.NameID.Value = "ünï <&> alice"
+			r.Assertion.Attributes = r.Assertion.Attributes[3:4] // the groups
+			unsigned := string(r.Unsigned())
+			from, to := strings.Index(unsigned, "<saml2:"+part.element+" "), strings.LastIndex(unsigned, "</saml2:"+part.element+">")+len("</saml2:>"+part.element)
+			holder := unsigned[:from] + "<saml2:" + part.holder + ">" + unsigned[from:to] + "</saml2:" + part.holder + ">" + unsigned[to:]
+			encrypted := encryptedByXmlsec1(t, holder, `//*[local-name()="`+part.element+`"]`, content, k1())
+			doc := dsigtest.Xmlsec1Sign(t, encrypted, r.Assertion.ID, dsigKey(t, k1()), dsigtest.Options{PrefixList: "xs"})
+			doc = dsigtest.Xmlsec1Sign(t, doc, r.ID, dsigKey(t, k1()), dsigtest.Options{})
+			if strings.Contains(doc, "<saml2:"+part.element+" ") {
+				t.Fatalf("xmlsec1 encrypted no %s", part.element)
+			}
+			a := s.accept(t, []byte(doc))
+			if groups, _ := a.Values("groups"); a.Subject.Value != "ünï <&> alice" || len(groups) != 2 {
+				t.Errorf("%s by %s: %+v", part.element, content, a)
+			}
 		}
 	}
 }

@@ -63,7 +63,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 				return outbound.Get(ctx, outside, url, settings.MaxMetadataBytes)
 			}},
 		signin: &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, Mail: cfg.MailServer != "",
-			Outside: &relyingparty.RelyingParty{HTTP: outside}},
+			Artifacts: &signin.Artifacts{HTTP: outside}, Outside: &relyingparty.RelyingParty{HTTP: outside}},
 		outside: outside,
 		cfg:     cfg,
 		log:     log,

@@ -21,7 +21,7 @@ func newSite(a *app, cfg config.Config, log *slog.Logger) (http.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
-	oidc, err := provider.New(provider.Options{DB: a.db, Grants: a.grants, SignIn: a.signin, Issuer: cfg.PublicURL})
+	oidc, err := provider.New(provider.Options{DB: a.db, Grants: a.grants, SignIn: a.signin, Issuer: cfg.PublicURL, Leave: browser.Leave})
 	if err != nil {
 		return nil, err
 	}

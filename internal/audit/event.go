@@ -55,7 +55,10 @@ const (
 	MailLinkSent     Type = "signin.mail_link_sent"
 	SessionEnded     Type = "session.ended"
 	SessionsEnded    Type = "session.all_ended"
-	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended was not believed
+	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
+	LogoutReceived   Type = "logout.received"          // an IdP logged somebody out by way of the browser
+	LogoutSent       Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
+	LogoutAnswered   Type = "logout.answered"          // the IdP's answer to that; refused where it says no
 	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
 	WorkspaceCreated Type = "workspace.created"

@@ -30,6 +30,7 @@ import (
 type controls struct {
 	db        *store.DB
 	driver    store.Driver
+	master    *keys.Master
 	bulk      int // people brought in past everything
 	workspace string
 	directory string
@@ -88,11 +89,13 @@ type outsiders struct {
 	SSO         string `json:"sso"`
 	Certificate []byte `json:"certificate"`
 	Logout      string `json:"logout"` // where the application wants to be told of ends
+	Issuer      string `json:"issuer"` // of the IdP of OpenID Connect
 }
 
 // What the load names in addresses.
 const (
 	connection = "con_bench"
+	openIDID   = "con_openid"
 	client     = "app_bench"
 	secret     = "gcs_bench"
 	callback   = "http://127.0.0.1/callback"
@@ -119,10 +122,14 @@ func (c *controls) makeWorkspace(r *http.Request) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("no preset omniflow")
 	}
+	sealed, err := c.master.Seal(directory.SecretPurpose(openIDID), []byte(secret))
+	if err != nil {
+		return nil, err
+	}
 	now := c.db.Now()
 	c.workspace, c.directory = keys.ID("ws_", now), keys.ID("dir_", now)
 	token, hash := keys.NewToken(scimserver.TokenPrefix)
-	err := c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
+	err = c.db.Write(r.Context(), c.workspace, func(tx *store.Tx) error {
 		if err := tx.InsertWorkspace(directory.Workspace{Slug: "bench", Name: "Bench", Preset: "omniflow", Policy: preset.Policy}); err != nil {
 			return err
 		}
@@ -135,6 +142,7 @@ func (c *controls) makeWorkspace(r *http.Request) (any, error) {
 			}
 		}
 		tx.SaveConnection(outside.connection(tx.Now()), true)
+		tx.SaveConnection(outside.openIDConnection(tx.Now(), sealed), true)
 		tx.SaveDirectory(directory.Directory{ID: c.directory, Name: "okta", Connection: connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
 		tx.InsertApplication(directory.Application{ID: client, Name: "Bench", RedirectURIs: []string{callback}, BackchannelLogoutURI: outside.Logout}, keys.HashToken(secret))
 		tx.InsertToken(store.Token{ID: keys.ID("tok_", tx.Now()), Directory: c.directory, Name: "okta", Hint: keys.Hint(token)}, hash)

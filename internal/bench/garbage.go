@@ -29,7 +29,7 @@ func (h *house) forged() string {
 	idp := h.idp
 	h.idp = samltest.NewIdP(idp.EntityID)
 	defer func() { h.idp = idp }()
-	return h.response("", userName("crowd", 1))
+	return h.response("", userName("crowd", 1), strings.Fields(strings.Repeat("Some-Group-Of-The-Company-With-A-Name ", 40))...)
 }
 
 func (h *house) refused(name, response string, strangers bool) measured {

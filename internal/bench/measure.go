@@ -33,6 +33,7 @@ type house struct {
 	cookies              []string // header lines
 	idp                  *samltest.IdP
 	application          *application
+	openid               *openID
 	stock                stock
 }
 
@@ -64,6 +65,10 @@ func measureOn(ctx context.Context, p plan, name, binary string, r *report) (err
 		return err
 	}
 	defer h.application.close()
+	if h.openid, err = startOpenID(); err != nil {
+		return err
+	}
+	defer h.openid.close()
 	clean, err := h.open(ctx)
 	defer func() { err = errors.Join(err, clean()) }()
 	if err != nil {
@@ -210,7 +215,7 @@ func (h *house) furnish(ctx context.Context, r *report) error {
 func (h *house) workspace() error {
 	var t tenant
 	h.idp = samltest.NewIdP("https://okta.example/exk1")
-	outside, err := json.Marshal(outsiders{EntityID: h.idp.EntityID, SSO: h.idp.SSO, Certificate: h.idp.Keys[0].Certificate.Raw, Logout: h.application.url})
+	outside, err := json.Marshal(outsiders{EntityID: h.idp.EntityID, SSO: h.idp.SSO, Certificate: h.idp.Keys[0].Certificate.Raw, Logout: h.application.url, Issuer: h.openid.url})
 	if err != nil {
 		return err
 	}

@@ -61,10 +61,15 @@ func bare(t *testing.T, rate int) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openid, err := startOpenID()
+	if err != nil {
+		t.Fatal(err)
+	}
 	server := httptest.NewServer(site)
 	t.Cleanup(func() {
 		server.Close()
 		application.close()
+		openid.close()
 		cancel()
 		beside.Wait()
 		if err := db.Close(); err != nil {
@@ -76,7 +81,7 @@ func bare(t *testing.T, rate int) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &house{name: "sqlite", application: application, child: &child{address: address, control: control},
+	return &house{name: "sqlite", application: application, openid: openid, child: &child{address: address, control: control},
 		plan: plan{rounds: 1, each: 20 * time.Millisecond, people: 50, large: 200, ends: 3, concurrency: []int{2}}}
 }
 
@@ -122,7 +127,7 @@ func TestTheNeighbour_IsServedBesideAFlood(t *testing.T) {
 func TestEveryMeasure_DoesItsWork(t *testing.T) {
 	r := newReport()
 	h := furnished(t, r)
-	for _, m := range slices.Concat(h.measures(), h.signInMeasures(), h.garbage()) {
+	for _, m := range slices.Concat(h.measures(), h.signInMeasures(), h.groupMeasures(), h.garbage()) {
 		if m.prepare != nil {
 			if err := m.prepare(t.Context(), time.Millisecond); err != nil {
 				t.Errorf("%s: %v", m.name, err)
@@ -147,6 +152,22 @@ func TestEveryMeasure_DoesItsWork(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, text.String())
 		}
+	}
+}
+
+func TestPerGroup_SaysWhetherCostGrowsWithTheirNumber(t *testing.T) {
+	ms := time.Millisecond
+	if got := perGroup(2000, 21*ms, ms, 4*ms); got != "10.00 µs a group, 0.50 times that at 150" {
+		t.Errorf("%s", got)
+	}
+	if perGroup(0, ms, ms, 2*ms) != "" || perGroup(500, ms, 2*ms, 3*ms) != "" {
+		t.Error("what cannot be said is said")
+	}
+	if n, ok := groupsOf("groups1000/81234"); !ok || n != 1000 {
+		t.Errorf("%d, %t", n, ok)
+	}
+	if _, ok := groupsOf("g150/1"); ok {
+		t.Error("another benchmark")
 	}
 }
 

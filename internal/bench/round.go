@@ -43,6 +43,8 @@ type measured struct {
 	unit    string
 	// byCPU makes the ratio one of the server's processor time, as cost.
 	byCPU bool
+	// grows is how many of something one operation brings along, for measures that are held against each other by it.
+	grows int
 	// alone is for one worker, whatever the concurrency: what one core does.
 	alone bool
 	// prepare gets ready, before a round and outside its figures, what the round uses up.

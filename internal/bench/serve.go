@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/outbound"
 	"github.com/gatehouse-id/gatehouse/internal/provider"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/relyingparty"
 	"github.com/gatehouse-id/gatehouse/internal/scimserver"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -96,14 +97,14 @@ func (m mounted) Mount(mux *http.ServeMux) { m(mux) }
 // handler makes the doors, and the runner of the outbox that belongs beside them.
 func handler(ctx context.Context, db *store.DB, driver store.Driver, master *keys.Master, log *slog.Logger, rate int) (_ http.Handler, outbox func(context.Context) error, err error) {
 	people := &provision.Service{DB: db}
-	sign := &signin.Service{DB: db, Passwords: keys.NewPasswords(2), PublicURL: origin}
+	// Applications and IdPs of a measurement are on this machine, so the guard of outgoing calls is lifted.
+	open := outbound.NewClient(outbound.Options{AllowPrivate: true})
+	sign := &signin.Service{DB: db, Passwords: keys.NewPasswords(2), PublicURL: origin, Master: master, Outside: &relyingparty.RelyingParty{HTTP: open}}
 	door, err := signin.NewDoor(sign)
 	if err != nil {
 		return nil, nil, err
 	}
-	// Applications of a measurement are on this machine, so the guard of outgoing calls is lifted.
-	given := &grants.Service{DB: db, Keys: &grants.KeyRing{DB: db, Master: master}, Issuer: origin,
-		HTTP: outbound.NewClient(outbound.Options{AllowPrivate: true})}
+	given := &grants.Service{DB: db, Keys: &grants.KeyRing{DB: db, Master: master}, Issuer: origin, HTTP: open}
 	if err := given.Keys.Tend(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +119,7 @@ func handler(ctx context.Context, db *store.DB, driver store.Driver, master *key
 		mux.HandleFunc("GET /empty", empty)
 	}))
 	control := http.NewServeMux()
-	(&controls{db: db, driver: driver}).mount(control)
+	(&controls{db: db, driver: driver, master: master}).mount(control)
 	control.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	control.HandleFunc("/debug/pprof/", pprof.Index)
 	control.HandleFunc("GET /bare", empty)

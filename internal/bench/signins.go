@@ -41,9 +41,9 @@ const formType = contentType + "application/x-www-form-urlencoded\r\n"
 // Load and PostgreSQL have the others.
 func (h *house) oneCore(ctx context.Context, r *report) error {
 	limits := append(h.limitMeasures(), h.signatureLimit())
-	list := h.chosen(limits, append(h.signInMeasures(), h.garbage()...))
+	list := h.chosen(limits, append(h.signInMeasures(), append(h.groupMeasures(), h.garbage()...)...))
 	if h.plan.only == "" { // the rates of reading rows say nothing here
-		list = h.chosen([]measured{limits[0], limits[len(limits)-2], limits[len(limits)-1]}, append(h.signInMeasures(), h.garbage()...))
+		list = h.chosen([]measured{limits[0], limits[len(limits)-2], limits[len(limits)-1]}, append(h.signInMeasures(), append(h.groupMeasures(), h.garbage()...)...))
 	}
 	if len(list) == 0 {
 		return nil
@@ -71,8 +71,21 @@ func (h *house) oneCore(ctx context.Context, r *report) error {
 			m.name += " (server on one core)"
 		}
 		r.addSample(h.name, c, m, samples[i])
+		if strings.HasPrefix(m.name, groupsName) {
+			r.rows[len(r.rows)-1].value = perGroup(m.grows, samples[i].cpu, cpuAt(list, samples, 0), cpuAt(list, samples, 150))
+		}
 	}
 	return nil
+}
+
+// cpuAt is the own CPU of the measure with so many groups, 0 where there is none.
+func cpuAt(list []measured, samples []sample, groups int) time.Duration {
+	for i, m := range list {
+		if strings.HasPrefix(m.name, groupsName) && m.grows == groups {
+			return samples[i].cpu
+		}
+	}
+	return 0
 }
 
 // signatureLimit is what an ID token costs at the least.
@@ -93,7 +106,8 @@ func (h *house) signatureLimit() measured {
 
 func (h *house) signInMeasures() []measured {
 	return []measured{
-		{name: "ACS to session", against: limitCommit, inverse: true, prepare: h.restock, op: h.enter},
+		{name: "ACS to session", against: limitCommit, inverse: true, prepare: h.restock(stockPace, h.asked), op: h.enter},
+		{name: "OIDC callback to session", against: limitCommit, inverse: true, prepare: h.restock(stockPace, h.askedOpenID), op: h.calledBack},
 		{name: "provider round trip", against: limitSignature, inverse: true, unit: "signatures", op: func(_ context.Context, s *slot) error {
 			_, err := h.roundTrip(s.wire, h.cookies[s.worker%len(h.cookies)])
 			return err
@@ -102,7 +116,7 @@ func (h *house) signInMeasures() []measured {
 }
 
 // answer is an IdP's answer that is ready to be posted by the browser that asked for it.
-type answer struct{ cookies, form string }
+type answer struct{ cookies, form, path string }
 
 // stock are answers that were signed beforehand.
 type stock struct {
@@ -127,9 +141,15 @@ func (h *house) enter(_ context.Context, s *slot) error {
 	return err
 }
 
-// restock begins as many sign-ins as a round can use and signs the answers.
-func (h *house) restock(ctx context.Context, d time.Duration) error {
-	answers := make([]answer, max(int(d.Seconds()*stockPace), coreWorkers))
+// restock begins as many sign-ins as a round can use, pace a second, and has the answers signed.
+func (h *house) restock(pace int, asked func(w *wire, n int) (answer, error)) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		return h.fill(ctx, max(int(d.Seconds()*float64(pace)), coreWorkers), asked)
+	}
+}
+
+func (h *house) fill(ctx context.Context, many int, asked func(w *wire, n int) (answer, error)) error {
+	answers := make([]answer, many)
 	h.stock.salt++
 	failures := make([]error, coreWorkers)
 	var at atomic.Int64
@@ -141,7 +161,7 @@ func (h *house) restock(ctx context.Context, d time.Duration) error {
 				if n >= len(answers) {
 					return
 				}
-				answers[n], failures[i] = h.asked(h.slots[i].wire, n)
+				answers[n], failures[i] = asked(h.slots[i].wire, n)
 			}
 		})
 	}
@@ -156,8 +176,12 @@ func from(group, n int) string {
 	return fmt.Sprintf("X-Forwarded-For: 10.%d.%d.%d\r\n", group%256, n>>8%256, n%256)
 }
 
-// asked begins a sign-in and has the IdP answer it.
+// asked begins a sign-in and has the IdP answer it, about somebody with forty groups: about 9 KB as it is posted.
 func (h *house) asked(w *wire, n int) (answer, error) {
+	return h.askedAbout(w, n, h.crowd-1-n%signers, strings.Fields(strings.Repeat("Some-Group-Of-The-Company-With-A-Name ", 40)))
+}
+
+func (h *house) askedAbout(w *wire, n, who int, groups []string) (answer, error) {
 	client := from(h.stock.salt, n)
 	if _, err := w.want(302, "GET", "/auth/saml/"+connection+"/login", client, ""); err != nil {
 		return answer{}, err
@@ -167,16 +191,16 @@ func (h *house) asked(w *wire, n int) (answer, error) {
 		return answer{}, err
 	}
 	cookies := "Cookie: " + string(w.cookies) + "\r\n"
-	form := url.Values{"SAMLResponse": {h.response(id, userName("crowd", h.crowd-1-n%signers))}, "RelayState": {relay}}
+	form := url.Values{"SAMLResponse": {h.response(id, userName("crowd", who), groups...)}, "RelayState": {relay}}
 	return answer{cookies: client + cookies + formType, form: form.Encode()}, nil
 }
 
-// response is an answer about somebody with forty groups, of about 9 KB as it is posted.
-func (h *house) response(request, email string) string {
+// response is an answer about somebody in groups.
+func (h *house) response(request, email string, groups ...string) string {
 	r := h.idp.Response(signin.ServiceProvider(origin, directory.Connection{ID: connection}), request, time.Now())
 	r.Assertion.NameID.Value = email
 	r.Assertion.Attributes[0].Values = []string{email}
-	r.Assertion.Attributes[3].Values = strings.Fields(strings.Repeat("Some-Group-Of-The-Company-With-A-Name ", 40))
+	r.Assertion.Attributes[3].Values = groups
 	return samltest.Encode(h.idp.Sign(r))
 }
 

@@ -28,7 +28,7 @@ func verification(ctx context.Context, p plan, r *report) error {
 		return nil
 	}
 	progress("%s", verifyName)
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkVerifyResponse$", "-benchtime", (p.each / 2).String(),
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^(BenchmarkVerifyResponse|BenchmarkVerifyGroups)$", "-benchtime", (p.each / 2).String(),
 		"-count", strconv.Itoa(2*p.rounds-1), "-cpu", "1", "github.com/gatehouse-id/gatehouse/saml")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -38,12 +38,27 @@ func verification(ctx context.Context, p plan, r *report) error {
 	if len(names) == 0 {
 		return fmt.Errorf("%s: no figures in\n%s", verifyName, out)
 	}
+	typical := func(name string) time.Duration {
+		return time.Duration(median(runs[name], func(v verified) float64 { return float64(v.took) }))
+	}
+	at := map[int]time.Duration{}
+	for _, name := range names {
+		if n, ok := groupsOf(name); ok {
+			at[n] = typical(name)
+		}
+	}
 	for _, name := range names {
 		list := runs[name]
-		took := time.Duration(median(list, func(v verified) float64 { return float64(v.took) }))
+		took := typical(name)
+		more := ""
+		if n, ok := groupsOf(name); ok {
+			if more = perGroup(n, took, at[0], at[150]); more != "" {
+				more = ", " + more
+			}
+		}
 		r.add(row{what: verifyName + ": " + describe(name), c: 1, rate: float64(time.Second) / float64(took), cpu: took,
 			ratio: fmt.Sprintf("%.1f times raw", median(list, func(v verified) float64 { return v.raw })),
-			value: fmt.Sprintf("%.0f allocations", median(list, func(v verified) float64 { return v.allocations })), aim: verifyAim(name)})
+			value: fmt.Sprintf("%.0f allocations", median(list, func(v verified) float64 { return v.allocations })) + more, aim: verifyAim(name)})
 	}
 	return nil
 }
@@ -55,12 +70,18 @@ func describe(name string) string {
 	if err != nil {
 		return name
 	}
+	if groups, ok := groupsOf(name); ok {
+		return fmt.Sprintf("%s groups, %.0f KB", thousands(groups), float64(n)/1000)
+	}
 	return fmt.Sprintf("%s, %.1f KB", map[string]string{"assertion": "assertion signed", "both": "both signed", "g150": "150 groups"}[kind], float64(n)/1000)
 }
 
 func verifyAim(name string) string {
 	if strings.HasPrefix(name, "g150") {
 		return "8 times, 100 allocations"
+	}
+	if _, ok := groupsOf(name); ok {
+		return "as much a group as at 150"
 	}
 	return "4 times, 100 allocations"
 }

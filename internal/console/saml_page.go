@@ -21,7 +21,8 @@ func (d connectionData) SAMLField(name string) string {
 	}
 	s := d.ConnectionView.SAML
 	return map[string]string{"encryption": s.Encryption, "sha1-until": s.SHA1Until, "authn-contexts": strings.Join(s.AuthnContexts, "\n"),
-		"sign-requests": mark(s.SignRequests), "force-authn": mark(s.ForceAuthn)}[name]
+		"sign-requests": mark(s.SignRequests), "force-authn": mark(s.ForceAuthn),
+		"single-logout": mark(s.SingleLogout), "artifact": mark(s.Artifact)}[name]
 }
 
 func mark(on bool) string {
@@ -54,15 +55,16 @@ func (d *Door) setSAML(v *visit) error {
 	}
 	on := func(name string) bool { return form.Get(name) == "1" }
 	to := settings.SAMLOptions{SignRequests: on("sign_requests"), Encryption: form.Get("encryption"), SHA1Until: strings.TrimSpace(form.Get("sha1_until")),
-		ForceAuthn: on("force_authn"), AuthnContexts: strings.Fields(form.Get("authn_contexts")), CBCUnderstood: on("cbc_understood"), Seen: form.Get("seen")}
+		ForceAuthn: on("force_authn"), AuthnContexts: strings.Fields(form.Get("authn_contexts")), CBCUnderstood: on("cbc_understood"),
+		SingleLogout: on("single_logout"), Artifact: on("artifact"), Seen: form.Get("seen")}
 	typed := map[string]string{"encryption": to.Encryption, "sha1-until": form.Get("sha1_until"), "authn-contexts": form.Get("authn_contexts"),
-		"sign-requests": form.Get("sign_requests"), "force-authn": form.Get("force_authn")}
+		"sign-requests": form.Get("sign_requests"), "force-authn": form.Get("force_authn"), "single-logout": form.Get("single_logout"), "artifact": form.Get("artifact")}
 	return d.onConnection(v, "saml-options", "options", typed, func(id string) error {
 		c, err := v.connection(id)
 		if err != nil {
 			return err
 		}
-		if c.SAML != nil && len(c.SAML.Keys) == 0 && (to.SignRequests || to.Encryption != "off") && d.stale(v) {
+		if c.SAML != nil && len(c.SAML.Keys) == 0 && to.NeedsKey() && d.stale(v) {
 			return errStale
 		}
 		_, err = d.Settings.SetSAMLOptions(v.r.Context(), v.live.Slug, id, to, v.actor)

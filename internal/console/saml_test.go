@@ -49,7 +49,7 @@ func TestSAMLChoices_AreSavedAndTheFirstMakesAKeyThatSignsIn(t *testing.T) {
 		if page.has("rotate-key") {
 			t.Error("there is a key before a switch needs one")
 		}
-		plain := []string{"sign_requests", "", "force_authn", "", "cbc_understood", "", "encryption", "off", "sha1_until", "", "authn_contexts", ""}
+		plain := []string{"sign_requests", "", "force_authn", "", "cbc_understood", "", "encryption", "off", "sha1_until", "", "authn_contexts", "", "single_logout", "", "artifact", ""}
 		save := func(pairs ...string) []string { return append(plain[:len(plain):len(plain)], pairs...) }
 		for want, pairs := range map[string][]string{"only if the response as a whole is signed": {"encryption", "cbc"}, "expected one of off, on, cbc": {"encryption", "x"},
 			"expected a day within a year": {"sha1_until", "2999-01-01"}, "changed these choices after": {"seen", "old"}} {

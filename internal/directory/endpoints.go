@@ -8,11 +8,12 @@ type SAMLPlaces struct {
 	Metadata string
 	ACS      string // where the IdP's answers are posted
 	Login    string // where a sign-in begins
+	Logout   string // where logout messages come, by Redirect and POST
 }
 
 // SAMLEndpoints returns the addresses of the connection with that id on the origin publicURL. They
 // depend on nothing else, so that they are the same for as long as the connection exists.
 func SAMLEndpoints(publicURL, connection string) SAMLPlaces {
 	base := strings.TrimRight(publicURL, "/") + "/auth/saml/" + connection
-	return SAMLPlaces{EntityID: base + "/metadata", Metadata: base + "/metadata", ACS: base + "/acs", Login: base + "/login"}
+	return SAMLPlaces{EntityID: base + "/metadata", Metadata: base + "/metadata", ACS: base + "/acs", Login: base + "/login", Logout: base + "/logout"}
 }

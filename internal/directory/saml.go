@@ -16,6 +16,10 @@ type SAML struct {
 	Require string `json:"require,omitempty"`
 	// Skew is how far the IdP's clock may be off; zero is the maximum of 300 s.
 	Skew time.Duration `json:"skew,omitempty"`
+	// SLO are where logout messages go, and ArtifactResolution where artifacts are resolved, by SOAP; none where the IdP
+	// offers neither.
+	SLO                []Endpoint `json:"slo,omitempty"`
+	ArtifactResolution []Endpoint `json:"artifact_resolution,omitempty"`
 	// Unconfirmed says that somebody who is no owner had the last word on whose keys count or what an
 	// assertion's attributes mean. Whoever sets that up could assert to be an owner; so owners and the
 	// break-glass administrator do not sign in through the connection until an owner confirms it.
@@ -35,6 +39,10 @@ type SAML struct {
 	ForceAuthn bool `json:"force_authn,omitempty"`
 	// AuthnContexts are the classes of authentication of which one is asked for and must come back; none for any.
 	AuthnContexts []string `json:"authn_contexts,omitempty"`
+	// SingleLogout tells the IdP of sign-outs here. It needs a key. What the IdP tells of its own counts in any case.
+	SingleLogout bool `json:"single_logout,omitempty"`
+	// Artifact asks for answers by the Artifact binding, and takes them. Posted ones are taken as well.
+	Artifact bool `json:"artifact,omitempty"`
 }
 
 // SPKey is an RSA key of ours at one SAML connection, in a certificate of its own.
@@ -78,6 +86,10 @@ func (s *SAML) SHA1End() time.Time {
 type Endpoint struct {
 	Binding  string `json:"binding"`
 	Location string `json:"location"`
+	// ResponseLocation is where answers go if not to Location; of single logout only.
+	ResponseLocation string `json:"response_location,omitempty"`
+	// Index tells services of artifact resolution apart.
+	Index uint16 `json:"index,omitempty"`
 }
 
 // Attributes name the assertion's attributes that hold what; "" reads none.

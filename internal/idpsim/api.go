@@ -30,7 +30,7 @@ func (s *Server) Handler() http.Handler {
 		mux.HandleFunc("GET /"+string(kind), p.page)
 		mux.HandleFunc("GET /api/"+string(kind), func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK, p.State()) })
 		mux.HandleFunc("GET /api/"+string(kind)+"/trace", p.apiTrace)
-		p.samlRoutes(mux)
+		p.samlRoutes(mux, protection)
 		p.oidcRoutes(mux, protection)
 		// The POST binding is a form of the application's. It only gets a page to see.
 		protection.AddInsecureBypassPattern("POST /" + string(kind) + "/saml/sso")

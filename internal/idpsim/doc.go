@@ -88,7 +88,14 @@
 //	                                         relay_state, name_id_format, name_id, attributes: [{name, value}],
 //	                                         group_filter, group_prefix, group_value, sign, algorithm}
 //	POST /api/{idp}/saml/import             {url} or {xml}: ACS URL and audience from the application's metadata
+//	                                         and for logout and encryption {logout_url, logout_answer_url, logout_binding,
+//	                                         encrypt, signing_certificates, encryption_certificates}, which an import fills
 //	POST /api/{idp}/saml/fault              {fault}: of the next response
+//	POST /api/{idp}/saml/sign-out           {which}: a session's index or a person: {url, form, fault}, a LogoutRequest for
+//	                                         the application, by Redirect where form is null
+//	POST /api/{idp}/saml/slo                {url} or {saml_request | saml_response, relay_state}, which the application sent
+//	                                         the browser with: the answer as {url, form, fault, silent}, or {said}
+//	POST /api/{idp}/saml/logout-fault       {fault}: of the next logout message
 //	POST /api/{idp}/saml/sso                {url, who} or {saml_request, relay_state, who}: a posting; url is the
 //	                                         whole URL of the Redirect binding, saml_request the field of POST
 //	POST /api/{idp}/saml/tile               {who}: a posting that nobody asked for
@@ -103,7 +110,9 @@
 //	GET  /{idp}/saml/sso                    the sign-in page, Redirect binding (button #who-{id}, or
 //	                                         button[data-user="{user name}"]; #search; #fault)
 //	POST /{idp}/saml/sso                    the same by the POST binding, from any site
-//	GET  /{idp}/dashboard/{who}             somebody's applications (button #tile, or #no-app; #fault)
+//	GET, POST /{idp}/saml/slo               single logout, Redirect and POST binding; ends at #signed-out, #application-said
+//	POST /{idp}/saml/artifact               resolves artifacts, by SOAP; not with Entra and Google
+//	GET  /{idp}/dashboard/{who}             somebody's applications (button #tile, or #no-app; #fault; #sign-out, #logout-fault)
 //
 // Both lead to a page that posts the response by itself (form #saml-post, button #continue). What
 // cannot be answered is a page with the reason in #refused.
@@ -112,6 +121,11 @@
 // wrong_recipient, wrong_issuer, other_request, no_conditions, unsigned, wrong_key, wrapped,
 // wrapped_around, comment_in_nameid, dtd, denied. A refused sign-in does not use one up. Both wrapped and
 // wrapped_around are signature wrapping: the forged assertion is beside the signed one, or around it.
+//
+// Those of logout: none, unsigned, wrong_key, wrong_issuer, replay, expired, wrong_address, other_person, unknown_index, and
+// for answers to the application's own no_answer, denied, partial. Google's applications have no single logout. Messages of
+// the application must be signed by a key of its metadata, by RSA with SHA-256. Assertions are encrypted with AES-256-GCM
+// where the application's metadata has a certificate for it (encrypt: on; cbc and old_key are wrong on purpose), and a request that asks for an artifact gets one.
 //
 // The expressions of attributes: user.id, user.login, user.email, user.firstName, user.lastName,
 // user.displayName, user.title, user.department, user.mobilePhone, user.pairwiseId, user.groups,

@@ -218,7 +218,7 @@ func (p *IdP) logoutDoor(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		p.refusedPage(w, err)
 	case to == "":
-		render(w, "signedout.html", struct{ Title string }{p.kind.Title()})
+		render(w, "signedout.html", struct{ Title, Said string }{p.kind.Title(), ""})
 	default:
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	}

@@ -38,6 +38,26 @@ type SAMLSettings struct {
 	Sign string `json:"sign"`
 	// Algorithm is "rsa-sha256", "rsa-sha384", "rsa-sha512" or "rsa-sha1"; the digest goes with it.
 	Algorithm string `json:"algorithm"`
+	// LogoutURL is the application's single logout service and LogoutAnswerURL where its answers go, "" for the same place;
+	// LogoutBinding, "redirect" or "post", is how this IdP's messages get there.
+	LogoutURL       string `json:"logout_url"`
+	LogoutAnswerURL string `json:"logout_answer_url"`
+	LogoutBinding   string `json:"logout_binding"`
+	// Encrypt is "off" or "on", which an import sets where the application's metadata has a certificate for it; what is wrong
+	// on purpose is "cbc" and "old_key", for a key that the application has given up.
+	Encrypt string `json:"encrypt"`
+	// Certificates of the application, DER in base64: of keys that sign its logout messages and questions for artifacts, and
+	// of keys that assertions may be encrypted for, the first of which is taken.
+	SigningCertificates    []string `json:"signing_certificates"`
+	EncryptionCertificates []string `json:"encryption_certificates"`
+}
+
+// answerURL is where logout answers go.
+func (s SAMLSettings) answerURL() string {
+	if s.LogoutAnswerURL != "" {
+		return s.LogoutAnswerURL
+	}
+	return s.LogoutURL
 }
 
 // AttributeStatement maps one attribute. Value is one of the expressions of the package comment.
@@ -59,12 +79,14 @@ var (
 	algorithmChoices = []string{"rsa-sha256", "rsa-sha384", "rsa-sha512", "rsa-sha1"}
 	filterChoices    = []string{"all", "starts_with", "none"}
 	groupChoices     = []string{"name", "id"}
+	bindingChoices   = []string{"redirect", "post"}
+	encryptChoices   = []string{"off", "on", encryptWithCBC, encryptOldKey}
 )
 
 // samlDefaults are the settings of a new application: Okta signs response and assertion, Entra the
 // assertion. Okta's attributes are those of the application's own guide.
 func samlDefaults(kind Kind) SAMLSettings {
-	s := SAMLSettings{App: "Omniflow", NameIDFormat: "emailAddress", GroupFilter: "all", Algorithm: "rsa-sha256"}
+	s := SAMLSettings{App: "Omniflow", NameIDFormat: "emailAddress", GroupFilter: "all", Algorithm: "rsa-sha256", LogoutBinding: "redirect", Encrypt: "off"}
 	if !kind.IsEntra() {
 		s.Sign, s.GroupValue = "both", "name"
 		s.Attributes = []AttributeStatement{{"email", "user.email"}, {"firstName", "user.firstName"},
@@ -89,7 +111,8 @@ func (s SAMLSettings) check() error {
 		key, got string
 		allowed  []string
 	}{{"name_id_format", s.NameIDFormat, nameIDChoices}, {"sign", s.Sign, signChoices}, {"algorithm", s.Algorithm, algorithmChoices},
-		{"group_filter", s.GroupFilter, filterChoices}, {"group_value", s.GroupValue, groupChoices}} {
+		{"group_filter", s.GroupFilter, filterChoices}, {"group_value", s.GroupValue, groupChoices},
+		{"logout_binding", s.LogoutBinding, bindingChoices}, {"encrypt", s.Encrypt, encryptChoices}} {
 		if !slices.Contains(c.allowed, c.got) {
 			return fmt.Errorf("%w: %s must be one of %s, got %q", ErrInvalid, c.key, strings.Join(c.allowed, ", "), c.got)
 		}
@@ -117,6 +140,7 @@ func (s SAMLSettings) check() error {
 
 func (s SAMLSettings) clone() SAMLSettings {
 	s.Attributes = slices.Clone(s.Attributes)
+	s.SigningCertificates, s.EncryptionCertificates = slices.Clone(s.SigningCertificates), slices.Clone(s.EncryptionCertificates)
 	return s
 }
 
@@ -144,6 +168,12 @@ type samlApp struct {
 	last     *Outcome
 	issued   []Issued // newest first
 	good     *Posting // the last response without a fault, for replays
+	stored   []stored // what artifacts stand for
+	sessions []SAMLSession
+
+	logoutFault LogoutFault
+	goodLogout  *Carrying // the last without a fault, for replays
+	awaited     string    // the ID of the last LogoutRequest, until it is answered
 }
 
 // newSAMLApp makes nothing random yet, so that ids of people do not depend on it.
@@ -210,6 +240,11 @@ func (p *IdP) ImportSAMLMetadata(raw []byte) error {
 	}
 	s := p.SAMLSettings()
 	s.Audience, s.ACSURL = sp.entityID, sp.acs
+	s.LogoutURL, s.LogoutAnswerURL = sp.logout[s.LogoutBinding], sp.logoutAnswers[s.LogoutBinding]
+	s.SigningCertificates, s.EncryptionCertificates, s.Encrypt = sp.signing, sp.encryption, "off"
+	if len(sp.encryption) > 0 {
+		s.Encrypt = "on"
+	}
 	return p.ConfigureSAML(s)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +23,12 @@ type SAMLState struct {
 	Faults      []faultInfo  `json:"faults"`
 	Last        *Outcome     `json:"last,omitempty"`
 	Issued      []Issued     `json:"issued"` // newest first
+
+	SLOURL       string            `json:"slo_url,omitempty"`
+	ArtifactURL  string            `json:"artifact_url,omitempty"`
+	Sessions     []SAMLSession     `json:"sessions"`     // oldest first
+	LogoutFault  LogoutFault       `json:"logout_fault"` // of the next logout message
+	LogoutFaults []logoutFaultInfo `json:"logout_faults"`
 }
 
 // samlState collects what is known, for a simulator whose origin is base.
@@ -32,8 +39,18 @@ func (p *IdP) samlState(base string) (SAMLState, error) {
 	}
 	s := SAMLState{Kind: p.kind, EntityID: p.saml.entityID(), SSOURL: p.ssoURL(base), MetadataURL: base + "/" + string(p.kind) + "/saml/metadata",
 		Certificate: keys.own.PEM(), Fingerprint: keys.own.fingerprint(), Faults: slices.Clone(faults)}
+	s.Sessions, s.LogoutFaults, s.LogoutFault = p.SAMLSessions(), slices.Clone(logoutFaults), LogoutNone
+	if p.kind.logsOut() {
+		s.SLOURL = p.sloURL(base)
+	}
+	if p.kind.resolvesArtifacts() {
+		s.ArtifactURL = p.artifactURL(base)
+	}
 	p.saml.mu.Lock()
 	defer p.saml.mu.Unlock()
+	if p.saml.logoutFault != "" {
+		s.LogoutFault = p.saml.logoutFault
+	}
 	s.Settings, s.Fault, s.Issued = p.saml.settings.clone(), p.saml.fault, slices.Clone(p.saml.issued)
 	if p.saml.last != nil {
 		last := *p.saml.last
@@ -84,13 +101,20 @@ var samlVerbs = map[string]samlVerb{
 // samlConfigure changes the settings that are given and leaves the others.
 func samlConfigure(_ context.Context, p *IdP, _ string, in input) (any, error) {
 	s := p.SAMLSettings()
-	before := s.Attributes
-	s.Attributes = nil // or the decoder would write new statements over parts of the old
+	before := s
+	// Or the decoder would write new ones over parts of the old.
+	s.Attributes, s.SigningCertificates, s.EncryptionCertificates = nil, nil, nil
 	if err := in.into(&s); err != nil {
 		return nil, err
 	}
 	if s.Attributes == nil {
-		s.Attributes = before
+		s.Attributes = before.Attributes
+	}
+	if s.SigningCertificates == nil {
+		s.SigningCertificates = before.SigningCertificates
+	}
+	if s.EncryptionCertificates == nil {
+		s.EncryptionCertificates = before.EncryptionCertificates
 	}
 	return s, p.ConfigureSAML(s)
 }
@@ -134,7 +158,7 @@ func samlSignIn(_ context.Context, p *IdP, base string, in input) (any, error) {
 }
 
 // samlRoutes mounts the SAML side of one IdP.
-func (p *IdP) samlRoutes(mux *http.ServeMux) {
+func (p *IdP) samlRoutes(mux *http.ServeMux, protection *http.CrossOriginProtection) {
 	at := "/" + string(p.kind)
 	mux.HandleFunc("GET /api"+at+"/saml", func(w http.ResponseWriter, r *http.Request) {
 		s, err := p.samlState(origin(r))
@@ -144,7 +168,12 @@ func (p *IdP) samlRoutes(mux *http.ServeMux) {
 		}
 		respond(w, http.StatusOK, s)
 	})
-	for path, v := range samlVerbs {
+	verbs := maps.Clone(samlVerbs)
+	if p.kind.logsOut() {
+		maps.Copy(verbs, samlLogoutVerbs)
+	}
+	p.logoutRoutes(mux, at, protection)
+	for path, v := range verbs {
 		mux.HandleFunc("POST /api"+at+"/saml"+path, func(w http.ResponseWriter, r *http.Request) {
 			in, err := io.ReadAll(r.Body)
 			if err != nil {

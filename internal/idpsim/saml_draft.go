@@ -70,6 +70,13 @@ func (d *draft) write() (string, error) {
 			return "", err
 		}
 	}
+	if to, err := d.recipient(); err != nil {
+		return "", err
+	} else if to != nil && assertion != "" {
+		if assertion, err = d.style.sealed(assertion, to, d.settings.Encrypt == encryptWithCBC); err != nil {
+			return "", err
+		}
+	}
 	response, signature := d.style.response(d.a, assertion), ""
 	if signResponse {
 		var err error

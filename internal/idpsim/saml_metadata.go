@@ -52,6 +52,7 @@ func (p *IdP) descriptor(st style, md func(string) string, key samlKey, base str
 	service := func(binding string) string {
 		return el(md("SingleSignOnService"), attrs("Binding", binding, "Location", p.ssoURL(base)))
 	}
+	places := p.logoutPlaces(md, base)
 	formats := ""
 	for _, name := range []string{"unspecified", "emailAddress"} {
 		formats += el(md("NameIDFormat"), "", nameIDFormats[name])
@@ -59,13 +60,26 @@ func (p *IdP) descriptor(st style, md func(string) string, key samlKey, base str
 	if !p.kind.IsEntra() {
 		return parts{"", "<" + md("EntityDescriptor") + declare(md, nsMetadata) + attrs("entityID", p.saml.entityID()) + ">",
 			el(md("IDPSSODescriptor"), attrs("WantAuthnRequestsSigned", "false", "protocolSupportEnumeration", nsProtocol),
-				info("signing"), formats, service(bindingPOST), service(bindingRedirect)) + "</" + md("EntityDescriptor") + ">"}
+				info("signing"), places, formats, service(bindingPOST), service(bindingRedirect)) + "</" + md("EntityDescriptor") + ">"}
 	}
 	id := "_" + key.fingerprint()[:32]
 	return parts{id, "<" + md("EntityDescriptor") + declare(md, nsMetadata) + attrs("ID", id, "entityID", p.saml.entityID()) + ">",
 		p.federation(info("signing")) +
-			el(md("IDPSSODescriptor"), attrs("protocolSupportEnumeration", nsProtocol), info("signing"), service(bindingRedirect), service(bindingPOST)) +
+			el(md("IDPSSODescriptor"), attrs("protocolSupportEnumeration", nsProtocol), info("signing"), places, service(bindingRedirect), service(bindingPOST)) +
 			"</" + md("EntityDescriptor") + ">"}
+}
+
+// logoutPlaces are the services for artifacts and logout, as far as the vendor has them.
+func (p *IdP) logoutPlaces(md func(string) string, base string) (out string) {
+	if p.kind.resolvesArtifacts() {
+		out += el(md("ArtifactResolutionService"), attrs("Binding", bindingSOAP, "Location", p.artifactURL(base), "index", fmt.Sprint(artifactIndex)))
+	}
+	if p.kind.logsOut() {
+		for _, binding := range []string{bindingRedirect, bindingPOST} {
+			out += el(md("SingleLogoutService"), attrs("Binding", binding, "Location", p.sloURL(base)))
+		}
+	}
+	return out
 }
 
 // federation is Entra's WS-Federation role, which SAML applications have no use for.
@@ -81,7 +95,11 @@ func (p *IdP) federation(key string) string {
 }
 
 // spMetadata is what the application's metadata tells an IdP.
-type spMetadata struct{ entityID, acs string }
+type spMetadata struct {
+	entityID, acs         string
+	logout, logoutAnswers map[string]string // by binding, as SAMLSettings.LogoutBinding has it
+	signing, encryption   []string          // certificates, base64
+}
 
 // maxMetadata bounds what is fetched, in bytes.
 const maxMetadata = 1 << 20
@@ -124,6 +142,15 @@ func readMetadata(raw []byte) (spMetadata, error) {
 				Index     *int   `xml:"index,attr"`
 				IsDefault string `xml:"isDefault,attr"`
 			} `xml:"urn:oasis:names:tc:SAML:2.0:metadata AssertionConsumerService"`
+			Logout []struct {
+				Binding   string `xml:"Binding,attr"`
+				Location  string `xml:"Location,attr"`
+				Responses string `xml:"ResponseLocation,attr"`
+			} `xml:"urn:oasis:names:tc:SAML:2.0:metadata SingleLogoutService"`
+			Keys []struct {
+				Use          string   `xml:"use,attr"`
+				Certificates []string `xml:"http://www.w3.org/2000/09/xmldsig# KeyInfo>X509Data>X509Certificate"`
+			} `xml:"urn:oasis:names:tc:SAML:2.0:metadata KeyDescriptor"`
 		} `xml:"urn:oasis:names:tc:SAML:2.0:metadata SPSSODescriptor"`
 	}
 	if err := xml.Unmarshal(raw, &d); err != nil {
@@ -137,7 +164,21 @@ func readMetadata(raw []byte) (spMetadata, error) {
 	case !strings.Contains(d.Roles[0].Protocols, nsProtocol):
 		return spMetadata{}, fmt.Errorf("%w metadata: protocolSupportEnumeration is %q, expected %q", ErrInvalid, d.Roles[0].Protocols, nsProtocol)
 	}
-	out := spMetadata{entityID: d.EntityID}
+	out := spMetadata{entityID: d.EntityID, logout: map[string]string{}, logoutAnswers: map[string]string{}}
+	words := map[string]string{bindingRedirect: "redirect", bindingPOST: "post"}
+	for _, s := range d.Roles[0].Logout {
+		if word := words[s.Binding]; word != "" {
+			out.logout[word], out.logoutAnswers[word] = s.Location, s.Responses
+		}
+	}
+	for _, k := range d.Roles[0].Keys {
+		if k.Use != "encryption" {
+			out.signing = append(out.signing, k.Certificates...)
+		}
+		if k.Use != "signing" {
+			out.encryption = append(out.encryption, k.Certificates...)
+		}
+	}
 	lowest := -1
 	for _, s := range d.Roles[0].Services {
 		if s.Index == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,7 +54,8 @@ func (p *IdP) settingsForm(r *http.Request) error {
 	s := p.SAMLSettings()
 	for key, to := range map[string]*string{"app": &s.App, "acs_url": &s.ACSURL, "audience": &s.Audience, "relay_state": &s.RelayState,
 		"name_id_format": &s.NameIDFormat, "name_id": &s.NameID, "group_filter": &s.GroupFilter, "group_prefix": &s.GroupPrefix,
-		"group_value": &s.GroupValue, "sign": &s.Sign, "algorithm": &s.Algorithm} {
+		"group_value": &s.GroupValue, "sign": &s.Sign, "algorithm": &s.Algorithm, "logout_url": &s.LogoutURL, "logout_answer_url": &s.LogoutAnswerURL,
+		"logout_binding": &s.LogoutBinding, "encrypt": &s.Encrypt} {
 		if r.PostForm.Has(key) {
 			*to = strings.TrimSpace(r.PostForm.Get(key))
 		}
@@ -112,6 +114,7 @@ type samlView struct {
 	Lines    string // attribute statements as the form has them
 	Request  shownRequest
 	Choices  map[string][]string
+	MayLeave bool   // this person has a session that SAML began
 	OIDCApp  string // on the tile of OpenID Connect, "" for none
 }
 
@@ -126,7 +129,7 @@ func (p *IdP) samlView(r *http.Request) (samlView, error) {
 	v := samlView{SAMLState: state, Title: p.kind.Title(), Entra: p.kind.IsEntra(), Sections: p.sections(r.URL.Path),
 		Query: strings.TrimSpace(r.URL.Query().Get("q")),
 		Choices: map[string][]string{"name_id_format": nameIDChoices, "sign": signChoices, "algorithm": algorithmChoices,
-			"group_filter": filterChoices, "group_value": groupChoices}}
+			"group_filter": filterChoices, "group_value": groupChoices, "logout_binding": bindingChoices, "encrypt": encryptChoices}}
 	for _, a := range state.Settings.Attributes {
 		v.Lines += a.Name + " = " + a.Value + "\n"
 	}
@@ -219,6 +222,10 @@ func (p *IdP) dashboard(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.People = []samlPerson{{Person: x, Barred: barred(x)}}
+	v.MayLeave = p.kind.logsOut() && slices.ContainsFunc(v.Sessions, func(s SAMLSession) bool { return s.person == x.ID })
+	if v.MayLeave { // the browser goes on to the application
+		w.Header().Set("Content-Security-Policy", onwardPolicy)
+	}
 	if s, err := p.oidcReady(); err == nil && s.InitiateURL != "" {
 		v.OIDCApp = s.App
 	}

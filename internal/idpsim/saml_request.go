@@ -134,7 +134,7 @@ func (p *IdP) readRequest(raw []byte, relay, location string) (*authnRequest, er
 	if err != nil {
 		return nil, err
 	}
-	if err := r.check(s, location, p.opts.Clock()); err != nil {
+	if err := r.check(s, location, p.kind.resolvesArtifacts(), p.opts.Clock()); err != nil {
 		return nil, err
 	}
 	r.xml, r.packed = string(raw), pack(raw)
@@ -181,7 +181,7 @@ func plainXML(raw []byte) error {
 }
 
 // check holds the request against the settings and names the first mistake.
-func (r *authnRequest) check(s SAMLSettings, location string, now time.Time) error {
+func (r *authnRequest) check(s SAMLSettings, location string, artifacts bool, now time.Time) error {
 	issued, err := time.Parse(time.RFC3339Nano, r.Instant)
 	switch {
 	case r.Version != "2.0":
@@ -204,7 +204,7 @@ func (r *authnRequest) check(s SAMLSettings, location string, now time.Time) err
 		return mistake("AssertionConsumerServiceURL is missing, expected %q", s.ACSURL)
 	case *r.ACS != s.ACSURL:
 		return mistake("AssertionConsumerServiceURL is %q, expected %q", *r.ACS, s.ACSURL)
-	case r.Binding != "" && r.Binding != bindingPOST:
+	case r.Binding != "" && r.Binding != bindingPOST && (r.Binding != bindingArtifact || !artifacts):
 		return mistake("ProtocolBinding is %q, expected %q", r.Binding, bindingPOST)
 	case boolean(r.IsPassive):
 		return mistake("IsPassive is %q; this IdP cannot sign anybody in without showing a page", r.IsPassive)

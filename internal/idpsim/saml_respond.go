@@ -16,14 +16,18 @@ var ErrDenied = errors.New("denied")
 // (bindings section 3.5.4).
 type Posting struct {
 	ACS          string `json:"acs"`
-	SAMLResponse string `json:"saml_response"` // base64
-	RelayState   string `json:"relay_state"`   // "" is left out of the form
-	Fault        Fault  `json:"fault"`         // what was done to it
+	SAMLResponse string `json:"saml_response"` // base64; "" where Artifact goes in its place
+	Artifact     string `json:"artifact,omitempty"`
+	RelayState   string `json:"relay_state"` // "" is left out of the form
+	Fault        Fault  `json:"fault"`       // what was done to it
 }
 
 // Form is the posting as form fields.
 func (p Posting) Form() url.Values {
 	v := url.Values{"SAMLResponse": {p.SAMLResponse}}
+	if p.Artifact != "" {
+		v = url.Values{"SAMLart": {p.Artifact}}
+	}
 	if p.RelayState != "" {
 		v.Set("RelayState", p.RelayState)
 	}
@@ -125,6 +129,12 @@ func (p *IdP) respond(who string, req *authnRequest) (Posting, error) {
 		out.RelayState = req.relayState
 	}
 	p.remember(x, req, out)
+	if fault == FaultNone || fault.Works() {
+		p.began(x, d.a)
+	}
+	if req != nil && req.Binding == bindingArtifact {
+		out.Artifact, out.SAMLResponse = p.keep(document), ""
+	}
 	return out, nil
 }
 

@@ -163,13 +163,18 @@ func (s style) assertion(a samlFacts) parts {
 	return parts{a.assertionID, head, tail + "</" + s.a("Assertion") + ">"}
 }
 
+// index is what the session is called: Okta takes the request's ID where there is one, others the assertion's.
+func (s style) index(a samlFacts) string {
+	if s.okta && a.inResponseTo != "" {
+		return a.inResponseTo
+	}
+	return a.assertionID
+}
+
 func (s style) authn(a samlFacts) string {
-	class, session := "urn:oasis:names:tc:SAML:2.0:ac:classes:Password", a.assertionID
+	class, session := "urn:oasis:names:tc:SAML:2.0:ac:classes:Password", s.index(a)
 	if s.okta {
 		class = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
-		if a.inResponseTo != "" {
-			session = a.inResponseTo
-		}
 	}
 	return el(s.a("AuthnStatement"), attrs("AuthnInstant", instant(a.issued), "SessionIndex", session),
 		el(s.a("AuthnContext"), "", el(s.a("AuthnContextClassRef"), "", class)))

@@ -25,13 +25,15 @@ const (
 	endSessionPath = "/oauth2/end-session"
 )
 
-// Options are what the provider stands on. All are needed.
+// Options are what the provider stands on. All are needed but Leave.
 type Options struct {
 	DB     *store.DB
 	Grants *grants.Service
 	SignIn *signin.Service
 	// Issuer is the public URL without a slash at its end.
 	Issuer string
+	// Leave leads a browser that has signed out to the IdP of its session, which then hears of it (signin.Door.Leave).
+	Leave func(http.ResponseWriter, *http.Request, *signin.Leaving) error
 }
 
 // Door is the provider over HTTP.

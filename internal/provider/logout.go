@@ -5,9 +5,9 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/grants"
+	"github.com/gatehouse-id/gatehouse/internal/signin"
 )
 
 // endSession signs out because an application asks for it. With a token of the live session it is
@@ -46,10 +46,12 @@ func (d *Door) endSession(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, "/signout", http.StatusSeeOther)
 		return nil
 	default:
-		actor := audit.Party{Kind: "member", ID: live.Member.ID, Name: live.Member.Email}
-		err := d.SignIn.EndSession(r.Context(), live.Workspace, live.Session.ID, "signed_out_by_application", actor)
-		if err != nil && !errs.Is(err, errs.KindNotFound) {
+		leaving, err := d.SignIn.SignOut(r.Context(), live, "signed_out_by_application", back, signin.ClientOf(r))
+		if err != nil {
 			return err
+		}
+		if leaving != nil && d.Leave != nil {
+			return d.Leave(w, r, leaving) // the IdP's answer leads back
 		}
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)

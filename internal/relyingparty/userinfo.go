@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// UserInfoNotAsked begins the note of an Outcome whose claims lack something that userinfo might have had.
+const UserInfoNotAsked = "userinfo was not asked"
+
 // askUserInfo adds the claims of the userinfo endpoint that the ID token does not have. It is asked where
 // the connection says so: always, or when a claim that is read is missing. What it says of the person is
 // taken only with the ID token's own word for the access token (at_hash) and the same sub (OIDC Core section 5.3.2).
@@ -26,7 +29,7 @@ func (rp *RelyingParty) askUserInfo(ctx context.Context, p Party, d *Document, t
 		if always {
 			return told(refuse(ReasonAccessHash, "The connection asks for userinfo, and the ID token has no at_hash, which binds the access token to it."), out.Claims)
 		}
-		out.Notes = append(out.Notes, "userinfo was not asked: the ID token has no at_hash")
+		out.Notes = append(out.Notes, UserInfoNotAsked+": the ID token has no at_hash, which would say that the access token belongs to it. Have the identity provider send at_hash, or the claims in the ID token.")
 		return nil
 	}
 	more, err := rp.userInfo(ctx, p, d, t.Access, now)

@@ -42,8 +42,11 @@ type Session struct {
 	Context string
 	// SessionIndex is the IdP's own name of the session, or "".
 	SessionIndex string
-	Address      string // client address at sign-in
-	UserAgent    string // cut at 200 bytes
+	// NameID is whom the IdP signed in by SAML, as JSON, and NameHash what it is found by; both are "" where the IdP gave no
+	// name. They are written at the start, not read back, and gone with the session's end.
+	NameID, NameHash string
+	Address          string // client address at sign-in
+	UserAgent        string // cut at 200 bytes
 }
 
 // Alive reports whether the session itself still stands at now; the member's and the

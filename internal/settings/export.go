@@ -67,6 +67,8 @@ type exportedConnection struct {
 	SHA1Until     string   `yaml:"sha1_until,omitempty"`
 	ForceAuthn    *bool    `yaml:"force_authn,omitempty"`
 	AuthnContexts []string `yaml:"authn_contexts,omitempty,flow"`
+	SingleLogout  *bool    `yaml:"single_logout,omitempty"`
+	Artifact      *bool    `yaml:"artifact,omitempty"`
 
 	IdPInitiated *bool      `yaml:"idp_initiated,omitempty"`
 	Attributes   *yaml.Node `yaml:"attributes,omitempty"`
@@ -183,6 +185,12 @@ func exportConnection(c directory.Connection) exportedConnection {
 	}
 	if side.ForceAuthn {
 		out.ForceAuthn = &side.ForceAuthn
+	}
+	if side.SingleLogout {
+		out.SingleLogout = &side.SingleLogout
+	}
+	if side.Artifact {
+		out.Artifact = &side.Artifact
 	}
 	out.Encryption, out.SHA1Until, out.AuthnContexts = side.Encryption, side.SHA1Until, side.AuthnContexts
 	if text := metadataOf(&side); text != "" {

@@ -20,12 +20,14 @@ type samlPart struct {
 	sha1Until     *string // "" for never
 	forceAuthn    *bool
 	authnContexts *[]string
+	singleLogout  *bool
+	artifact      *bool
 
 	firstOption string // the first of samlOptionKeys that the file has, or ""
 }
 
 // samlOptionKeys are the choices of a SAML connection as the file spells them.
-var samlOptionKeys = []string{"sign_requests", "encryption", "sha1_until", "force_authn", "authn_contexts"}
+var samlOptionKeys = []string{"sign_requests", "encryption", "sha1_until", "force_authn", "authn_contexts", "single_logout", "artifact"}
 
 // given returns the first of its keys that the file has, or "".
 func (p samlPart) given() string {
@@ -77,6 +79,8 @@ func (r *reader) saml(parts map[string]*yaml.Node, path string, top int) samlPar
 	}
 	p.forceAuthn = r.optionalBool(parts["force_authn"], path+".force_authn")
 	p.authnContexts = r.words(parts["authn_contexts"], path+".authn_contexts", nil)
+	p.singleLogout = r.optionalBool(parts["single_logout"], path+".single_logout")
+	p.artifact = r.optionalBool(parts["artifact"], path+".artifact")
 	sources := 0
 	for _, key := range []string{"metadata", "metadata_file", "metadata_url"} {
 		if parts[key] != nil {

@@ -105,8 +105,8 @@ func (s *Service) identityProvider(text []byte) (*saml.IdentityProvider, error) 
 	if err != nil {
 		return nil, err
 	}
-	if n := max(len(idp.Certificates), len(idp.SSO)); n > maxKeys {
-		return nil, fmt.Errorf("expected at most %d signing certificates and sign-on services, received %d", maxKeys, n)
+	if n := max(len(idp.Certificates), len(idp.SSO), len(idp.SLO), len(idp.ArtifactResolution)); n > maxKeys {
+		return nil, fmt.Errorf("expected at most %d signing certificates and services of a kind, received %d", maxKeys, n)
 	}
 	if err := idp.Check(s.AllowPrivate); err != nil {
 		return nil, err
@@ -128,10 +128,8 @@ func (s *Service) readFile(dir, name string) ([]byte, error) {
 // setIdentityProvider takes over what is kept of an IdP. The certificates are in an order of their
 // own, so that metadata that lists them in another one changes nothing.
 func setIdentityProvider(to *directory.SAML, idp *saml.IdentityProvider) {
-	to.EntityID, to.SSO, to.Certificates = idp.EntityID, nil, nil
-	for _, e := range idp.SSO {
-		to.SSO = append(to.SSO, directory.Endpoint{Binding: e.Binding, Location: e.Location})
-	}
+	to.EntityID, to.Certificates = idp.EntityID, nil
+	to.SSO, to.SLO, to.ArtifactResolution = keptEndpoints(idp.SSO), keptEndpoints(idp.SLO), keptEndpoints(idp.ArtifactResolution)
 	for _, c := range idp.Certificates {
 		to.Certificates = append(to.Certificates, c.Raw)
 	}
@@ -145,10 +143,7 @@ func IdentityProvider(s *directory.SAML) saml.IdentityProvider {
 	if s == nil {
 		return saml.IdentityProvider{}
 	}
-	idp := saml.IdentityProvider{EntityID: s.EntityID}
-	for _, e := range s.SSO {
-		idp.SSO = append(idp.SSO, saml.Endpoint{Binding: e.Binding, Location: e.Location})
-	}
+	idp := saml.IdentityProvider{EntityID: s.EntityID, SSO: samlEndpoints(s.SSO), SLO: samlEndpoints(s.SLO), ArtifactResolution: samlEndpoints(s.ArtifactResolution)}
 	for _, raw := range s.Certificates {
 		if c, err := saml.ParseCertificate(raw); err == nil {
 			idp.Certificates = append(idp.Certificates, c)
@@ -210,6 +205,7 @@ func metadataOf(s *directory.SAML) string {
 		}
 		b.WriteString("    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>\n")
 	}
+	writeLogoutAndArtifact(&b, s)
 	for _, e := range s.SSO {
 		fmt.Fprintf(&b, "    <md:SingleSignOnService Binding=\"%s\" Location=\"%s\"/>\n", escape(e.Binding), escape(e.Location))
 	}

@@ -115,6 +115,9 @@ func (p *plan) saml(c *directory.Connection, was directory.Connection, part conn
 			p.notes = append(p.notes, "connections."+c.Name+": "+remark)
 		}
 	}
+	for _, remark := range choiceRemarks(&next) {
+		p.notes = append(p.notes, "connections."+c.Name+": "+remark)
+	}
 	c.SAML = &next
 }
 
@@ -137,6 +140,12 @@ func (p *plan) samlOptions(connection string, next *directory.SAML, part connect
 	}
 	if part.forceAuthn != nil {
 		next.ForceAuthn = *part.forceAuthn
+	}
+	if part.singleLogout != nil {
+		next.SingleLogout = *part.singleLogout
+	}
+	if part.artifact != nil {
+		next.Artifact = *part.artifact
 	}
 	if part.authnContexts != nil {
 		if err := checkContexts(*part.authnContexts); err != nil {

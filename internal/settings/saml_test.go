@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/store/storetest"
+	"github.com/gatehouse-id/gatehouse/saml"
 	"github.com/gatehouse-id/gatehouse/saml/samltest"
 )
 
@@ -399,6 +400,9 @@ func TestExport_WritesMetadataThatReadsBackTheSame(t *testing.T) {
 		idp := samltest.NewIdP(entityID, oktaIdP.Keys[0], entraIdP.Keys[0])
 		idp.SSO = "https://okta.test/sso?a=1&b=%22x"
 		known := idp.IdentityProvider()
+		known.SLO = []saml.Endpoint{{Binding: saml.BindingRedirect, Location: "https://okta.test/slo?a=1&b=2", ResponseLocation: "https://okta.test/slo/answers?x=\"y\""},
+			{Binding: saml.BindingPOST, Location: "https://okta.test/slo"}}
+		known.ArtifactResolution = []saml.Endpoint{{Binding: saml.BindingSOAP, Location: "https://okta.test/artifacts", Index: 7}}
 		var want, got directory.SAML
 		setIdentityProvider(&want, &known)
 		again, err := s.identityProvider([]byte(metadataOf(&want)))
@@ -413,7 +417,7 @@ func TestExport_WritesMetadataThatReadsBackTheSame(t *testing.T) {
 	for range maxKeys + 1 {
 		keys = append(keys, samltest.NewECKey(elliptic.P256()))
 	}
-	if _, err := s.identityProvider(samltest.NewIdP("urn:x", keys...).Metadata()); err == nil || !strings.Contains(err.Error(), "at most 32 signing certificates and sign-on services, received 33") {
+	if _, err := s.identityProvider(samltest.NewIdP("urn:x", keys...).Metadata()); err == nil || !strings.Contains(err.Error(), "at most 32 signing certificates and services of a kind, received 33") {
 		t.Errorf("%v", err)
 	}
 	if metadataOf(&directory.SAML{}) != "" {

@@ -72,7 +72,23 @@ func (k *spKey) sealed(connection string) (directory.SPKey, error) {
 
 // needsSPKey reports whether a switch is on that a key is missing for.
 func needsSPKey(side *directory.SAML) bool {
-	return (side.SignRequests || side.Encrypts()) && len(side.Keys) == 0
+	return usesSPKey(side) && len(side.Keys) == 0
+}
+
+// usesSPKey reports whether a switch is on that works with a key of ours only.
+func usesSPKey(side *directory.SAML) bool {
+	return side.SignRequests || side.Encrypts() || side.SingleLogout || side.Artifact
+}
+
+// choiceRemarks are what an operator should know of choices that the IdP's metadata does not go with.
+func choiceRemarks(side *directory.SAML) (out []string) {
+	if side.SingleLogout && side.EntityID != "" && len(side.SLO) == 0 {
+		out = append(out, "the IdP's metadata names no single logout service, so it is not told of sign-outs (single_logout)")
+	}
+	if side.Artifact && side.EntityID != "" && len(side.ArtifactResolution) == 0 {
+		out = append(out, "the IdP's metadata names no service that resolves artifacts, so answers by artifact are refused (artifact)")
+	}
+	return out
 }
 
 // firstKey gives a side its first key.
@@ -101,7 +117,8 @@ func (s *Service) spKeys(ctx context.Context, id string, fresh bool, f *File, ma
 		}
 	}
 	for _, part := range *f.connections {
-		asks := part.signRequests != nil && *part.signRequests || part.encryption != nil && *part.encryption != "off"
+		asks := part.signRequests != nil && *part.signRequests || part.encryption != nil && *part.encryption != "off" ||
+			part.singleLogout != nil && *part.singleLogout || part.artifact != nil && *part.artifact
 		c, _ := findConnection(have, part.name)
 		if !asks || made[directory.Fold(part.name)] != nil || c.SAML != nil && len(c.SAML.Keys) > 0 {
 			continue
@@ -163,8 +180,8 @@ func (s *Service) RemoveSPKey(ctx context.Context, slug, connection, fingerprint
 			return err
 		case len(side.Keys) > 1 && side.Keys[at].Signs:
 			return errs.Conflict("key_in_use", "This is the key that requests are signed with. Sign with another one first.")
-		case len(side.Keys) == 1 && (side.SignRequests || side.Encrypts()):
-			return errs.Conflict("key_in_use", "This is the only key. Publish another one first, or switch signed requests and encryption off.")
+		case len(side.Keys) == 1 && usesSPKey(side):
+			return errs.Conflict("key_in_use", "This is the only key. Publish another one first, or switch off what needs it: signed requests, encryption, single logout, artifacts.")
 		}
 		side.Keys = slices.Delete(side.Keys, at, at+1)
 		return nil
@@ -194,10 +211,17 @@ type SAMLOptions struct {
 	SHA1Until     string // a day, "2026-12-31", at most a year ahead; "" for never
 	ForceAuthn    bool
 	AuthnContexts []string
+	SingleLogout  bool // the IdP is told of sign-outs here
+	Artifact      bool // answers by the Artifact binding are asked for
 	// CBCUnderstood says that who switches AES-CBC on knows that the IdP must sign the whole response then.
 	CBCUnderstood bool
 	// Seen is ConnectionView.OptionsWord as it was shown; "" asks for none.
 	Seen string
+}
+
+// NeedsKey reports whether one of the choices works with a key of ours only.
+func (o SAMLOptions) NeedsKey() bool {
+	return o.SignRequests || o.Encryption != "off" || o.SingleLogout || o.Artifact
 }
 
 // SetSAMLOptions sets all of them, and makes the connection's first key where they need one. Refusals are invalid:
@@ -215,7 +239,7 @@ func (s *Service) SetSAMLOptions(ctx context.Context, slug, connection string, t
 		return ConnectionView{}, err
 	}
 	var made *spKey
-	if (to.SignRequests || to.Encryption != "off") && view.SAML != nil && len(view.SAML.Keys) == 0 {
+	if to.NeedsKey() && view.SAML != nil && len(view.SAML.Keys) == 0 {
 		if made, err = s.newSPKey(ctx); err != nil {
 			return ConnectionView{}, err
 		}
@@ -232,6 +256,7 @@ func (s *Service) SetSAMLOptions(ctx context.Context, slug, connection string, t
 		}
 		side.SignRequests, side.Encryption, side.SHA1Until, side.ForceAuthn = to.SignRequests, encryptionOf(to.Encryption), to.SHA1Until, to.ForceAuthn
 		side.AuthnContexts = noneIfEmpty(to.AuthnContexts)
+		side.SingleLogout, side.Artifact = to.SingleLogout, to.Artifact
 		if !needsSPKey(side) {
 			return nil
 		}
@@ -256,7 +281,8 @@ func encryptionOf(word string) string {
 
 // optionsWordOf tells the choices of a SAML side from others.
 func optionsWordOf(side *directory.SAML) string {
-	return keys.HashToken(strings.Join(append([]string{yesNo(side.SignRequests), encryptionOf(side.Encryption), side.SHA1Until, yesNo(side.ForceAuthn)}, side.AuthnContexts...), "\n"))
+	return keys.HashToken(strings.Join(append([]string{yesNo(side.SignRequests), encryptionOf(side.Encryption), side.SHA1Until, yesNo(side.ForceAuthn),
+		yesNo(side.SingleLogout), yesNo(side.Artifact)}, side.AuthnContexts...), "\n"))
 }
 
 // maxContexts is how many classes of authentication may be asked for.

@@ -46,13 +46,13 @@ func TestSAMLOptions_AreAppliedExportedAndAppliedAgainWithoutAChange(t *testing.
 	each(t, func(t *testing.T, s *Service) {
 		s.sealingToo(t)
 		day := s.DB.Now().UTC().AddDate(0, 1, 0).Format(time.DateOnly)
-		text := samlHead + "status: active, sign_requests: yes, encryption: on, sha1_until: " + day + ", force_authn: true, authn_contexts: ['urn:mfa', 'urn:other']}\n"
+		text := samlHead + "status: active, sign_requests: yes, encryption: on, sha1_until: " + day + ", single_logout: yes, artifact: yes, force_authn: true, authn_contexts: ['urn:mfa', 'urn:other']}\n"
 		if r := s.mustApply(t, text, ApplyOptions{DryRun: true}); len(r.Changes) == 0 {
 			t.Error("a dry run tells nothing")
 		}
 		result := s.mustApply(t, text, ApplyOptions{})
 		side := s.connection(t, "okta").SAML
-		if !side.SignRequests || side.Encryption != "on" || side.SHA1Until != day || !side.ForceAuthn || !slices.Equal(side.AuthnContexts, []string{"urn:mfa", "urn:other"}) || len(side.Keys) != 1 || !side.Keys[0].Signs {
+		if !side.SignRequests || !side.SingleLogout || !side.Artifact || side.Encryption != "on" || side.SHA1Until != day || !side.ForceAuthn || !slices.Equal(side.AuthnContexts, []string{"urn:mfa", "urn:other"}) || len(side.Keys) != 1 || !side.Keys[0].Signs {
 			t.Fatalf("%+v", side)
 		}
 		secret := s.keyOf(t, 0)
@@ -61,7 +61,7 @@ func TestSAMLOptions_AreAppliedExportedAndAppliedAgainWithoutAChange(t *testing.
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, again := range []string{text, strings.Replace(text, "sign_requests: yes, encryption: on, ", "", 1), string(exported)} {
+		for _, again := range []string{text, strings.Replace(text, "sign_requests: yes, encryption: on, ", "", 1), strings.Replace(text, "single_logout: yes, artifact: yes, ", "", 1), string(exported)} {
 			if r := s.mustApply(t, again, ApplyOptions{}); len(r.Changes) != 0 {
 				t.Errorf("applied again: %v", r.Changes)
 			}
@@ -89,11 +89,11 @@ func TestSAMLOptions_AreAppliedExportedAndAppliedAgainWithoutAChange(t *testing.
 		if r := s.mustApply(t, text, ApplyOptions{}); len(r.Changes) != 0 || len(s.connection(t, "okta").SAML.Keys) != 2 {
 			t.Errorf("after a rotation: %v", r.Changes)
 		}
-		if _, err := s.SetSAMLOptions(context.Background(), "acme", "okta", SAMLOptions{Encryption: "off", SHA1Until: day}, operator); err != nil {
+		if _, err := s.SetSAMLOptions(context.Background(), "acme", "okta", SAMLOptions{Encryption: "off", SHA1Until: day, SingleLogout: true, Artifact: true}, operator); err != nil {
 			t.Fatal(err)
 		}
 		s.wantRefusal(t, text, ApplyOptions{}, errs.KindConflict, "connections.okta.encryption: last applied on, now (none), file on", "sign_requests")
-		off := s.mustApply(t, samlHead+"sign_requests: no, encryption: off, sha1_until: none, force_authn: no, authn_contexts: []}\n", ApplyOptions{Force: true})
+		off := s.mustApply(t, samlHead+"sign_requests: no, encryption: off, single_logout: no, artifact: no, sha1_until: none, force_authn: no, authn_contexts: []}\n", ApplyOptions{Force: true})
 		if side := s.connection(t, "okta").SAML; len(off.Changes) == 0 || side.SHA1Until != "" || side.Encrypts() || len(side.Keys) != 2 {
 			t.Errorf("%v: %+v", off.Changes, side)
 		}

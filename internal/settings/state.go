@@ -99,6 +99,8 @@ func (s state) saml(at string, side *directory.SAML) {
 		certificates = append(certificates, "sha256:"+fingerprint(der))
 	}
 	s.put(at+".idp.sso", strings.Join(sso, ", "))
+	s.put(at+".idp.slo", placesText(side.SLO))
+	s.put(at+".idp.artifact_resolution", placesText(side.ArtifactResolution))
 	s.put(at+".idp.certificates", strings.Join(certificates, ", "))
 	s.samlOptions(at, side)
 }
@@ -114,6 +116,12 @@ func (s state) samlOptions(at string, side *directory.SAML) {
 	}
 	if side.ForceAuthn {
 		s[at+".force_authn"] = yesNo(true)
+	}
+	if side.SingleLogout {
+		s[at+".single_logout"] = yesNo(true)
+	}
+	if side.Artifact {
+		s[at+".artifact"] = yesNo(true)
 	}
 	s.put(at+".encryption", encryptionOf(side.Encryption))
 	s.put(at+".sha1_until", side.SHA1Until)

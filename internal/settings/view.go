@@ -21,6 +21,7 @@ type ConnectionView struct {
 	MetadataURL string `json:"metadata_url,omitempty"`
 	EntityID    string `json:"entity_id,omitempty"`
 	ACSURL      string `json:"acs_url,omitempty"`
+	LogoutURL   string `json:"logout_url,omitempty"` // of SAML: the single logout service
 	CallbackURL string `json:"callback_url,omitempty"`
 	// OIDC is set for OIDC connections.
 	OIDC *OIDCView `json:"oidc,omitempty"`
@@ -45,6 +46,8 @@ type SAMLView struct {
 	SHA1Until     string      `json:"sha1_until,omitempty"`
 	ForceAuthn    bool        `json:"force_authn"`
 	AuthnContexts []string    `json:"authn_contexts,omitempty"`
+	SingleLogout  bool        `json:"single_logout"`
+	Artifact      bool        `json:"artifact"`
 	Keys          []SPKeyView `json:"keys"` // the newest first
 }
 
@@ -57,7 +60,7 @@ type SPKeyView struct {
 
 func viewSAML(side *directory.SAML) *SAMLView {
 	v := &SAMLView{SignRequests: side.SignRequests, Encryption: cmp.Or(side.Encryption, "off"), SHA1Until: side.SHA1Until, ForceAuthn: side.ForceAuthn,
-		AuthnContexts: side.AuthnContexts, Keys: []SPKeyView{}}
+		AuthnContexts: side.AuthnContexts, SingleLogout: side.SingleLogout, Artifact: side.Artifact, Keys: []SPKeyView{}}
 	for _, k := range side.Keys {
 		shown := SPKeyView{CertificateView: viewCertificate(k.Certificate), Signs: k.Signs}
 		if parsed, err := saml.ParseCertificate(k.Certificate); err == nil {
@@ -111,13 +114,17 @@ func viewOIDC(o directory.OIDC, id, publicURL string) *OIDCView {
 type IdPView struct {
 	EntityID     string            `json:"entity_id"`
 	SSO          []EndpointView    `json:"sso"`
+	SLO          []EndpointView    `json:"slo,omitempty"`
+	Artifact     []EndpointView    `json:"artifact_resolution,omitempty"`
 	Certificates []CertificateView `json:"certificates"`
 }
 
 // EndpointView is where people are sent to sign in.
 type EndpointView struct {
-	Binding string `json:"binding"` // "redirect" or "post"
+	Binding string `json:"binding"` // "redirect", "post" or "soap"
 	URL     string `json:"url"`
+	// AnswerURL is where logout answers go if not to URL.
+	AnswerURL string `json:"answer_url,omitempty"`
 }
 
 // CertificateView is a signing certificate. Only its key decides; the instants are for people.
@@ -145,7 +152,7 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 	case c.ID == "": // a dry run has no addresses to give
 	case c.Protocol == directory.ProtocolSAML:
 		at := directory.SAMLEndpoints(s.PublicURL, c.ID)
-		v.MetadataURL, v.EntityID, v.ACSURL = at.Metadata, at.EntityID, at.ACS
+		v.MetadataURL, v.EntityID, v.ACSURL, v.LogoutURL = at.Metadata, at.EntityID, at.ACS, at.Logout
 	case c.OIDC != nil:
 		v.CallbackURL = c.OIDC.RedirectURI(directory.OIDCEndpoints(s.PublicURL, c.ID))
 	}
@@ -160,6 +167,12 @@ func viewIdP(side *directory.SAML) *IdPView {
 	v := &IdPView{EntityID: side.EntityID, SSO: []EndpointView{}, Certificates: []CertificateView{}}
 	for _, e := range side.SSO {
 		v.SSO = append(v.SSO, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
+	}
+	for _, e := range side.SLO {
+		v.SLO = append(v.SLO, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location, AnswerURL: e.ResponseLocation})
+	}
+	for _, e := range side.ArtifactResolution {
+		v.Artifact = append(v.Artifact, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
 	}
 	for _, der := range side.Certificates {
 		v.Certificates = append(v.Certificates, viewCertificate(der))
@@ -182,6 +195,8 @@ func bindingWord(urn string) string {
 		return "redirect"
 	case saml.BindingPOST:
 		return "post"
+	case saml.BindingSOAP:
+		return "soap"
 	}
 	return urn
 }

@@ -17,6 +17,7 @@ import (
 type Answer struct {
 	Connection string // id, from the address: the message decides nothing about it
 	Response   string // the form field SAMLResponse
+	Artifact   string // what came in the field or parameter SAMLart in its place, or ""
 	RelayState string
 	Browser    string // the secret that the browser holds, "" where it sent none
 	Client     Client
@@ -25,6 +26,7 @@ type Answer struct {
 	Direct, CrossSite bool
 
 	unreadable *saml.Refusal // why there is no form to read
+	fetched    *fetched      // what the artifact stands for, once the IdP was asked
 }
 
 // SAML signs in with an IdP's answer. The connection is known from the address, the sign-in that
@@ -43,7 +45,7 @@ func (s *Service) SAML(ctx context.Context, a Answer) (*Entered, error) {
 			}
 			return nil, err
 		}
-		entered, err := s.receive(ctx, side, a)
+		entered, err := s.receive(ctx, side, &a)
 		if !errors.Is(err, errMoved) {
 			return entered, err
 		}
@@ -63,8 +65,8 @@ type received struct {
 	assertion *saml.Assertion
 }
 
-func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, error) {
-	r := &received{Answer: a, entry: entry{side: side}}
+func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered, error) {
+	r := &received{Answer: *a, entry: entry{side: side}}
 	var err error
 	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
 		return nil, err
@@ -80,7 +82,12 @@ func (s *Service) receive(ctx context.Context, side *side, a Answer) (*Entered, 
 		}
 		return nil, &PassOn{FormActions: formActions}
 	}
-	switch err := s.verify(r); {
+	err = s.resolve(ctx, r)
+	a.fetched = r.fetched // an artifact counts once, and the connection may change meanwhile
+	if err == nil {
+		err = s.verify(r)
+	}
+	switch {
 	case errors.As(err, new(*saml.Refusal)), errs.CodeOf(err) == reasonSPKey:
 		return nil, s.turnAway(ctx, r, err)
 	case err != nil:
@@ -117,7 +124,9 @@ func (s *Service) verify(r *received) error {
 		return r.unreadable
 	}
 	var err error
-	if r.raw, err = saml.DecodePost(r.Response, saml.DefaultMaxBytes); err != nil {
+	if r.fetched != nil {
+		r.raw = r.fetched.envelope
+	} else if r.raw, err = saml.DecodePost(r.Response, saml.DefaultMaxBytes); err != nil {
 		return err
 	}
 	expected, err := r.expectation(s.PublicURL)
@@ -125,6 +134,10 @@ func (s *Service) verify(r *received) error {
 		return err
 	}
 	if expected.DecryptionKeys, err = s.decryptionKeys(r.side.connection); err != nil {
+		return err
+	}
+	if r.fetched != nil {
+		r.assertion, err = saml.VerifyArtifactResponse(r.raw, r.fetched.asked, expected, s.now())
 		return err
 	}
 	r.assertion, err = saml.Verify(r.raw, expected, s.now())
@@ -227,6 +240,9 @@ func (r *received) opening(tx *store.Tx) (opening, error) {
 	a := r.assertion
 	o := opening{attempt: attemptBy(r.Client, directory.MethodSAML), connection: r.Connection, authenticatedAt: a.AuthnInstant,
 		context: short(a.ContextClass), index: short(a.SessionIndex), until: now.Add(session.Absolute)}
+	if a.HasSubject {
+		o.nameID, o.named = kept(a.Subject)
+	}
 	if o.authenticatedAt.After(now) {
 		o.authenticatedAt = now // its clock is ahead by no more than is accepted
 	}

@@ -4,14 +4,17 @@
 //
 // Entry points: Service holds the rules and is what the command line calls (Password, MakeLink,
 // UseLink, Check, ListSessions, EndSession, EndAllSessions); BeginSAML and SAML, BeginOIDC and OIDC are the two halves of a
-// sign-in at an IdP, BackchannelLogout and FrontchannelLogout its word that a session has ended. Door puts all of it
+// sign-in at an IdP, BackchannelLogout and FrontchannelLogout its word that a session has ended.
+// SignOut ends a session and tells its IdP, and SingleLogout takes what a SAML IdP sends about logouts, a request or an
+// answer. Door puts all of it
 // behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection} and /auth/oidc. ContinuePath is the only rule for where a sign-in may lead.
 //
 // An IdP's answer is verified by package saml, or its tokens by relyingparty, for the connection of the address it
 // was posted to, or of the state that it brings;
 // what it says about a person goes to provision.Arrive, which finds or makes the member. What was
 // refused is told in full only once a signature of that IdP was verified. Our own keys at a connection sign requests
-// and open encrypted assertions (spkey.go); they are unsealed for each of either.
+// and open encrypted assertions (spkey.go); they are unsealed for each of either. Artifacts fetches an answer that the browser did
+// not carry, from an address that the connection knows.
 //
 // The package refuses to know how members come to be and what a deactivation ends: who signs in
 // for the first time is handed to provision, and nobody is revived by signing in. It keeps no

@@ -40,13 +40,13 @@ const acsRoute = "POST /auth/saml/{connection}/acs"
 
 // NewDoor puts a service behind pages and endpoints. It fails when PublicURL is not an origin.
 func NewDoor(s *Service) (*Door, error) {
-	browser, err := web.PageDoor(s.PublicURL, append([]string{acsRoute}, oidcCrossSite...)...)
+	browser, err := web.PageDoor(s.PublicURL, append([]string{acsRoute, logoutRoute}, oidcCrossSite...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make sign-in door: %w", err)
 	}
 	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
 		pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "mail", "maillink", "password"} {
+	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "mail", "maillink", "password"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html"); err != nil {
 			return nil, fmt.Errorf("make sign-in door: %w", err)
 		}
@@ -91,6 +91,9 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	answers := *d.browser
 	answers.MaxBody = maxAnswer
 	mux.Handle(acsRoute, answers.Handle(d.acs))
+	mux.Handle("GET /auth/saml/{connection}/acs", d.browser.Handle(d.artifactByRedirect))
+	mux.Handle("GET /auth/saml/{connection}/logout", d.browser.Handle(d.singleLogout))
+	mux.Handle(logoutRoute, d.browser.Handle(d.singleLogout))
 
 	d.mountOIDC(mux)
 

@@ -21,8 +21,8 @@ func (w *world) emergency(email, password, code, recovery, client string) (*sess
 	return s, err
 }
 
-// liveOf is a session of a member as doors hand it on.
-func (w *world) liveOf(email string) *store.LiveSession {
+// freshSession is a session of a member as doors hand it on.
+func (w *world) freshSession(email string) *store.LiveSession {
 	w.t.Helper()
 	token, err := w.as(email, password, "192.0.2.77")
 	w.must(err)
@@ -56,7 +56,7 @@ func (w *world) withFactor(live *store.LiveSession) (code func() string) {
 
 func TestASecondFactor_IsAskedForWhereverThePasswordIsAndEachStepIsUsedOnce(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		code := w.withFactor(w.liveOf("root@acme.test"))
+		code := w.withFactor(w.freshSession("root@acme.test"))
 		_, err := w.emergency("root@acme.test", password, code(), "", "192.0.2.1")
 		wantCode(t, err, "code_wrong") // the step of the confirmation was used by it
 		w.turn(keys.TOTPPeriod)
@@ -94,8 +94,8 @@ func TestASecondFactor_IsAskedForWhereverThePasswordIsAndEachStepIsUsedOnce(t *t
 func TestARecoveryCode_TakesThePlaceOfOneProofAndWorksOnce(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
-		live := w.liveOf("root@acme.test")
-		if _, err := w.MakeRecoveryCodes(ctx, w.liveOf("ann@acme.test")); err == nil {
+		live := w.freshSession("root@acme.test")
+		if _, err := w.MakeRecoveryCodes(ctx, w.freshSession("ann@acme.test")); err == nil {
 			t.Error("an owner who is not designated has recovery codes")
 		}
 		old, err := w.MakeRecoveryCodes(ctx, live)
@@ -147,7 +147,7 @@ func TestARecoveryCode_TakesThePlaceOfOneProofAndWorksOnce(t *testing.T) {
 
 func TestStrangersFailures_NeverDelayARecoveryCode(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		codes, err := w.MakeRecoveryCodes(context.Background(), w.liveOf("root@acme.test"))
+		codes, err := w.MakeRecoveryCodes(context.Background(), w.freshSession("root@acme.test"))
 		w.must(err)
 		w.enforce()
 		// From the very address of the administrator, in every form.
@@ -193,7 +193,7 @@ func TestWrongRecoveryCodes_AreAnsweredAlikeForEveryAddress(t *testing.T) {
 func TestTheSetUpOfASecondFactor_BelongsToOneSessionAndEnds(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
-		live := w.liveOf("root@acme.test")
+		live := w.freshSession("root@acme.test")
 		_ = w.withFactor(live)
 		f, err := w.BeginFactor(ctx, live)
 		w.must(err)

@@ -47,7 +47,7 @@ const newPassword = "a quite different phrase"
 
 func TestAPasswordIsSetByMail_OnceAndEndsTheSessionsAndLinks(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		_, _ = w.liveOf("ann@acme.test"), w.liveOf("ann@acme.test")
+		_, _ = w.freshSession("ann@acme.test"), w.freshSession("ann@acme.test")
 		_, other := w.mailTo("ANN@acme.test")
 		m, path := w.mailTo("ann@acme.test")
 		if m == nil || m.To != "Ann@acme.test" || !strings.HasPrefix(path, "/signin/password/gpass_") {
@@ -267,7 +267,7 @@ func (w *world) relax() (until time.Time) {
 
 func TestWhereAMailboxWouldGetPastEnforcement_ASecondFactorMustStandBehindIt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		live := w.liveOf("root@acme.test")
+		live := w.freshSession("root@acme.test")
 		w.enforce()
 		if m, path := w.mailTo("root@acme.test"); path != "" {
 			t.Errorf("%+v", m)

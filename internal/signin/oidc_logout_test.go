@@ -93,8 +93,12 @@ func TestFrontchannelLogout_EndsOnlyTheSessionThatIssAndSidName(t *testing.T) { 
 		}
 		for why, address := range map[string]string{"another issuer": at("https://elsewhere.test", "idp-session-of-00u-carol"), "another session": at(w.idp.Issuer, "idp-session-of-00u-bob"),
 			"no session": at(w.idp.Issuer, ""), "a part of it": at(w.idp.Issuer, "idp-session-of-")} {
-			if a := b.get(address); a.StatusCode != http.StatusOK || a.body != "" || w.live(acme, carol) != 1 {
+			a := b.get(address)
+			if a.StatusCode != http.StatusOK || a.body != "" || w.live(acme, carol) != 1 {
 				t.Errorf("%s: %d, %d sessions", why, a.StatusCode, w.live(acme, carol))
+			}
+			if csp := a.Header.Get("Content-Security-Policy"); csp != "default-src 'none'" {
+				t.Errorf("%s: the answer must be allowed in the IdP's frame, and may do nothing: %s", why, csp)
 			}
 		}
 		frame := w.browser() // no cookie comes along into a frame of another site

@@ -143,6 +143,8 @@ func (d *Door) backchannelLogout(w http.ResponseWriter, r *http.Request) error {
 // says nothing, whatever came of it.
 func (d *Door) frontchannelLogout(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
+	// In a frame of whatever site the IdP has its page at; there is nothing here to be clicked on.
+	w.Header().Set("Content-Security-Policy", "default-src 'none'")
 	live, err := d.service.Check(r.Context(), r)
 	if err != nil && !errs.Is(err, errs.KindUnauthenticated) {
 		return err

@@ -130,6 +130,7 @@ func TestOIDC_AStateIsThatOfOneBrowserOneConnectionAndOnce(t *testing.T) { // R2
 
 func TestOIDC_FiftyCallbacksWithOneStateGiveOneSession(t *testing.T) { // A37
 	eachOIDC(t, func(t *testing.T, w *parties) {
+		w.idp.Do(func(idp *oidctest.IdP) { idp.Again = true })
 		secret, _ := keys.NewToken(browserPrefix)
 		address, err := w.BeginOIDC(context.Background(), Beginning{Connection: oidc, Browser: secret}, from("192.0.2.1"))
 		w.must(err)
@@ -303,6 +304,21 @@ func TestOIDC_AnUnverifiedAddressLinksToNobody(t *testing.T) { // R15, A49, A50
 		w.browser().entersBy(w, oidc)
 		if again := w.memberBy("new@partner.test"); again.ID != m.ID {
 			t.Error("an unverified address was taken over")
+		}
+	})
+}
+
+// oidc-provider, for one, has the address at userinfo and sends no at_hash: what is missing is neither the scope nor the mapping.
+func TestOIDC_WhyUserInfoWasNotAskedIsTold(t *testing.T) {
+	eachOIDC(t, func(t *testing.T, w *parties) {
+		w.idp.Do(func(idp *oidctest.IdP) { idp.Thin = true })
+		w.browser().entersBy(w, oidc) // the control: at_hash is there
+		w.person(map[string]any{"sub": "another", "email": "another@partner.test"})
+		w.idp.Do(func(idp *oidctest.IdP) { idp.Claims = func(c map[string]any) { delete(c, "at_hash") } })
+		a := w.browser().tries(w, oidc)
+		w.wantBack(a, "email_missing", "email_missing")
+		if _, p := w.oidcRefused(a); !strings.Contains(a.body, "the ID token has no at_hash") || !strings.Contains(p.Refusal.Detail, "at_hash") || w.idp.Asked("/userinfo") != 1 {
+			t.Errorf("the page says %s, the event %+v", a.body, p.Refusal)
 		}
 	})
 }

@@ -63,6 +63,9 @@ func (side *side) ask(publicURL string, state store.SignInState, handle string, 
 	sp := ServiceProvider(publicURL, side.connection)
 	request := saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
 		Contexts: side.connection.SAML.AuthnContexts}
+	if side.connection.SAML.Artifact {
+		request.ProtocolBinding = saml.BindingArtifact
+	}
 	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
 		for _, place := range side.connection.SAML.SSO {
 			if place.Binding != binding {

@@ -1,11 +1,14 @@
 package signin
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 	"github.com/gatehouse-id/gatehouse/saml"
@@ -54,16 +57,17 @@ func (d *Door) samlLogin(w http.ResponseWriter, r *http.Request) error {
 
 // onward is a page that posts a form on, by script or by its button.
 type onward struct {
-	Action string
-	Fields []field
-	Script string
+	Heading string // "Signing in" where it is ""
+	Action  string
+	Fields  []field
+	Script  string
 }
 
 type field struct{ Name, Value string }
 
 func (d *Door) onward(w http.ResponseWriter, o onward, formActions []string) error {
-	o.Script = d.assets["onward.js"].address
-	return web.Render(w, http.StatusOK, d.pages["onward"], web.Page{Title: "Signing in", FormActions: formActions, Data: o})
+	o.Heading, o.Script = cmp.Or(o.Heading, "Signing in"), d.assets["onward.js"].address
+	return web.Render(w, http.StatusOK, d.pages["onward"], web.Page{Title: o.Heading, FormActions: formActions, Data: o})
 }
 
 // passedOn marks an answer that came by way of our own page.
@@ -79,19 +83,47 @@ func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
 	if _, err := web.Form(r); err != nil {
 		answer.unreadable = unreadable(err)
 	} else {
-		answer.Response, answer.RelayState = r.PostForm.Get("SAMLResponse"), r.PostForm.Get("RelayState")
-		if len(r.PostForm["SAMLResponse"]) != 1 || len(r.PostForm["RelayState"]) > 1 {
-			answer.unreadable = &saml.Refusal{Reason: saml.ReasonMalformed, Detail: "The form must have the field SAMLResponse once, and RelayState once at the most."}
-		}
+		answer.read(r.PostForm)
 	}
 	answer.Direct = !r.PostForm.Has(passedOn)
 	answer.CrossSite = r.Header.Get("Sec-Fetch-Site") == "cross-site"
+	return d.received(w, r, answer)
+}
+
+// artifactByRedirect is GET /auth/saml/{connection}/acs: an artifact, for nothing else comes by the Redirect binding
+// (Profiles section 4.1.2). Cookies that are SameSite=Lax come along with it.
+func (d *Door) artifactByRedirect(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodHead {
+		return errs.Invalid("method_head", "This address is for browsers that an identity provider leads back.")
+	}
+	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r)}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	answer.read(q)
+	if err != nil || answer.Artifact == "" {
+		answer.unreadable = &saml.Refusal{Reason: saml.ReasonMalformed, Detail: "The address must have the parameter SAMLart once; a SAMLResponse is posted."}
+	}
+	return d.received(w, r, answer)
+}
+
+// read takes the fields of the POST and Artifact bindings: one of them, once.
+func (a *Answer) read(form url.Values) {
+	a.Response, a.Artifact, a.RelayState = form.Get("SAMLResponse"), form.Get("SAMLart"), form.Get("RelayState")
+	if len(form["SAMLResponse"])+len(form["SAMLart"]) != 1 || len(form["RelayState"]) > 1 {
+		a.unreadable = &saml.Refusal{Reason: saml.ReasonMalformed, Detail: "The form must have the field SAMLResponse once, and RelayState once at the most."}
+	}
+}
+
+// received signs in with an answer and leads on.
+func (d *Door) received(w http.ResponseWriter, r *http.Request, answer Answer) error {
 	entered, err := d.service.SAML(r.Context(), answer)
 	var pass *PassOn
 	var away *TurnedAway
 	switch {
 	case errors.As(err, &pass):
 		fields := []field{{"SAMLResponse", answer.Response}, {passedOn, "1"}}
+		if answer.Artifact != "" {
+			fields[0] = field{"SAMLart", answer.Artifact}
+		}
 		if answer.RelayState != "" {
 			fields = append(fields, field{"RelayState", answer.RelayState})
 		}

@@ -31,6 +31,8 @@ type Service struct {
 	// Now is the clock of checks outside a transaction. The default is the store's.
 	Now func() time.Time
 
+	// Artifacts fetches what artifacts of SAML connections stand for; nil where none can be fetched.
+	Artifacts *Artifacts
 	// Outside speaks with the IdPs of OIDC connections, and Master opens their client secrets. Assert signs
 	// what proves who we are to an IdP that wants no secret (private_key_jwt); nil where there is no key.
 	Outside *relyingparty.RelyingParty
@@ -131,6 +133,7 @@ type opening struct {
 	connection      string // id
 	authenticatedAt time.Time
 	context, index  string
+	nameID, named   string // as session.Session has NameID and NameHash
 	// payload makes the event's payload in place of the attempt's own; nil for that.
 	payload func(session string) []byte
 }
@@ -145,7 +148,7 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 	s := &session.Session{
 		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: o.Method, BreakGlass: o.breakGlass,
 		CreatedAt: now, LastUsedAt: now, ExpiresAt: o.until, Address: o.Address, UserAgent: o.UserAgent,
-		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index,
+		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index, NameID: o.nameID, NameHash: o.named,
 	}
 	token, hash := keys.NewToken(session.TokenPrefix)
 	tx.InsertSession(s, hash)

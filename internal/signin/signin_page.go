@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,12 +20,19 @@ const (
 	noticeEnded     = "ended"
 	noticeSignedOut = "signed_out"
 	noticePassword  = "password"
+	// The IdP was told of the sign-out, and says that other services may not know, or did not do it.
+	noticePartly   = "signed_out_partly"
+	noticeHereOnly = "signed_out_here"
+	noticeByIdP    = "signed_out_by_idp"
 )
 
 var notices = map[string]*web.Notice{
 	noticeEnded:     {Kind: "info", Text: "Your session has ended. Sign in again."},
 	noticeSignedOut: {Kind: "ok", Text: "You have signed out."},
 	noticePassword:  {Kind: "ok", Text: "Your password was set. Sign in with it."},
+	noticePartly:    {Kind: "warn", Text: "You have signed out here. At other services of your identity provider you may still be signed in."},
+	noticeHereOnly:  {Kind: "warn", Text: "You have signed out here. Your identity provider did not sign you out: you may still be signed in there."},
+	noticeByIdP:     {Kind: "info", Text: "Your identity provider has signed you out."},
 }
 
 // signinPath is the address of the sign-in page with what is known filled in.
@@ -292,7 +298,7 @@ func (d *Door) signoutPage(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err == nil:
 		data = signoutData{Email: live.Member.Email, Workspace: live.Slug, Back: workspaceURL(live.Slug)}
-		onward = originsOf(d.service.farewell(r.Context(), live))
+		onward = d.service.leadsTo(r.Context(), live)
 	case !errs.Is(err, errs.KindUnauthenticated):
 		return err
 	}
@@ -301,18 +307,21 @@ func (d *Door) signoutPage(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Door) signout(w http.ResponseWriter, r *http.Request) error {
 	live, err := d.service.Check(r.Context(), r)
-	slug, onward := "", ""
+	slug := ""
+	var leaving *Leaving
 	switch {
 	case err == nil:
-		slug, onward = live.Slug, d.service.farewell(r.Context(), live)
-		err = d.service.EndSession(r.Context(), live.Workspace, live.ID, EndedSignedOut, party(&live.Member))
-		if err != nil && !errs.Is(err, errs.KindNotFound) {
+		slug = live.Slug
+		if leaving, err = d.service.SignOut(r.Context(), live, EndedSignedOut, "", ClientOf(r)); err != nil {
 			return err
 		}
 	case !errs.Is(err, errs.KindUnauthenticated):
 		return err
 	}
 	d.clearCookie(w)
-	http.Redirect(w, r, cmp.Or(onward, signinPath{Workspace: slug, Notice: noticeSignedOut}.url()), http.StatusSeeOther)
+	if leaving != nil {
+		return d.Leave(w, r, leaving)
+	}
+	http.Redirect(w, r, signinPath{Workspace: slug, Notice: noticeSignedOut}.url(), http.StatusSeeOther)
 	return nil
 }

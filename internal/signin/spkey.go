@@ -31,6 +31,12 @@ func ServiceProvider(publicURL string, c directory.Connection) saml.ServiceProvi
 			sp.EncryptionCertificates = append(sp.EncryptionCertificates, certificate)
 		}
 	}
+	if _, ok := c.SAML.SigningKey(); ok { // answers to a logout must be signed
+		for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
+			sp.Logout = append(sp.Logout, saml.Endpoint{Binding: binding, Location: places.Logout})
+		}
+	}
+	sp.ArtifactACS = c.SAML.Artifact
 	sp.AuthnRequestsSigned, sp.AllowCBC = c.SAML.SignRequests, c.SAML.Encryption == "cbc"
 	return sp
 }
@@ -57,9 +63,14 @@ func (s *Service) signingKey(c directory.Connection) (*saml.SigningKey, error) {
 	if !c.SAML.SignRequests {
 		return nil, nil
 	}
+	return s.ourKey(c)
+}
+
+// ourKey is what everything but sign-in requests is signed with.
+func (s *Service) ourKey(c directory.Connection) (*saml.SigningKey, error) {
 	k, ok := c.SAML.SigningKey()
 	if !ok {
-		return nil, errs.Unavailable(reasonSPKey, "Requests of this connection are to be signed, and it has no key for it.")
+		return nil, errs.Unavailable(reasonSPKey, "Messages of this connection are to be signed, and it has no key for it.")
 	}
 	signer, err := s.spKey(c.ID, k)
 	if err != nil {

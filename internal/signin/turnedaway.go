@@ -67,6 +67,8 @@ var sentences = map[string]string{
 // ofRefusal returns what people are told of a refusal by the library.
 func ofRefusal(r *saml.Refusal) *errs.Error {
 	switch {
+	case r.Reason == reasonUnfetched:
+		return errs.Unavailable(reasonUnfetched, "Your identity provider does not answer at the moment. Start again.")
 	case !r.Verified:
 		return errNotVerified
 	case r.Reason == saml.ReasonClockSkew:

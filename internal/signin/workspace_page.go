@@ -167,7 +167,7 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	for _, e := range o.warnings {
 		data.Warnings = append(data.Warnings, warning{At: e.Time, Text: warningText(e)})
 	}
-	page := web.Page{Title: "Your account", Workspace: o.workspace, Wide: true, FormActions: originsOf(d.service.farewell(r.Context(), live)), Data: data}
+	page := web.Page{Title: "Your account", Workspace: o.workspace, Wide: true, FormActions: d.service.leadsTo(r.Context(), live), Data: data}
 	if live.BreakGlass {
 		page.Notice = &web.Notice{Kind: "warn", Text: "You are signed in by emergency access. All owners were told. End this session as soon as single sign-on works again."}
 	}

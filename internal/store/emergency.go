@@ -161,7 +161,7 @@ func (s System) MailLinkByHash(ctx context.Context, hash string, kind MailKind) 
 func ErrLinkInvalid() *errs.Error { return errLinkInvalid }
 
 const mailSessions = `
-	UPDATE session SET ended_at = $2, end_reason = $3, id_token = ''
+	UPDATE session SET ended_at = $2, end_reason = $3, id_token = '', name_id = '', name_hash = ''
 	WHERE  workspace_id = $1 AND ended_at IS NULL AND method = 'mail' RETURNING id`
 
 // EndMailAccess ends what a relaxation of enforcement gave: sessions by mailed link, and the links.

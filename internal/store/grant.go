@@ -355,7 +355,7 @@ func (s System) DueSessions(ctx context.Context, now time.Time, limit int) ([]Se
 func (tx *Tx) ExpireSessions(ids []string) (ended []string, err error) {
 	err = eachChunk(ids, func(part []string) error {
 		list, args := in(4, part)
-		return tx.each(collect(&ended), `UPDATE session SET ended_at = $2, end_reason = 'session_expired', id_token = ''
+		return tx.each(collect(&ended), `UPDATE session SET ended_at = $2, end_reason = 'session_expired', id_token = '', name_id = '', name_hash = ''
 			WHERE workspace_id = $1 AND ended_at IS NULL AND (expires_at <= $2 OR last_used_at <= $3) AND id IN (`+list+`) RETURNING id`,
 			append([]any{tx.workspace, micros(tx.now), micros(tx.now.Add(-session.Idle))}, args...)...)
 	})

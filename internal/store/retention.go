@@ -33,6 +33,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(settleTokens, w.ID, micros(now))
 			c.Defer(`DELETE FROM replay WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now.Add(-replayAge)))
+			c.Defer(`DELETE FROM logout WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now))
 			c.Defer(`DELETE FROM oidc_grant WHERE workspace_id = $1 AND created_at < $2`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(sweepAdoptions, w.ID, micros(now.Add(-events)), micros(now.Add(-AllowedAge)))
 			c.Defer(`DELETE FROM job WHERE workspace_id = $1 AND dead_at < $2`, w.ID, micros(now.Add(-deadJobAge)))

@@ -40,8 +40,8 @@ func (r *sessionRow) session() session.Session {
 
 const insertSession = `
 	INSERT INTO session (workspace_id, id, member_id, method, connection_id, break_glass, created_at, last_used_at, expires_at, end_reason, address, user_agent,
-		authenticated_at, context, session_index)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, '', $9, $10, $11, $12, $13)`
+		authenticated_at, context, session_index, name_id, name_hash)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, '', $9, $10, $11, $12, $13, $14, $15)`
 
 const insertSessionHandle = `INSERT INTO session_handle (hash, workspace_id, session_id) VALUES ($1, $2, $3)`
 
@@ -50,7 +50,7 @@ func (tx *Tx) InsertSession(s *session.Session, hash string) {
 	tx.change("session")
 	tx.later(insertSessionHandle, hash, tx.workspace, s.ID)
 	tx.later(insertSession, tx.workspace, s.ID, s.Member, string(s.Method), s.Connection, s.BreakGlass, micros(tx.now),
-		micros(s.ExpiresAt), clean(s.Address), clean(s.UserAgent), authenticated(s, tx.now), s.Context, s.SessionIndex)
+		micros(s.ExpiresAt), clean(s.Address), clean(s.UserAgent), authenticated(s, tx.now), s.Context, s.SessionIndex, s.NameID, s.NameHash)
 }
 
 // authenticated is when the person proved who they are: now, where nobody says otherwise.
@@ -65,7 +65,7 @@ func authenticated(s *session.Session, now time.Time) int64 {
 // With connectionOnly, sessions that were opened by password or link stay.
 func (tx *Tx) EndSessions(member, except, reason string, connectionOnly bool) ([]string, error) {
 	query := `
-	UPDATE session SET ended_at = $3, end_reason = $4, id_token = ''
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = '', name_id = '', name_hash = ''
 	WHERE  workspace_id = $1 AND member_id = $2 AND ended_at IS NULL AND id <> $5`
 	if connectionOnly {
 		query += ` AND method IN ('saml', 'oidc')`
@@ -80,7 +80,7 @@ func (tx *Tx) EndSessionsOf(members []string, reason string) ([]string, error) {
 	var ids []string
 	err := eachChunk(members, func(part []string) error {
 		list, args := in(4, part)
-		return tx.each(collect(&ids), `UPDATE session SET ended_at = $2, end_reason = $3, id_token = ''
+		return tx.each(collect(&ids), `UPDATE session SET ended_at = $2, end_reason = $3, id_token = '', name_id = '', name_hash = ''
 			WHERE workspace_id = $1 AND ended_at IS NULL AND member_id IN (`+list+`) RETURNING id`,
 			append([]any{tx.workspace, micros(tx.now), reason}, args...)...)
 	})
@@ -88,7 +88,7 @@ func (tx *Tx) EndSessionsOf(members []string, reason string) ([]string, error) {
 }
 
 const endConnectionSessions = `
-	UPDATE session SET ended_at = $3, end_reason = $4, id_token = ''
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = '', name_id = '', name_hash = ''
 	WHERE  workspace_id = $1 AND connection_id = $2 AND ended_at IS NULL RETURNING id`
 
 // EndSessionsOfConnection ends every live session that was opened through a connection.
@@ -167,7 +167,7 @@ func (tx *Tx) PasswordSessions() (members []string, err error) {
 }
 
 const endPasswordSessionsOf = `
-	UPDATE session SET ended_at = $3, end_reason = $4, id_token = ''
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = '', name_id = '', name_hash = ''
 	WHERE  workspace_id = $1 AND member_id = $2 AND ended_at IS NULL AND method = 'password' RETURNING id`
 
 // EndPasswordSessionsOf ends what a member opened with a password, by emergency access too.
@@ -204,7 +204,7 @@ func (tx *Tx) EndPasswordSessions(reason string, covered func(member string) boo
 }
 
 const endSession = `
-	UPDATE session SET ended_at = $3, end_reason = $4, id_token = ''
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = '', name_id = '', name_hash = ''
 	WHERE  workspace_id = $1 AND id = $2 AND ended_at IS NULL RETURNING id`
 
 // EndSession ends one live session.

@@ -323,7 +323,7 @@ func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 // caller's to end.
 func (tx *Tx) DeleteConnection(id string) {
 	tx.configuration("connection")
-	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf} {
+	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteLogoutsOf} {
 		tx.later(statement, tx.workspace, id)
 	}
 }

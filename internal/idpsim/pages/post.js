@@ -1,1 +1,3 @@
-document.querySelector("form").submit();
+const form = document.querySelector("form");
+if (form) form.submit();
+else document.querySelector("#continue").click();

@@ -29,6 +29,7 @@ type house struct {
 	Secret, SecretHash, SCIMAccess string
 	LinkHash                       string
 	Subject, Replay, StateHash     string
+	NameHash, LogoutHash           string
 	Application, Event             string
 	Grant, CodeHash                string
 	AccessHash, RefreshHash        string
@@ -44,7 +45,7 @@ func named(tag string) house {
 		User: "user-" + tag, BossUser: "user-boss-" + tag, UserName: "Ann@" + tag + ".test", ExternalID: "ext-" + tag,
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag,
-		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
+		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, NameHash: "name-" + tag, LogoutHash: "leaving-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
 		Adoption: "ado_" + tag, Claim: "claim-" + tag,
 	}
@@ -100,7 +101,7 @@ func (h house) people(tx *store.Tx) error {
 		return err
 	}
 	tx.InsertSession(&session.Session{ID: h.Session, Member: h.Member, Method: directory.MethodSAML, Connection: h.Connection,
-		ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}, h.SessionHash)
+		ExpiresAt: tx.Now().Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser", NameID: `{"value":"` + h.Address + `"}`, NameHash: h.NameHash}, h.SessionHash)
 	tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory, Name: "first", Hint: "abcd"}, h.TokenHash)
 	tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
 	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
@@ -121,6 +122,7 @@ func (h house) signsIn(tx *store.Tx) error {
 	tx.InsertIdentity(store.Identity{Connection: h.Connection, Subject: h.Subject, Shown: h.Address, Member: h.Member, How: "directory"})
 	tx.SaveClaims(h.Member, h.Connection, []string{"Agents", "of " + h.Slug})
 	tx.InsertSignInState(h.StateHash, store.SignInState{Connection: h.Connection, RequestID: "_" + h.Slug, Browser: "browser", ExpiresAt: tx.Now().Add(time.Hour)})
+	tx.InsertLogout(h.LogoutHash, store.Leaving{Connection: h.Connection, Member: h.Member, ReturnTo: "https://" + h.Slug, ExpiresAt: tx.Now().Add(time.Hour)})
 	tx.InsertJob("test", `{"of":"`+h.Slug+`"}`, tx.Now().Add(time.Hour))
 	tx.InsertJobInQueue("queue of "+h.Slug, "test", `{"first of":"`+h.Slug+`"}`)
 	_, err := tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))

@@ -12,8 +12,17 @@ var signInProbes = map[string]probe{
 	"EndSessionsOfConnection": func(tx *store.Tx, h house) (any, error) { return tx.EndSessionsOfConnection(h.Connection, "taken") },
 	"SessionsOfIdP":           func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
 	"LiveSessionsThrough":     func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
-	"KeepIDToken":             does(func(tx *store.Tx, h house) { tx.KeepIDToken(h.Session, "taken") }),
-	"IDToken":                 func(tx *store.Tx, h house) (any, error) { return tx.IDToken(h.Session) },
+	"SessionsOfName":          func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfName(h.Connection, h.NameHash, "") },
+	"NamelessSessions":        func(tx *store.Tx, h house) (any, error) { return tx.NamelessSessions(h.Connection, h.Member, "") },
+	"NameOfSession":           func(tx *store.Tx, h house) (any, error) { return tx.NameOfSession(h.Session) },
+	"ApplicationsOf":          func(tx *store.Tx, h house) (any, error) { return tx.ApplicationsOf([]string{h.Session}) },
+	"InsertLogout": does(func(tx *store.Tx, h house) {
+		tx.InsertLogout(h.LogoutHash, store.Leaving{Connection: h.Connection, ExpiresAt: tx.Now()})
+	}),
+	"Logout":      func(tx *store.Tx, h house) (any, error) { return tx.Logout(h.Connection, h.LogoutHash) },
+	"UseLogout":   func(tx *store.Tx, h house) (any, error) { return nil, tx.UseLogout(h.Connection, h.LogoutHash) },
+	"KeepIDToken": does(func(tx *store.Tx, h house) { tx.KeepIDToken(h.Session, "taken") }),
+	"IDToken":     func(tx *store.Tx, h house) (any, error) { return tx.IDToken(h.Session) },
 
 	"Identity":     func(tx *store.Tx, h house) (any, error) { return tx.Identity(h.Connection, h.Subject) },
 	"IdentitiesOf": func(tx *store.Tx, h house) (any, error) { return tx.IdentitiesOf(h.Member) },

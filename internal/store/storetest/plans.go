@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -90,7 +91,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO grp SELECT CAST($1 AS TEXT), 'g' || i, CAST($2 AS TEXT), 'Group ' || i, 'group ' || i, 'gx' || i, CASE WHEN i % 2 = 0 THEN CAST($3 AS TEXT) ELSE '' END, '{}', i, i FROM n`,
 		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g1', 'u' || i FROM n WHERE i < 9900 AND CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO group_member SELECT CAST($1 AS TEXT), 'g' || (2 + i / 10), 'u' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
-		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '', i, '', 'idp' || i, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO session SELECT CAST($1 AS TEXT), 's' || i, 'm' || i, 'password', '', FALSE, i, 4000000000000000, 4000000000000000, CASE WHEN i % 3 = 0 THEN i END, '', '', '', i, '', 'idp' || i, '', '{}', 'name' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO session_handle SELECT $1 || 'h' || i, CAST($1 AS TEXT), 's' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO token_handle SELECT $1 || 't' || i, CAST($1 AS TEXT), 'd' || i, 'k' || i, '', '', i, NULL, NULL, '', NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO client_credential SELECT CAST($1 AS TEXT), 'cs' || i, 'd' || i, '', '', '', i, '', NULL, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -211,6 +212,29 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 	"the sessions that an IdP names": func(tx *store.Tx, h house) error {
 		_, err := tx.SessionsOfIdP("", "idp10")
 		return err
+	},
+	"the sessions of a name that an IdP logs out": func(tx *store.Tx, h house) error {
+		if _, err := tx.SessionsOfName("", "name10", ""); err != nil {
+			return err
+		}
+		if _, err := tx.NamelessSessions("", "m10", ""); err != nil {
+			return err
+		}
+		if _, err := tx.NameOfSession("s10"); err != nil {
+			return err
+		}
+		_, err := tx.ApplicationsOf([]string{"s10", "s11"})
+		return err
+	},
+	"a sign-out that waits for its IdP": func(tx *store.Tx, h house) error {
+		tx.InsertLogout("hash", store.Leaving{Connection: h.Connection, ExpiresAt: tx.Now()})
+		if _, err := tx.Logout(h.Connection, "hash"); err != nil {
+			return err
+		}
+		if err := tx.UseLogout(h.Connection, "other"); err != nil && !errs.Is(err, errs.KindNotFound) {
+			return err
+		}
+		return tx.Record(audit.Event{Type: audit.LogoutSent})
 	},
 	"the end of a session": func(tx *store.Tx, h house) error { return tx.EndSession("s10", "x") },
 	"a sign-in link": func(tx *store.Tx, h house) error {

@@ -1,0 +1,42 @@
+package house
+
+// acceptanceCases are the numbers that were agreed.
+const acceptanceCases = "SA01 SA02 SA03 SA04 SA05 SA08 SA11 SA12 SA13 SA14 SA16 SA17 SA18 SA19 SA21 SA23 SA25 SA26 SA28 SA29 SA31 SA32 SA33 " +
+	"OI01 OI02 OI04 OI05 OI07 OI08 OI09 OP01 OP03 OP04"
+
+// ssoCases is kept by hand: whoever renames a test changes its name here.
+var ssoCases = []shown{
+	{"SA01", "a sign-in with an assertion that xmlsec1 signed: session, payload in the event, its ID among those used", []string{lib + "TestFixtures_SignedAnewByXmlsec1AreAccepted", lib + "TestOktasShape_IsRead", signin + "TestSAML_SignsSomebodyInWithOneEventThatHoldsTheAnswer", signin + "TestReplay_OfAnAnswerToARequestIsCalledOne"}},
+	{"SA02", "both signed, and the Response alone", []string{lib + "TestResponses_AreAcceptedHoweverTheyAreSigned", signin + "TestSAML_TakesResponseSignedAndDoublySignedAnswers"}},
+	{"SA03", "encrypted: AES-256-GCM with RSA-OAEP, the key beside, the second decryption key in use", []string{lib + "TestEncryptedAssertions_AreReadInEveryAcceptedForm", lib + "TestXmlsec1_EncryptsWhatIsRead", lib + "TestXmlsec1_ReadsWhatTheTestsEncrypt", lib + "TestOpenSSLsKeys_AreUnwrapped", signin + "TestSAML_AnEncryptedAssertionIsOpenedByTheKeysOfItsConnectionAlone"}},
+	{"SA04", "AES-CBC: refused; refused in an unsigned Response even where allowed; in a signed one with a warning", []string{lib + "TestCBC_IsReadInSignedResponsesOnlyAndWhenAllowed", signin + "TestSAML_AnEncryptedAssertionIsOpenedByTheKeysOfItsConnectionAlone", story + "TestPeer_SimpleSAMLphpEncryptsAndChecksRequests"}},
+	{"SA05", "eight signature wrappings: refused", []string{wrapped + "XSW1 to XSW8", uniform + "A1 to A8"}},
+	{"SA08", "document types of every kind: refused, nothing is read or called. That it is cheap is counted in bytes, not timed", []string{tricks + "A16, A20, A24, SA08", live + "A16, A20, A24", signin + "TestGarbage_CostsLittleMemory", noCall}},
+	{"SA11", "KeyInfo of every kind: the key is the connection's", []string{lib + "TestKeyInfo_IsNeverASourceOfTrust"}},
+	{"SA12", "the IdP changes its key: both, the new one alone, and no more the old one", []string{lib + "TestRotation_TriesEveryKnownKey", setting + "TestConnection_NewKeysKeepSessionsAndAnotherIdPDoesNot"}},
+	{"SA13", "the IdP's certificate has expired: accepted, with a warning", []string{lib + "TestExpiredCertificate_IsAsGoodAsAny", setting + "TestTestConnection_TellsWhatIsInTheWayAndWhichCertificatesEnd"}},
+	{"SA14", "weak algorithms and keys: refused; SHA-1 until a date, with an event each time", []string{lib + "TestAlgorithms_OffTheListAreRefused", signin + "TestSAML_SHA1CountsUntilTheDayOfItsGraceAndIsNoted"}},
+	{"SA16", "a clock off by 300 s passes, by 301 s not; the same at a lowered limit; the page says so and nothing goes in circles", []string{lib + "TestSkew_ThreeHundredSecondsAndNotOneMore", lib + "TestClock_IsNamedWhenItIsTheCause", signin + "TestClockThatIsOff_HasASentenceAndNoLoop", story + "TestStory_signing_in skew_has_a_sentence_and_no_loop"}},
+	{"SA17", "audiences: none, another, one of two, two restrictions of which one is another's", []string{lib + "TestConditions"}},
+	{"SA18", "recipient and destination: compared byte for byte; a missing destination counts where the Response is signed", []string{lib + "TestAddresses_AreComparedOctetByOctet"}},
+	{"SA19", "conditions and confirmations missing or wrong; one good of two is enough", []string{lib + "TestConditions", lib + "TestConfirmations"}},
+	{"SA21", "an answer that nobody asked for: off, on, on with an InResponseTo of nobody's", []string{lib + "TestUnsolicited_OnlyWhereAllowed", signin + "TestUnsolicitedAnswers_CountWhereTheConnectionAllowsThem", story + "TestStory_signing_in tile_signs_in"}},
+	{"SA23", "replay after a restart, and after the session's end", []string{signin + "TestReplay_IsRefusedAfterSignOutAndAfterARestart", story + "TestStory_a_killed_server_forgets_no_answer"}},
+	{"SA25", "two tenants at the same IdP with the same key", []string{signin + "TestAnswersOfAnotherTenant_AreRefused", lib + "TestConnections_DoNotTakeEachOthersAssertions", strangers}},
+	{"SA26", "2,000 groups, values of 256 characters, groups over several attributes", []string{lib + "TestManyGroups_AreAllRead", lib + "TestAttributes_AreReadByNameAndOnlyAsText", rule + "TestTwoThousandGroups_AreHeardAndShown"}},
+	{"SA28", "RelayState leads to a path of ours or to the default", []string{signin + "TestRelayState_OfAnUnsolicitedAnswerLeadsNowhereElse", signin + "TestContinuePath_AllowsOwnPathsAndNothingElse"}},
+	{"SA29", "logout by Redirect: signed, unsigned, lower-case escapes as sent, parameters twice or in another order, another person's name", []string{lib + "TestLogoutRequest_OfTheIdentityProviderIsRead", lib + "TestLogoutRequest_WithoutAGoodSignatureIsRefused", lib + "TestDecodeRedirect_IsBounded", lib + "TestNameIDs_AreComparedWhole"}},
+	{"SA31", "metadata: keys without use, several entities, addresses that are scripts or inside the network, past its end, no key", []string{lib + "TestParseMetadata_ReadsSigningKeys", lib + "TestParseMetadata_ChoosesTheEntity", lib + "TestParseMetadata_TakesNoAddressButHTTP", lib + "TestParseMetadata_HoldsItsOwnEnd", lib + "TestCheck_SaysWhatIsMissing", outside + "TestClient_DialsNoPrivateAddressUnlessAllowed", setting + "TestConnection_ItsMistakesAreNamed"}},
+	{"SA32", "a fresh sign-in or a context that was asked for and did not come", []string{lib + "TestAuthnStatement", signin + "TestSAML_ForceAuthnIsAskedForAndEnforcedOnReturn", signin + "TestSAML_AuthnContextsAreAskedForAndEnforcedOnReturn"}},
+	{"SA33", "connection or person switched off between request and answer", []string{signin + "TestDisabledAfterTheRequest_IsRefusedOnceTheSignatureIsVerified", signin + "TestDeactivation_RacingASignInLeavesNoSession", story + "TestStory_signing_in deactivated_stays_out_of_everything"}},
+	{"OI01", "the code flow by RS256, ES256 and PS256, with PKCE that the IdP checks", []string{party + "TestASignIn_SucceedsByEachUsualAlgorithm", signin + "TestOIDC_SignsInAndKeepsNoToken", story + "TestPeer_oidc_provider"}},
+	{"OI02", "ID tokens that must not count", []string{party + "TestAnIDToken_IsHeldAgainstWhoItIsFromAndFor", party + "TestAClock_MayBeOffBy300SecondsAndNoMore", party + "TestASignature_IsBelievedOnlyOfThePublishedKeyAndByAnAllowedAlgorithm", signin + "TestOIDC_NoAnswerMakesUsCallAnybody"}},
+	{"OI04", "keys that change just before signing; 1,000 tokens with an unknown key", []string{party + "TestAKey_ThatIsNewIsFetchedAtOnceAndAFloodOfUnknownOnesAsksOnce", story + "TestPeer_oidc_provider"}},
+	{"OI05", "Entra: the issuer for all tenants, tenants mixed up, tenants that are not allowed", []string{party + "TestEntra_TellsTenantsApart", signin + "TestOIDC_EntraIsReadByItsOwnRules"}},
+	{"OI07", "Google: hd missing, another, right with an address of an alias domain", []string{party + "TestGoogle_IsAskedForTheDomainOfTheAccount"}},
+	{"OI08", "Entra: groups that are elsewhere are not fetched from there, roles stay", []string{party + "TestGroups_ThatAreElsewhereAreNeverFetchedFromThere", signin + "TestOIDC_EntraIsReadByItsOwnRules", signin + "TestOIDC_NoAnswerMakesUsCallAnybody"}},
+	{"OI09", "logout tokens: a good one ends the session, every other is answered 400", []string{party + "TestALogoutToken_IsBelievedOnlyAsSuch", signin + "TestBackchannelLogout_EndsWhatItNamesOnce", signin + "TestBackchannelLogout_ReachesNoOtherConnection", story + "TestPeer_oidc_provider"}},
+	{"OP01", "the OpenID provider with relying parties written by others. The OpenID Foundation's suite is written in Java and wants to be reached from outside: it was not run, its modules are named at the tests", []string{provide + "TestRelyingPartyByOthers_SignsIn", story + "TestPeer_openid_client", provide + "TestDiscovery_SaysWhatWorks", provide + "TestApplicationSignsOut_WithItsIDToken", grant + "TestLogoutToken_IsWhatBackChannelLogoutAsksFor"}},
+	{"OP03", "redirect URIs that look right: an error page, no redirect", []string{provide + "TestRedirectURI_IsOneOfTheRegisteredByteForByte", setting + "TestApplications_AddressesAreAbsoluteAndWrittenOut"}},
+	{"OP04", "refresh tokens twice and after a deactivation; introspection after a revocation; back-channel logout", []string{grant + "TestRefresh_RotatesAndASecondUseEndsTheFamily", provide + "TestEndOfASession_EndsAllThatItGave", provide + "TestRevokedToken_IsWorthNothing", grant + "TestDeactivation_ReachesTheApplicationThroughTheOutbox", story + "TestPeer_openid_client"}},
+}

@@ -1,0 +1,94 @@
+package idpsim
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"fmt"
+)
+
+const (
+	nsEncryption  = "http://www.w3.org/2001/04/xmlenc#"
+	encryptGCM    = "http://www.w3.org/2009/xmlenc11#aes256-gcm"
+	encryptCBC    = nsEncryption + "aes256-cbc"
+	encryptOAEP   = nsEncryption + "rsa-oaep-mgf1p"
+	contentKeyLen = 32
+	// Choices of SAMLSettings.Encrypt that are wrong: by AES-CBC, which proves nothing, and for a key that the application
+	// does not have any more.
+	encryptWithCBC = "cbc"
+	encryptOldKey  = "old_key"
+	typeOfElements = nsEncryption + "Element"
+)
+
+// sealed encrypts an assertion for the application, by AES-GCM, or by AES-CBC, and the key by RSA-OAEP.
+func (s style) sealed(assertion string, to *rsa.PublicKey, cbc bool) (string, error) {
+	key := make([]byte, contentKeyLen)
+	_, _ = rand.Read(key) // never fails
+	content, method, err := encryptContent([]byte(assertion), key, cbc)
+	if err != nil {
+		return "", err
+	}
+	wrapped, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, to, key, nil)
+	if err != nil {
+		return "", fmt.Errorf("encrypt for the application: %w", err)
+	}
+	ds := s.ds
+	value := func(data []byte) string {
+		return el("xenc:CipherData", "", el("xenc:CipherValue", "", s.base64(data)))
+	}
+	return el(s.a("EncryptedAssertion"), declare(s.a, nsAssertion),
+		el("xenc:EncryptedData", attrs("xmlns:xenc", nsEncryption, "Type", typeOfElements),
+			el("xenc:EncryptionMethod", attrs("Algorithm", method)),
+			el(ds("KeyInfo"), s.dsDeclaration(), el("xenc:EncryptedKey", "",
+				el("xenc:EncryptionMethod", attrs("Algorithm", encryptOAEP), el(ds("DigestMethod"), attrs("Algorithm", nsSignature+"sha1"))),
+				value(wrapped))),
+			value(content))), nil
+}
+
+// encryptContent puts the nonce or the initialisation vector in front (XML Encryption 1.1 section 5.2).
+func encryptContent(plain, key []byte, cbc bool) (content []byte, method string, err error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, "", fmt.Errorf("encrypt for the application: %w", err)
+	}
+	if cbc {
+		pad := aes.BlockSize - len(plain)%aes.BlockSize
+		padded := append(plain[:len(plain):len(plain)], make([]byte, pad)...)
+		padded[len(padded)-1] = byte(pad)
+		out := make([]byte, aes.BlockSize+len(padded))
+		_, _ = rand.Read(out[:aes.BlockSize])
+		cipher.NewCBCEncrypter(block, out[:aes.BlockSize]).CryptBlocks(out[aes.BlockSize:], padded)
+		return out, encryptCBC, nil
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, "", fmt.Errorf("encrypt for the application: %w", err)
+	}
+	nonce := make([]byte, gcm.NonceSize())
+	_, _ = rand.Read(nonce)
+	return gcm.Seal(nonce, nonce, plain, nil), encryptGCM, nil
+}
+
+// recipient is the key that an assertion is encrypted for, nil where it is not.
+func (d *draft) recipient() (*rsa.PublicKey, error) {
+	switch d.settings.Encrypt {
+	case "off":
+		return nil, nil
+	case encryptOldKey:
+		gone, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, fmt.Errorf("make key: %w", err)
+		}
+		return &gone.PublicKey, nil
+	}
+	keys, err := publicKeys(d.settings.EncryptionCertificates)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%w: the application's metadata has no certificate to encrypt for; import it again once it has one", ErrInvalid)
+	}
+	return keys[0], nil
+}
