@@ -101,6 +101,7 @@ func (p plannedEnforcement) emails() (out []string) {
 }
 
 func requiredOfAll(t *testing.T, w *world, _ *mailsink.Sink) {
+	shows(t, "F30", "F33")
 	// F33: without a bypass that works it is refused, by file, by verb and in the console, and says why.
 	w.mustApply("workspace: bare\nowners: [{email: root@bare.test}]\n")
 	if _, said, code := w.apply("workspace: bare\nenforcement: {require_sso: all}\n"); code == 0 || !strings.Contains(said, "break-glass administrator with a password") {
@@ -144,6 +145,7 @@ func requiredOfAll(t *testing.T, w *world, _ *mailsink.Sink) {
 }
 
 func requiredByDomain(t *testing.T, w *world, _ *mailsink.Sink) {
+	shows(t, "F31")
 	c := w.company("acme", idpsim.Okta, form{preset: "omniflow", more: owners("acme") + "  - {email: guest@agency.test, password_env: ROOT_PASSWORD}\n"})
 	c.connect()
 	c.seed()
@@ -164,6 +166,7 @@ func requiredByDomain(t *testing.T, w *world, _ *mailsink.Sink) {
 var recoveryCode = regexp.MustCompile(`[0-9A-Z]{5}(?:-[0-9A-Z]{5}){3}`)
 
 func emergencyInAnOutage(t *testing.T, w *world, sink *mailsink.Sink) {
+	shows(t, "F32")
 	c := w.company("acme", idpsim.Okta, form{preset: "omniflow", more: owners("acme")})
 	c.connect()
 	c.seed()
@@ -259,6 +262,7 @@ func emergencyInAnOutage(t *testing.T, w *world, sink *mailsink.Sink) {
 }
 
 func passwordsByMail(t *testing.T, w *world, sink *mailsink.Sink) {
+	shows(t, "F1")
 	c := w.company("acme", idpsim.Okta, form{preset: "omniflow", more: owners("acme")})
 	c.connect()
 	c.seed()

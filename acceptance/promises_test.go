@@ -138,8 +138,6 @@ var promises = []promise{
 var later = map[string]string{
 	"F8":  "with the guides",
 	"F18": "with the test of a connection",
-	"F31": "with enforcement",
-	"F33": "with enforcement",
 	"F39": "with roles and permissions",
 	"F40": "with members and teams by hand",
 	"F41": "with the whole console",
