@@ -106,9 +106,12 @@ const (
 // WayUnder tells how a member gets in under e. linked are the connections that know a subject as the member. Who is out
 // has none: nothing that is decided here shuts them out.
 func WayUnder(c *Config, e Enforcement, m *Member, linked []string) WayIn {
+	owner := m.Role == c.Roles.Owner().ID
+	// Owners wait until one of them has confirmed what somebody else changed at a connection.
+	usable := func(con Connection) bool { return con.Status == ConnectionActive && !(owner && con.Unconfirmed()) }
 	active := func(id string) bool {
 		con, ok := c.Connection(id)
-		return ok && con.Status == ConnectionActive
+		return ok && usable(con)
 	}
 	switch {
 	case !e.Covers(m.Email):
@@ -118,10 +121,10 @@ func WayUnder(c *Config, e Enforcement, m *Member, linked []string) WayIn {
 	case slices.ContainsFunc(linked, active):
 		return WayLinked
 	}
-	if d, ok := c.Directory(m.Directory); ok && m.Directory != "" && active(d.Connection) && m.Role != c.Roles.Owner().ID {
+	if d, ok := c.Directory(m.Directory); ok && m.Directory != "" && active(d.Connection) && !owner {
 		return WayDirectory
 	}
-	if slices.Contains(c.Domains, Domain(m.Email)) && slices.ContainsFunc(c.Connections, func(con Connection) bool { return con.Status == ConnectionActive }) {
+	if slices.Contains(c.Domains, Domain(m.Email)) && slices.ContainsFunc(c.Connections, usable) {
 		return WayDomain
 	}
 	return WayNone
