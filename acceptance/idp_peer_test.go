@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -21,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +146,64 @@ func TestPeer_SimpleSAMLphpEncryptsAndChecksRequests(t *testing.T) {
 			if got := w.newBrowser().fetch(http.MethodGet, to.String()); strings.Contains(got.text, `name="password"`) != want {
 				t.Errorf("signed %t: the IdP answers %d at %s:\n%.2000s", signed, got.status, got.url, got.text)
 			}
+		}
+	}, "--allow-private-networks") // the peers are on this machine
+}
+
+// TestPeer_SimpleSAMLphpReplacesItsKey has the same identity provider announce a new key and switch to it, and then
+// replace it with no notice: where Gatehouse knows the address of its metadata nobody notices.
+func TestPeer_SimpleSAMLphpReplacesItsKey(t *testing.T) {
+	story(t, func(t *testing.T, w *world) {
+		idp := w.peerIdP()
+		connection := idp.connect("acme", "")
+		enter := func(when string) {
+			t.Helper()
+			b := w.newBrowser()
+			landed := b.passOn(b.submit(idp.signIn(b, b.fetch(http.MethodGet, connection.signIn(w))), "SAMLResponse"))
+			if s := b.session(); s.status != http.StatusOK || s.Member.Email != "ada@acme.test" {
+				t.Fatalf("%s: the session says %+v at %s, which answered %d:\n%.2000s", when, s, landed.url, landed.status, landed.text)
+			}
+		}
+		enter("before")
+		address := idp.base + "/saml2/idp/metadata.php"
+		var k shownMetadata
+		w.gatehouse(&k, "connection", "metadata", "import", "acme", "peer", "--url", address)
+		w.gatehouse(&k, "connection", "metadata", "import", "acme", "peer", "--url", address, "--plan", k.Plan.Word)
+		states := func() (words []string) {
+			t.Helper()
+			var shown shownMetadata
+			w.gatehouse(&shown, "connection", "metadata", "refresh", "acme", "peer")
+			for _, c := range shown.Connection.IdP.Certificates {
+				words = append(words, c.State)
+			}
+			slices.Sort(words)
+			return words
+		}
+		idp.writeKeyAs("next")
+		if got := states(); !slices.Equal(got, []string{"active", "staged"}) {
+			t.Fatalf("a key that is announced: %v", got)
+		}
+		enter("announced")
+		for _, end := range []string{".key", ".crt"} {
+			w.must(os.Rename(filepath.Join(idp.dir, "next"+end), filepath.Join(idp.dir, "idp"+end)))
+		}
+		enter("switched")
+		if got := states(); !slices.Equal(got, []string{"active", "retiring"}) {
+			t.Errorf("after the switch: %v", got)
+		}
+		idp.writeKey()
+		enter("replaced with no notice")
+		w.wantEvent("acme", "connection.idp_key.promoted", "signed_in")
+
+		// Without the address the refusal names the certificate.
+		w.gatehouse(&k, "connection", "metadata", "forget", "acme", "peer")
+		print := idp.writeKey()
+		b := w.newBrowser()
+		if got := b.passOn(b.submit(idp.signIn(b, b.fetch(http.MethodGet, connection.signIn(w))), "SAMLResponse")); !got.failed() || b.session().status != http.StatusUnauthorized {
+			t.Fatalf("an unknown key is answered %d at %s", got.status, got.url)
+		}
+		if e := w.wantEvent("acme", "signin.refused", "unknown_key"); !strings.Contains(string(e.Payload), print) {
+			t.Errorf("the event does not name %s: %s", print, e.Payload)
 		}
 	}, "--allow-private-networks") // the peers are on this machine
 }
@@ -317,7 +377,10 @@ func (p *peerIdP) write(name string, value any) {
 	p.w.must(os.WriteFile(filepath.Join(p.dir, name), text, 0o600))
 }
 
-func (p *peerIdP) writeKey() {
+func (p *peerIdP) writeKey() string { return p.writeKeyAs("idp") }
+
+// writeKeyAs makes a key of that name and returns the fingerprint of its certificate.
+func (p *peerIdP) writeKeyAs(name string) string {
 	p.w.t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	p.w.must(err)
@@ -326,9 +389,10 @@ func (p *peerIdP) writeKey() {
 	p.w.must(err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	p.w.must(err)
-	for name, block := range map[string]*pem.Block{"idp.key": {Type: "PRIVATE KEY", Bytes: private}, "idp.crt": {Type: "CERTIFICATE", Bytes: certificate}} {
-		p.w.must(os.WriteFile(filepath.Join(p.dir, name), pem.EncodeToMemory(block), 0o600))
+	for file, block := range map[string]*pem.Block{name + ".key": {Type: "PRIVATE KEY", Bytes: private}, name + ".crt": {Type: "CERTIFICATE", Bytes: certificate}} {
+		p.w.must(os.WriteFile(filepath.Join(p.dir, file), pem.EncodeToMemory(block), 0o600))
 	}
+	return fmt.Sprintf("%x", sha256.Sum256(certificate))
 }
 
 // field is the value of a field of the page, "" when there is none.

@@ -97,7 +97,6 @@ type openidProvider struct {
 	mu      sync.Mutex
 	steps   []providerStep
 	changed chan struct{}
-	ended   bool
 }
 
 type providerStep struct {

@@ -130,6 +130,8 @@ func TestBrowser_OmniflowIsSetUpWithOktaByHand(t *testing.T) {
 	console.picture("console-metadata-refused")
 	console.enter("#metadata-url", idp.see("#metadata-url"))
 	console.follow("#import-url", here+"/connections/")
+	console.picture("console-metadata-review")
+	console.follow("#apply-metadata", here+"/connections/")
 	if got, want := console.see("#idp-entity-id"), idp.see("#entity-id"); got != want {
 		t.Errorf("the settings page understood the entity id %q, Okta's is %q", got, want)
 	}
@@ -302,6 +304,7 @@ func TestBrowser_OmnivooIsSetUpWithEntraByHand(t *testing.T) {
 	idp.follow("#assign-all", entra+"/saml")
 	console.enter("#metadata-xml", s.download(idp.see("#metadata-url")))
 	console.follow("#import-xml", here+"/connections/")
+	console.follow("#apply-metadata", here+"/connections/")
 	console.see("#idp-entity-id")
 
 	// "SCIM requires an active SSO connection configured and verified."

@@ -68,6 +68,26 @@ func readEnvelope(root *strictxml.Element) (envelope, *Refusal) {
 	return env, nil
 }
 
+// claimed is whom the message says that it is from, "" where it does not say. It proves nothing.
+func (env *envelope) claimed() string {
+	issuer := env.issuer
+	if issuer == nil && env.assertion != nil {
+		for e := range env.assertion.Elements() {
+			if e.Is(nsAssertion, "Issuer") {
+				issuer = e
+			}
+		}
+	}
+	if issuer == nil {
+		return ""
+	}
+	text, err := issuer.OnlyText()
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
 // onlyOnes refuses assertions and signatures in any place but their own, and more than one of each
 // there. Every signature wrapping needs one: beside the Assertion, or below Extensions, Advice,
 // Object, or another assertion. It comes before the outline so that its reason is told, and

@@ -23,10 +23,15 @@ const (
 // another, what is found must be that one. now is held against validUntil; cacheDuration is not read.
 //
 // Addresses may begin with https or http; Check decides about http. A signature on the metadata
-// is not looked at: trust comes from how the document was obtained. A signing key that cannot
+// is not looked at (ParseSignedMetadata does): trust comes from how the document was obtained. A signing key that cannot
 // be used is left out and named in Ignored. The error is a sentence that names what was
 // expected and what was received.
 func ParseMetadata(raw []byte, entityID string, now time.Time) (IdentityProvider, error) {
+	return parseMetadata(raw, entityID, now, func(root, entity *strictxml.Element) error { return nil })
+}
+
+// parseMetadata is ParseMetadata with a check of the document and the chosen entity before it is read.
+func parseMetadata(raw []byte, entityID string, now time.Time, check func(root, entity *strictxml.Element) error) (IdentityProvider, error) {
 	if len(raw) > maxMetadataBytes {
 		return IdentityProvider{}, sentencef("The metadata has %d bytes; up to %d are accepted.", len(raw), maxMetadataBytes)
 	}
@@ -36,6 +41,9 @@ func ParseMetadata(raw []byte, entityID string, now time.Time) (IdentityProvider
 	}
 	entity, role, err := choose(root, entityID)
 	if err != nil {
+		return IdentityProvider{}, err
+	}
+	if err := check(root, entity); err != nil {
 		return IdentityProvider{}, err
 	}
 	return readEntity(entity, role, now)
@@ -85,7 +93,7 @@ func choose(root *strictxml.Element, entityID string) (entity, role *strictxml.E
 
 // listed names a few things.
 func listed(names []string) string {
-	const most = 3
+	const most = 10
 	quoted := make([]string, 0, most)
 	for _, name := range names[:min(len(names), most)] {
 		quoted = append(quoted, quote(name))

@@ -57,6 +57,7 @@ func (v *verification) run() *Refusal {
 	v.out.ResponseSigned, v.out.AssertionSigned, v.out.ArtifactSigned = signatures.response, signatures.assertion, signatures.artifact
 	v.verified = r == nil || signatures.sound
 	if r != nil {
+		v.out.Issuer = v.env.claimed()
 		return r
 	}
 	// The subject first, so that every later refusal can say whose sign-in it was.

@@ -58,9 +58,9 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 	a := &app{
 		db:        db,
 		provision: &provision.Service{DB: db, Mail: cfg.MailServer != ""},
-		settings: &settings.Service{DB: db, Plans: &provision.Room{}, Passwords: passwords, PublicURL: cfg.PublicURL, SCIMPublicURL: cfg.SCIMPublicURL, Mail: cfg.MailServer != "",
+		settings: &settings.Service{DB: db, Plans: &provision.Room{}, Looks: &settings.Looks{}, Passwords: passwords, PublicURL: cfg.PublicURL, SCIMPublicURL: cfg.SCIMPublicURL, Mail: cfg.MailServer != "",
 			AllowPrivate: cfg.AllowPrivateNetworks, Metadata: func(ctx context.Context, url string) ([]byte, error) {
-				return outbound.Get(ctx, outside, url, settings.MaxMetadataBytes)
+				return outbound.Get(ctx, outside, url, settings.MaxFetchedMetadata)
 			}},
 		signin: &signin.Service{DB: db, Passwords: passwords, PublicURL: cfg.PublicURL, Mail: cfg.MailServer != "",
 			Artifacts: &signin.Artifacts{HTTP: outside}, Outside: &relyingparty.RelyingParty{HTTP: outside}},
@@ -68,6 +68,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 		cfg:     cfg,
 		log:     log,
 	}
+	a.signin.UnknownKey = a.settings.UnknownKey
 	a.settings.Master = func(ctx context.Context) (*keys.Master, error) {
 		ring, err := a.signingKeys(ctx)
 		if err != nil {

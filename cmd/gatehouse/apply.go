@@ -18,6 +18,7 @@ type applyCommand struct {
 	urlFlags
 	File   []string `short:"f" required:"" sep:"none" placeholder:"FILE" help:"The file, - for standard input. Several are applied one after the other."`
 	DryRun bool     `help:"Say what would change, and change nothing."`
+	Plan   string   `placeholder:"WORD" help:"Apply exactly what a dry run showed under that word, or nothing."`
 	Prune  bool     `help:"Remove connections and directories that the file does not list."`
 	Force  bool     `help:"Overwrite what was changed elsewhere since the last apply."`
 }
@@ -62,6 +63,7 @@ type applyArgs struct {
 	DryRun  bool    `json:"dry_run"`
 	Prune   bool    `json:"prune"`
 	Force   bool    `json:"force"`
+	Word    string  `json:"word,omitempty"`
 	Secrets secrets `json:"secrets"`
 }
 
@@ -103,7 +105,7 @@ func applyFile(ctx context.Context, a *app, by audit.Party, args applyArgs) (app
 		}
 		return f.Text, nil
 	}
-	out.Result, err = service.Apply(ctx, file, settings.ApplyOptions{DryRun: args.DryRun, Prune: args.Prune, Force: args.Force, Actor: by})
+	out.Result, err = service.Apply(ctx, file, settings.ApplyOptions{DryRun: args.DryRun, Prune: args.Prune, Force: args.Force, Word: args.Word, Actor: by})
 	if err != nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
 		return out, nil // a secret that is missing is a mistake in the file, and so nothing was applied
 	}
@@ -111,6 +113,9 @@ func applyFile(ctx context.Context, a *app, by audit.Party, args applyArgs) (app
 }
 
 func (c *applyCommand) Run(ctx context.Context, p *program) error {
+	if c.Plan != "" && len(c.File) > 1 {
+		return usagef("apply: --plan is the word of one file, received %d files", len(c.File))
+	}
 	if _, err := p.openAt(ctx, !c.DryRun); err != nil {
 		return err
 	}
@@ -140,7 +145,7 @@ func (c *applyCommand) apply(ctx context.Context, p *program, name string) (sett
 	if err != nil {
 		return settings.Result{}, err
 	}
-	args := applyArgs{Text: text, Dir: dir, DryRun: c.DryRun, Prune: c.Prune, Force: c.Force}
+	args := applyArgs{Text: text, Dir: dir, DryRun: c.DryRun, Prune: c.Prune, Force: c.Force, Word: c.Plan}
 	out, err := call[applied](ctx, p, "apply", args)
 	if err == nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
 		args.Secrets = readSecrets(p.environ, out)
@@ -204,6 +209,9 @@ func showResult(w io.Writer, r settings.Result, dry bool) {
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, "note: "+note)
+	}
+	if dry && len(r.Changes) > 0 {
+		fmt.Fprintf(w, "To apply exactly this, add --plan %s\n", r.Word)
 	}
 	for _, c := range r.Connections {
 		fmt.Fprintf(w, "connection %s (%s)\n", c.Name, c.Status)

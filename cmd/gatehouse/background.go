@@ -25,6 +25,8 @@ const (
 	sweepEvery  = time.Hour
 	sweepJitter = 10 * time.Minute
 	expireEvery = 30 * time.Second
+	// metadataEvery is how often a look is taken whose metadata is due; each is once a day.
+	metadataEvery = 20 * time.Second
 	// restartAfter is the pause before a task that ended with an error is started again.
 	restartAfter = time.Second
 )
@@ -40,6 +42,8 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 		"outbox":    s.outbox().Run,
 		"expiry":    s.expire,
 		"keys":      s.tendKeys,
+		"metadata":  s.watchMetadata,
+		"expiries":  s.tendIdPKeys,
 	}
 	var running sync.WaitGroup
 	for name, task := range tasks {
@@ -56,6 +60,8 @@ func (s *server) outbox() *jobs.Runner {
 		handlers[signin.JobMailLink] = s.app.signin.MailHandler(s.mailer)
 		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[provision.JobInvitation] = inviter.Handler()
+		expiries := &settings.ExpiryMailer{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[settings.JobExpiry] = expiries.Handler()
 	}
 	return &jobs.Runner{DB: s.app.db, Log: s.log, Handlers: handlers}
 }
@@ -74,6 +80,26 @@ func (s *server) expire(ctx context.Context) error {
 func (s *server) tendKeys(ctx context.Context) error {
 	for pause(ctx, sweepEvery+rand.N(sweepJitter)) {
 		if err := s.app.grants.Keys.Tend(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watchMetadata looks at the metadata of IdPs whose time has come. Other processes do the same, each its share.
+func (s *server) watchMetadata(ctx context.Context) error {
+	for pause(ctx, metadataEvery+rand.N(metadataEvery/4)) {
+		if _, err := s.app.settings.RefreshDue(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tendIdPKeys removes keys of IdPs whose time is over and warns of certificates that end.
+func (s *server) tendIdPKeys(ctx context.Context) error {
+	for wait := firstSweep; pause(ctx, wait); wait = sweepEvery + rand.N(sweepJitter) {
+		if err := s.app.settings.TendKeys(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

@@ -14,6 +14,10 @@ type connectionCommand struct {
 	List connectionListCommand `cmd:"" help:"List the connections of a workspace."`
 	Show connectionShowCommand `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
 	Test connectionTestCommand `cmd:"" help:"Look whether a connection could sign somebody in: metadata, status, certificates."`
+
+	Metadata connectionMetadataCommand `cmd:"" help:"What a SAML connection knows of its IdP: show, import by a shown difference, look again."`
+	IdPKey   connectionIdPKeyCommand   `cmd:"" name:"idp-key" help:"The IdP's signing keys at a SAML connection: list, promote, keep, drop."`
+	SPKey    connectionSPKeyCommand    `cmd:"" name:"sp-key" help:"Our own keys at a SAML connection: list, publish the next, switch, drop."`
 }
 
 type connectionListCommand struct {
@@ -76,7 +80,10 @@ func showIdP(w io.Writer, c settings.ConnectionView) {
 			fmt.Fprint(w, cells("  IdP sign-in ("+e.Binding+")", e.URL))
 		}
 		for _, cert := range c.IdP.Certificates {
-			fmt.Fprint(w, cells("  IdP certificate", cert.Subject, "until "+instant(cert.NotAfter), "sha256:"+cert.Fingerprint))
+			fmt.Fprint(w, cells("  IdP certificate", cert.Subject, "until "+instant(cert.NotAfter), "sha256:"+cert.Fingerprint, string(cert.State)))
+		}
+		if c.IdP.MetadataURL != "" {
+			fmt.Fprint(w, cells("  IdP metadata", c.IdP.MetadataURL))
 		}
 	} else if c.Attributes != nil {
 		fmt.Fprint(w, cells("  IdP", "unknown: give its metadata in an apply file"))
@@ -102,7 +109,7 @@ func yesOrNo(b bool) string {
 
 // showAddresses writes the addresses that an IdP's administrator copies.
 func showAddresses(w io.Writer, c settings.ConnectionView) {
-	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"callback URL", c.CallbackURL}} {
+	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"logout URL", c.LogoutURL}, {"callback URL", c.CallbackURL}} {
 		if row[1] != "" {
 			fmt.Fprint(w, cells("  "+row[0], row[1]))
 		}

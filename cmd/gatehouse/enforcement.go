@@ -202,7 +202,7 @@ Example:
 }
 
 func (c *enforcementDesignateCommand) Run(ctx context.Context, p *program) error {
-	v, err := call[settings.EnforcementView](ctx, p, "enforcement.designate", enforcementArgs{Workspace: c.Workspace, Who: c.Who})
+	v, err := call[settings.EnforcementView](ctx, p, "enforcement.glass", enforcementArgs{Workspace: c.Workspace, Who: c.Who})
 	if err != nil {
 		return err
 	}

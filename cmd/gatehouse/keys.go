@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -83,6 +84,12 @@ func openMaster(ctx context.Context, db *store.DB, cfg config.Config) (*keys.Mas
 	sealed, err := db.System().SigningKeys(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if len(sealed) == 0 && filepath.Dir(cfg.MasterKeyFile) == filepath.Clean(cfg.DataDir) {
+		// With PostgreSQL a verb may be the first to need the folder.
+		if err := makeDataDir(cfg.DataDir); err != nil {
+			return nil, err
+		}
 	}
 	master, err := keys.LoadMaster(cfg.MasterKeyFile, len(sealed) == 0)
 	switch {

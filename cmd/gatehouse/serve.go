@@ -24,6 +24,7 @@ type serveCommand struct {
 // serverFlags are the settings of a server; the common ones stand with the other verbs' flags.
 type serverFlags struct {
 	Listen               string `placeholder:"HOST:PORT" help:"${help_listen}"`
+	MetricsListen        string `placeholder:"HOST:PORT" help:"${help_metrics_listen}"`
 	PublicURL            string `name:"public-url" placeholder:"ORIGIN" help:"${help_public_url}"`
 	SCIMPublicURL        string `name:"scim-public-url" placeholder:"ORIGIN" help:"${help_scim_public_url}"`
 	TrustedProxies       string `placeholder:"NETWORKS" help:"${help_trusted_proxies}"`
@@ -96,6 +97,7 @@ type server struct {
 	log      *slog.Logger
 	listener net.Listener
 	socket   net.Listener
+	metrics  net.Listener // nil where none answer
 	unlock   func() error
 	done     chan error
 }
@@ -111,8 +113,13 @@ func startServer(ctx context.Context, cfg config.Config, log *slog.Logger) (*ser
 		return nil, errors.Join(err, s.release())
 	}
 	outside := web.Server{Listener: s.listener, Handler: site, Log: log}
+	servers := []web.Server{outside}
+	if s.metrics != nil {
+		servers = append(servers, web.Server{Listener: s.metrics, Handler: metricsSite(s.app.settings, log), Log: log})
+		log.Info("metrics answer", "address", s.metrics.Addr().String())
+	}
 	inside := web.Server{Listener: s.socket, Log: log, Handler: (&localDoor{app: s.app, hello: s.hello()}).handler(log)}
-	go func() { s.done <- s.run(ctx, outside, inside) }()
+	go func() { s.done <- s.run(ctx, append(servers, inside)...) }()
 	return s, nil
 }
 
@@ -128,6 +135,11 @@ func (s *server) open(ctx context.Context) error {
 	}
 	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
 		return errs.Unavailable("address_unusable", "The address %s cannot be listened on: %s.", s.cfg.Listen, innermost(err)).With(err)
+	}
+	if s.cfg.MetricsListen != "" {
+		if s.metrics, err = net.Listen("tcp", s.cfg.MetricsListen); err != nil {
+			return errs.Unavailable("address_unusable", "The address %s cannot be listened on: %s.", s.cfg.MetricsListen, innermost(err)).With(err)
+		}
 	}
 	if s.cfg.PublicURL == "" {
 		s.cfg.PublicURL = "http://" + s.listener.Addr().String()
@@ -202,7 +214,7 @@ func (s *server) release() error {
 		defer cancel()
 		all = append(all, s.app.close(ctx))
 	}
-	for _, l := range []net.Listener{s.listener, s.socket} {
+	for _, l := range []net.Listener{s.listener, s.socket, s.metrics} {
 		if l != nil {
 			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 				all = append(all, err)

@@ -78,6 +78,16 @@ const (
 	ConnectionRemoved  Type = "connection.removed"
 	// ConnectionVerified is the first sign-in through a connection that an administrator activated.
 	ConnectionVerified Type = "connection.verified"
+	// The life of an IdP's signing key at a SAML connection, and of the metadata that names it.
+	IdPKeyStaged        Type = "connection.idp_key.staged"       // the metadata names one that was not known; it counts from now on
+	IdPKeyPromoted      Type = "connection.idp_key.promoted"     // an answer that it signed was accepted; the others retire
+	IdPKeyRetiredUsed   Type = "connection.idp_key.retired_used" // a retiring one still signs; once a day
+	IdPKeyRemoved       Type = "connection.idp_key.removed"      // a retired or withdrawn one counts no longer
+	MetadataProposed    Type = "connection.metadata.proposed"    // it says what is not taken over by itself
+	MetadataDeclined    Type = "connection.metadata.declined"    // an administrator does not want that
+	MetadataUnavailable Type = "connection.metadata.unavailable" // it could not be had several times; once a day
+	MetadataAvailable   Type = "connection.metadata.available"   // it can be had again
+	CertificateExpiring Type = "connection.certificate.expiring" // of the IdP or ours; reason holds the days
 
 	ApplicationCreated Type = "application.created"
 	ApplicationChanged Type = "application.changed"

@@ -108,7 +108,7 @@ func handler(ctx context.Context, db *store.DB, driver store.Driver, master *key
 	if err := given.Keys.Tend(ctx); err != nil {
 		return nil, nil, err
 	}
-	oidc, err := provider.New(provider.Options{DB: db, Grants: given, SignIn: sign, Issuer: origin})
+	oidc, err := provider.New(provider.Options{DB: db, Grants: given, SignIn: sign, Issuer: origin, Leave: door.Leave})
 	if err != nil {
 		return nil, nil, err
 	}

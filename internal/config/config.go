@@ -11,6 +11,9 @@ type Config struct {
 	// Listen is the TCP address to accept connections on. Default "127.0.0.1:8080"; port 0 takes
 	// a free one.
 	Listen string
+	// MetricsListen is where /metrics answers, on an address of its own: it names workspaces and connections.
+	// Default: nowhere.
+	MetricsListen string
 	// PublicURL is the origin under which browsers and IdPs reach this server, such as
 	// "https://id.example.com": scheme and host, with a port where it is not the scheme's own.
 	// Every absolute URL is built from it and never from request headers. Default: http:// and

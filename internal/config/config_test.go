@@ -146,6 +146,8 @@ func TestValues_AreReadOrRefused(t *testing.T) {
 		"too many days":              {"event-retention", "99999d", "", "such as 30d"},
 		"negative":                   {"event-retention", "-3d", "", "such as 30d"},
 		"a port by name":             {"listen", "127.0.0.1:http", "", "HOST:PORT"},
+		"metrics on a bad address":   {"metrics-listen", "9090", "", "HOST:PORT"},
+		"metrics":                    {"metrics-listen", "127.0.0.1:9090", "127.0.0.1:9090", ""},
 		"a port too high":            {"listen", "127.0.0.1:65536", "", "HOST:PORT"},
 	}
 	for name, c := range cases {

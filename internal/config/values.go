@@ -24,6 +24,14 @@ func checkListen(v string) error {
 	return nil
 }
 
+// checkMetricsListen is checkListen, or nowhere.
+func checkMetricsListen(v string) error {
+	if v == "" {
+		return nil
+	}
+	return checkListen(v)
+}
+
 // parseOrigin reads scheme and host and returns them as a browser writes an origin: in lower
 // case, without the scheme's own port and without a slash at the end.
 func parseOrigin(v string) (string, error) {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
-	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
@@ -25,7 +24,8 @@ type connectionData struct {
 	Tile               bool
 	AttributeFields    []attributeField
 	LoginURL           string
-	Remarks            []string // on metadata that was just imported
+	Review             *review                // a difference to decide on
+	Watch              settings.MetadataState // how looking after the metadata goes
 	Directories        []directoryLine
 	OffersSCIM         bool
 	ByOwner            bool // who looks is an owner
@@ -44,7 +44,7 @@ type attributeField struct{ Key, Label, Value string }
 
 // certificate is a signing certificate with what is to be said of its age.
 type certificate struct {
-	settings.CertificateView
+	settings.IdPKeyView
 	Shown   string // the fingerprint in pairs
 	Warning string
 	Expired bool
@@ -59,7 +59,7 @@ func certificates(c settings.ConnectionView, now time.Time) []certificate {
 	}
 	var out []certificate
 	for _, view := range c.IdP.Certificates {
-		cert := certificate{CertificateView: view, Shown: inPairs(view.Fingerprint)}
+		cert := certificate{IdPKeyView: view, Shown: inPairs(view.Fingerprint)}
 		day := view.NotAfter.UTC().Format("2 Jan 2006")
 		switch {
 		case now.After(view.NotAfter):
@@ -91,10 +91,21 @@ func (d *Door) connectionPage(v *visit) error {
 	return d.showConnection(v, c, told{}, nil)
 }
 
-func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, remarks []string) error {
+// showConnection shows the page of a connection, with a difference to decide on; nil for what the IdP itself proposes.
+func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, decide *review) error {
+	var watch settings.MetadataState
+	if con.SAML != nil {
+		var err error
+		if watch, err = d.Settings.MetadataState(v.r.Context(), v.live.Slug, con.ID); err != nil {
+			return err
+		}
+	}
+	if decide == nil && watch.Proposal != nil {
+		decide = &review{MetadataPlan: *watch.Proposal, Found: true}
+	}
 	return d.show(v, "connection", con.Name, "/sso", t, func(c common) any {
 		data := connectionData{common: c, ConnectionView: con, URL: c.Base + "/sso/connections/" + con.ID, ProviderName: providerName(con.Provider),
-			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Remarks: remarks,
+			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Review: decide, Watch: watch,
 			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
 			OffersSCIM: con.Provider != "generic", LoginURL: directory.Connection{ID: con.ID, Protocol: con.Protocol}.LoginPath(), ByOwner: v.owner, Ready: con.IdP != nil || con.OIDC != nil && con.OIDC.Complete}
 		if d.stale(v) {
@@ -185,55 +196,6 @@ func (d *Door) onConnection(v *visit, field, done string, typed map[string]strin
 		return err
 	}
 	return v.to("/sso/connections/" + c.ID + "?done=" + done)
-}
-
-// importMetadata takes over the IdP's metadata: its XML, or the address that publishes it.
-func (d *Door) importMetadata(v *visit) error {
-	form, err := web.Form(v.r)
-	if err != nil {
-		return err
-	}
-	text, address := form.Get("xml"), strings.TrimSpace(form.Get("url"))
-	field, from := "metadata-xml", settings.Source{XML: []byte(text)}
-	if form.Has("url") {
-		field, from = "metadata-url", settings.Source{URL: address}
-	}
-	c, err := v.connection(v.r.PathValue("connection"))
-	if err != nil {
-		return err
-	}
-	if field == "metadata-url" {
-		from.XML, err = d.fetchMetadata(v, from.URL)
-		from.URL = ""
-	}
-	var now settings.ConnectionView
-	var remarks []string
-	if err == nil {
-		// Who answered may have taken long over it.
-		if v, err = d.visit(v.w, v.r); v == nil || err != nil {
-			return err
-		}
-		now, remarks, err = d.Settings.ImportMetadata(v.r.Context(), v.live.Slug, c.ID, from, v.actor)
-	}
-	if forTheForm(err) || errs.Is(err, errs.KindUnavailable) && field == "metadata-url" {
-		return d.showConnection(v, c, told{field: field, err: err, typed: map[string]string{"metadata-xml": text, "metadata-url": address}}, nil)
-	}
-	if err != nil {
-		return err
-	}
-	if len(remarks) > 0 {
-		// They are kept nowhere, so they are told in this answer; the same form sent again changes nothing.
-		notice := &web.Notice{Kind: "ok", Text: doneTexts["imported"]}
-		return d.showConnection(v, now, told{notice: notice}, remarks)
-	}
-	return v.to("/sso/connections/" + now.ID + "?done=imported")
-}
-
-func (d *Door) fetchMetadata(v *visit, address string) ([]byte, error) {
-	if address == "" {
-		return nil, errs.Invalid("url_missing", "Expected the address of the identity provider's metadata, received nothing.")
-	}
-	return d.Settings.FetchMetadata(v.r.Context(), address)
 }
 
 // setAttributes saves the names of the assertion's attributes.

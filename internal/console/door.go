@@ -54,7 +54,7 @@ func New(o Options) (*Door, error) {
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "enforcement", "emergency"} {
-		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html"); err != nil {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
 	}
@@ -86,6 +86,11 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	large := *d.browser
 	large.MaxBody = maxMetadataForm
 	mux.Handle("POST "+connection+"/metadata", large.Handle(d.admin(d.importMetadata)))
+	mux.Handle("POST "+connection+"/metadata/apply", large.Handle(d.admin(d.applyMetadata)))
+	on("POST "+connection+"/metadata/refresh", d.refreshMetadata)
+	on("POST "+connection+"/metadata/forget", d.forgetMetadata)
+	on("POST "+connection+"/metadata/decide", d.decideMetadata)
+	on("POST "+connection+"/idp-keys/{key}/{act}", d.idpKey)
 	on("POST "+connection+"/attributes", d.setAttributes)
 	on("POST "+connection+"/idp-initiated", d.setIdPInitiated)
 	on("POST "+connection+"/oidc", d.setOIDC)

@@ -40,7 +40,8 @@ func (w *world) routes(slug string) (ids []string, all [][2]string) {
 	c, d := "/sso/connections/"+con.ID, "/sso/directories/"+dir.ID
 	return []string{con.ID, dir.ID, m.ID, "evt_probe_" + slug}, [][2]string{
 		{"GET", "/sso"}, {"GET", c}, {"GET", d}, {"GET", "/roles"}, {"GET", "/events"}, {"GET", "/events/evt_probe_" + slug},
-		{"POST", c + "/metadata"}, {"POST", c + "/attributes"}, {"POST", c + "/idp-initiated"}, {"POST", c + "/saml"}, {"POST", c + "/keys"}, {"POST", c + "/keys/0a/use"}, {"POST", c + "/keys/0a/remove"}, {"POST", c + "/confirm"}, {"POST", c + "/activate"}, {"POST", c + "/disable"},
+		{"POST", c + "/metadata"}, {"POST", c + "/metadata/apply"}, {"POST", c + "/metadata/refresh"}, {"POST", c + "/metadata/forget"}, {"POST", c + "/metadata/decide"},
+		{"POST", c + "/idp-keys/0a/promote"}, {"POST", c + "/idp-keys/0a/keep"}, {"POST", c + "/idp-keys/0a/drop"}, {"POST", c + "/attributes"}, {"POST", c + "/idp-initiated"}, {"POST", c + "/saml"}, {"POST", c + "/keys"}, {"POST", c + "/keys/0a/use"}, {"POST", c + "/keys/0a/remove"}, {"POST", c + "/confirm"}, {"POST", c + "/activate"}, {"POST", c + "/disable"},
 		{"POST", d + "/token"}, {"POST", d + "/tokens/tok_x/revoke"}, {"POST", d + "/secrets"}, {"POST", d + "/secrets/sec_x/revoke"}, {"POST", d + "/disable"}, {"POST", d + "/enable"}, {"POST", "/roles/" + m.ID + "/remove"}, {"POST", "/roles"},
 		{"POST", "/sso/directories"}, {"POST", "/sso/connections"}, {"POST", c + "/remove"},
 	}
@@ -239,7 +240,7 @@ func TestWhatIsWrong_StandsBesideItsFieldWithWhatWasTyped(t *testing.T) {
 		if a := b.press(b.page(path), "remove"); a.StatusCode != 409 || !a.has("remove-error") {
 			t.Errorf("removing a connection in use answered %d", a.StatusCode)
 		}
-		b.done(b.page(path), "import-xml", "xml", string(idp("https://okta.example/1").Metadata()))
+		b.imports(b.page(path), "import-xml", "xml", string(idp("https://okta.example/1").Metadata()))
 		b.done(b.page(path), "activate")
 		w.proven(w.setup().Connections[0].ID)
 		w.write("acme", func(tx *store.Tx) error {
@@ -270,7 +271,7 @@ func TestNothingThatOthersWrote_IsMarkup(t *testing.T) {
 		path := "/console/acme/sso/connections/" + con.ID
 		attacker := idp("https://okta.example/?" + evil)
 		attacker.SSO = "https://okta.example/sso" // an address that could be markup is refused
-		page := b.done(b.page(path), "import-xml", "xml", string(attacker.Metadata()))
+		page := b.imports(b.page(path), "import-xml", "xml", string(attacker.Metadata()))
 		page = b.done(page, "save-attributes", "name", evil, "subject", evil)
 		b.done(page, "activate")
 		b.done(b.page("/console/acme/roles"), "add-mapping", "group", evil, "role", w.setup().Roles[1].ID)

@@ -45,7 +45,7 @@ func TestOkta_IsSetUpByHandWithoutScript(t *testing.T) {
 
 		w.fetched["http://okta.example/metadata"] = okta.Metadata()
 		n = len(w.events())
-		page = b.done(page, "import-url", "url", " http://okta.example/metadata ")
+		page = b.imports(page, "import-url", "url", " http://okta.example/metadata ")
 		if !strings.Contains(page.body, okta.EntityID) || !strings.Contains(page.body, "SHA-256") {
 			t.Errorf("the page does not say what was understood: %s", page.body)
 		}
@@ -132,7 +132,7 @@ func TestEntra_GetsItsTokenOnceTheConnectionIsVerified(t *testing.T) {
 		}
 
 		// A text area's lines end with CR LF.
-		page = b.done(b.page("/console/acme/sso/connections/"+con.ID), "import-xml", "xml", strings.ReplaceAll(string(entra.Metadata()), "><", ">\r\n<"))
+		page = b.imports(b.page("/console/acme/sso/connections/"+con.ID), "import-xml", "xml", strings.ReplaceAll(string(entra.Metadata()), "><", ">\r\n<"))
 		page = b.done(page, "idp-initiated")
 		page = b.done(page, "save-attributes", "email", "mail", "groups", "")
 		if got := w.setup().Connections[0]; !*got.IdPInitiated || got.Attributes.Email != "mail" || got.Attributes.Groups != "" || got.Attributes.FirstName == "" {
@@ -181,7 +181,7 @@ func TestDisabling_SignsOutWhoeverCameThroughTheConnectionAndCanBeUndone(t *test
 		b := w.as("owner@acme.test")
 		page := b.done(b.page("/console/acme/sso"), "new-connection", "provider", "okta")
 		con := w.setup().Connections[0]
-		page = b.done(page, "import-xml", "xml", string(okta.Metadata()))
+		page = b.imports(page, "import-xml", "xml", string(okta.Metadata()))
 		b.done(page, "activate")
 		r := okta.Response(signin.ServiceProvider(w.server.URL, directory.Connection{ID: con.ID}), "", instant)
 		jane := w.as("")

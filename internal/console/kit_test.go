@@ -302,6 +302,16 @@ func (b *browser) done(page answer, button string, pairs ...string) answer {
 	return b.page(a.Header.Get("Location"))
 }
 
+// imports reads an IdP's metadata by one of the forms for it, looks at the differences and applies them.
+func (b *browser) imports(page answer, button string, pairs ...string) answer {
+	b.t.Helper()
+	shown := b.press(page, button, pairs...)
+	if shown.StatusCode != http.StatusOK || !strings.Contains(shown.body, `id="review"`) {
+		b.t.Fatalf("%s answered %d: %s", button, shown.StatusCode, shown.body)
+	}
+	return b.done(shown, "apply-metadata")
+}
+
 // tag reads the attributes of a tag.
 func tag(text string) map[string]string {
 	out := map[string]string{}

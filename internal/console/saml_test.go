@@ -44,7 +44,7 @@ func TestSAMLChoices_AreSavedAndTheFirstMakesAKeyThatSignsIn(t *testing.T) {
 		idp := idp("https://idp.test/1")
 		b := w.as("owner@acme.test")
 		page := b.done(b.page("/console/acme/sso"), "new-connection", "provider", "generic")
-		page = b.done(page, "import-xml", "xml", string(idp.Metadata()))
+		page = b.imports(page, "import-xml", "xml", string(idp.Metadata()))
 		page = b.done(page, "activate")
 		if page.has("rotate-key") {
 			t.Error("there is a key before a switch needs one")

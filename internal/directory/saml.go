@@ -43,6 +43,25 @@ type SAML struct {
 	SingleLogout bool `json:"single_logout,omitempty"`
 	// Artifact asks for answers by the Artifact binding, and takes them. Posted ones are taken as well.
 	Artifact bool `json:"artifact,omitempty"`
+
+	// Watch is how the IdP's metadata is looked after. It is kept apart from the rest, so that a binary that does
+	// not know it leaves it as it is.
+	Watch `json:"-"`
+}
+
+// Watch is where the metadata of an IdP comes from, and what is known of its keys.
+type Watch struct {
+	// MetadataURL is where the IdP publishes its metadata; "" where somebody brings it.
+	MetadataURL string `json:"metadata_url,omitempty"`
+	// MetadataSigner is the certificate, DER, of the key that must have signed what is there; nil for none.
+	MetadataSigner []byte `json:"metadata_signer,omitempty"`
+	// NameIDFormats are those that the metadata offers.
+	NameIDFormats []string `json:"name_id_formats,omitempty"`
+	// IdPKeys says where each of the certificates stands, in the order of their fingerprints.
+	IdPKeys []IdPKey `json:"idp_keys,omitempty"`
+	// Dropped are the keys, by the SHA-256 of the key itself, that were removed after a rotation or by hand. What finds
+	// one again by itself does not take it back.
+	Dropped []string `json:"dropped,omitempty"`
 }
 
 // SPKey is an RSA key of ours at one SAML connection, in a certificate of its own.

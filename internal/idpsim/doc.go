@@ -91,6 +91,7 @@
 //	                                         and for logout and encryption {logout_url, logout_answer_url, logout_binding,
 //	                                         encrypt, signing_certificates, encryption_certificates}, which an import fills
 //	POST /api/{idp}/saml/fault              {fault}: of the next response
+//	POST /api/{idp}/saml/rotate-key         {step}: announce, switch, withdraw or replace
 //	POST /api/{idp}/saml/sign-out           {which}: a session's index or a person: {url, form, fault}, a LogoutRequest for
 //	                                         the application, by Redirect where form is null
 //	POST /api/{idp}/saml/slo                {url} or {saml_request | saml_response, relay_state}, which the application sent

@@ -163,6 +163,7 @@ type samlApp struct {
 	keys     func() (*samlKeys, error)
 
 	mu       sync.Mutex // guards what follows
+	rotated  *samlKeys  // nil before a rotation
 	settings SAMLSettings
 	fault    Fault
 	last     *Outcome
@@ -198,7 +199,7 @@ func newSAMLApp(kind Kind, opts *env) *samlApp {
 		}
 		return "http://www.okta.com/exk" + opts.randomText(17)
 	})
-	a.keys = sync.OnceValues(func() (*samlKeys, error) { return newSAMLKeys(kind.Title(), opts.Clock()) })
+	a.keys = a.rotating(sync.OnceValues(func() (*samlKeys, error) { return newSAMLKeys(kind.Title(), opts.Clock()) }))
 	return a
 }
 

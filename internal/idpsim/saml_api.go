@@ -86,7 +86,8 @@ var samlVerbs = map[string]samlVerb{
 		}
 		return v, p.SetSAMLFault(v.Fault)
 	},
-	"/sso": samlSignIn,
+	"/rotate-key": samlRotate,
+	"/sso":        samlSignIn,
 	"/tile": func(_ context.Context, p *IdP, _ string, in input) (any, error) {
 		var v struct {
 			Who string `json:"who"`

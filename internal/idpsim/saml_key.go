@@ -25,7 +25,10 @@ type samlKey struct {
 
 // samlKeys are the key that the application knows and one that it must not believe: its
 // certificate has the same subject, the same serial number and the same validity.
-type samlKeys struct{ own, impostor samlKey }
+type samlKeys struct {
+	own, impostor samlKey
+	beside        []samlKey // published and not signing, while a key is replaced
+}
 
 // newSAMLKeys makes both. RSA-2048 and ten years are what Okta's certificates have.
 func newSAMLKeys(name string, now time.Time) (*samlKeys, error) {
@@ -43,7 +46,7 @@ func newSAMLKeys(name string, now time.Time) (*samlKeys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &samlKeys{own, impostor}, nil
+	return &samlKeys{own: own, impostor: impostor}, nil
 }
 
 func newSAMLKey(template *x509.Certificate) (samlKey, error) {

@@ -27,11 +27,11 @@ func (p *IdP) metadata(base string) ([]byte, error) {
 	st := styleOf(p.kind)
 	if !p.kind.IsEntra() {
 		md := func(n string) string { return "md:" + n }
-		root := p.descriptor(st, md, keys.own, base)
+		root := p.descriptor(st, md, keys, base)
 		return []byte(st.finish(root.with(""))), nil
 	}
 	bare := func(n string) string { return n }
-	root := p.descriptor(st, bare, keys.own, base)
+	root := p.descriptor(st, bare, keys, base)
 	signature, err := signer{keys.own, algorithms["rsa-sha256"], st}.sign(root.id, root.with(""))
 	if err != nil {
 		return nil, err
@@ -44,10 +44,14 @@ func (p *IdP) metadata(base string) ([]byte, error) {
 
 const nsFederation = "http://docs.oasis-open.org/wsfed/federation/200706"
 
-func (p *IdP) descriptor(st style, md func(string) string, key samlKey, base string) parts {
-	info := func(use string) string {
-		return el(md("KeyDescriptor"), attrs("use", use), el(st.ds("KeyInfo"), st.dsDeclaration(),
-			el(st.ds("X509Data"), "", el(st.ds("X509Certificate"), "", st.base64(key.der)))))
+func (p *IdP) descriptor(st style, md func(string) string, keys *samlKeys, base string) parts {
+	key := keys.own
+	info := func(use string) (out string) {
+		for _, k := range append([]samlKey{key}, keys.beside...) {
+			out += el(md("KeyDescriptor"), attrs("use", use), el(st.ds("KeyInfo"), st.dsDeclaration(),
+				el(st.ds("X509Data"), "", el(st.ds("X509Certificate"), "", st.base64(k.der)))))
+		}
+		return out
 	}
 	service := func(binding string) string {
 		return el(md("SingleSignOnService"), attrs("Binding", binding, "Location", p.ssoURL(base)))

@@ -25,7 +25,7 @@ const (
 	endSessionPath = "/oauth2/end-session"
 )
 
-// Options are what the provider stands on. All are needed but Leave.
+// Options are what the provider stands on. All are needed.
 type Options struct {
 	DB     *store.DB
 	Grants *grants.Service

@@ -76,7 +76,7 @@ func newWorld(t *testing.T, db *store.DB) *world {
 	w.signin = &signin.Service{DB: db, Passwords: keys.NewPasswords(0), PublicURL: w.url}
 	browser, err := signin.NewDoor(w.signin)
 	w.must(err)
-	oidc, err := provider.New(provider.Options{DB: db, Grants: given, SignIn: w.signin, Issuer: w.url})
+	oidc, err := provider.New(provider.Options{DB: db, Grants: given, SignIn: w.signin, Issuer: w.url, Leave: browser.Leave})
 	w.must(err)
 	log := slog.New(slog.DiscardHandler)
 	server := httptest.NewUnstartedServer(web.Site{Log: log}.Handler(web.Assets{}, browser, oidc))

@@ -50,7 +50,7 @@ func (d *Door) endSession(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if leaving != nil && d.Leave != nil {
+		if leaving != nil {
 			return d.Leave(w, r, leaving) // the IdP's answer leads back
 		}
 	}

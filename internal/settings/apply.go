@@ -19,6 +19,9 @@ type ApplyOptions struct {
 	Prune bool
 	// Force overwrites what was changed elsewhere since the last apply.
 	Force bool
+	// Word, where it is given, is Result.Word of a dry run: anything but exactly that is a conflict,
+	// changed_meanwhile.
+	Word  string
 	Actor audit.Party
 }
 
@@ -32,6 +35,8 @@ type Result struct {
 	Changes []string `json:"changes"`
 	// Notes are what the operator should know and what did not change.
 	Notes []string `json:"notes,omitempty"`
+	// Word names these changes to what is there (ApplyOptions.Word).
+	Word string `json:"word,omitempty"`
 }
 
 // WorkspaceRef names a workspace.
@@ -137,6 +142,7 @@ type apply struct {
 
 	*plan
 	diffs   []difference
+	word    string
 	changes []string // of people, behind those of diffs
 
 	keeper bool     // some owner could sign in with no IdP before
@@ -171,6 +177,10 @@ func (a *apply) run(f *File, id string, fresh bool) error {
 			return err
 		}
 	}
+	a.word = wordOfDiffs(a.diffs)
+	if a.options.Word != "" && a.options.Word != a.word {
+		return errs.Conflict("changed_meanwhile", "The file would change something else by now than was shown: somebody changed the workspace, or an identity provider its metadata. Look with --dry-run.")
+	}
 	if err := a.carryOut(); err != nil {
 		return err
 	}
@@ -203,7 +213,7 @@ func (a *apply) carryOut() error {
 }
 
 func (a *apply) result() Result {
-	r := Result{Connections: []ConnectionView{}, Directories: []DirectoryView{}, Applications: []ApplicationView{}, Notes: a.notes,
+	r := Result{Connections: []ConnectionView{}, Directories: []DirectoryView{}, Applications: []ApplicationView{}, Notes: a.notes, Word: a.word,
 		Workspace: WorkspaceRef{ID: a.after.Workspace.ID, Slug: a.after.Workspace.Slug}}
 	if a.before == nil {
 		r.Changes = append(r.Changes, "workspace: created with the preset "+a.after.Workspace.Preset)

@@ -6,7 +6,7 @@
 // workspace match such a file in one transaction and says what changed; Service.Export writes the
 // file that would change nothing. Service.ConnectionSetup shows, and CreateConnection, ImportMetadata,
 // ActivateConnection, AddRoleMapping and their neighbours change, one thing at a time; RotateToken and
-// its neighbours handle SCIM tokens, AddClientSecret and TrustIssuer what a directory's OAuth client has. ConnectionProven is for the transaction of a sign-in.
+// its neighbours handle SCIM tokens, AddClientSecret and TrustIssuer what a directory's OAuth client has. ConnectionProven and KeyProven are for the transaction of a sign-in.
 // TestDirectory, DirectoryPlan, EnableDirectory, DiscardDirectory, EditPilot and PauseDirectory are the life of a directory
 // (life.go); DirectoryReport and TracePerson say what was heard of its IdP (heard.go).
 //
@@ -15,7 +15,10 @@
 // saves what differs, owners.go and enforcement.go settle people and law 7 in the same transaction.
 // What is the same is not written, so that applying a file again leaves no trace. A single change
 // (edit.go) takes the same steps from the third on. An IdP's metadata is read, and fetched, before
-// the transaction (metadata.go); kept of it are name, places and certificates. Of an OIDC IdP issuer and client are kept
+// the transaction (metadata.go); kept of it are name, places and certificates. PlanMetadata shows what it would change and
+// ApplyMetadata carries out what was shown (metadata_import.go); RefreshDue and UnknownKey look at what is published
+// (refresh.go), keys come, are proven by KeyProven and go by the rules of rotation.go, and TendKeys removes old ones and
+// warns of certificates that end (expiry.go). Of an OIDC IdP issuer and client are kept
 // (oidc.go), with the client secret sealed; no export, view or event has it. Our own keys at a SAML connection (spkey.go)
 // are made when a switch first needs one and sealed as well. RotateSPKey, UseSPKey and RemoveSPKey replace one
 // in steps, none of which makes a sign-in fail.

@@ -55,42 +55,6 @@ func (s *Service) CreateConnectionOf(ctx context.Context, slug, name, provider s
 	return s.view(c), nil
 }
 
-// Source is where an IdP's metadata comes from: the XML itself, or the URL that publishes it.
-type Source struct {
-	XML []byte
-	URL string
-}
-
-// ImportMetadata takes over what an IdP's metadata says, and returns the connection with remarks that
-// stop nothing. What cannot be used is invalid, metadata_invalid, and names what was expected; a URL
-// that does not answer is invalid as well. An active connection that gets to another IdP must be
-// proven anew, and its sessions end; new certificates of the same IdP change neither.
-func (s *Service) ImportMetadata(ctx context.Context, slug, connection string, from Source, actor audit.Party) (ConnectionView, []string, error) {
-	text := from.XML
-	if from.URL != "" {
-		var err error
-		if text, err = s.FetchMetadata(ctx, from.URL); err != nil {
-			return ConnectionView{}, nil, err
-		}
-	}
-	idp, err := s.identityProvider(text)
-	if err != nil {
-		return ConnectionView{}, nil, metadataRefused(err)
-	}
-	v, err := s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { setIdentityProvider(side, idp) })
-	return v, remarks(idp, v.SAML != nil && v.SAML.SignRequests, s.DB.Now()), err
-}
-
-// FetchMetadata gets an IdP's metadata from the URL that publishes it. What cannot be had is invalid,
-// metadata_invalid.
-func (s *Service) FetchMetadata(ctx context.Context, address string) ([]byte, error) {
-	text, err := s.fetch(ctx, address)
-	if err != nil {
-		return nil, metadataRefused(err)
-	}
-	return text, nil
-}
-
 // SetAttributes says which attributes of an assertion, or claims of an ID token, hold what; "" reads none.
 func (s *Service) SetAttributes(ctx context.Context, slug, connection string, names directory.Attributes, actor audit.Party) (ConnectionView, error) {
 	for _, k := range attributeKeys() {
@@ -165,7 +129,7 @@ func (s *Service) trySAML(ctx context.Context, slug, connection string, actor au
 		if !p.byOwner && wordOf(*c) != wordOf(was) {
 			side.Unconfirmed = true
 		}
-		if !sameIdP(was, *c) {
+		if !directory.ProofHolds(was, *c) {
 			c.VerifiedAt = time.Time{}
 		}
 		return nil
@@ -178,7 +142,7 @@ func wordOf(c directory.Connection) string {
 	var believed []any
 	switch {
 	case c.SAML != nil:
-		believed = []any{c.SAML.EntityID, c.SAML.Certificates, c.SAML.Attributes, c.SAML.Encryption == "cbc", c.SAML.SHA1Until, c.SAML.ForceAuthn, c.SAML.AuthnContexts}
+		believed = []any{c.SAML.EntityID, c.SAML.Certificates, c.SAML.MetadataURL, c.SAML.MetadataSigner, c.SAML.Attributes, c.SAML.Encryption == "cbc", c.SAML.SHA1Until, c.SAML.ForceAuthn, c.SAML.AuthnContexts}
 	case c.OIDC != nil:
 		o := c.OIDC
 		believed = []any{o.Issuer, o.ClientID, o.Audiences, o.Tenants, o.HostedDomains, o.Algorithms, o.Attributes}
@@ -267,30 +231,6 @@ func (s *Service) DeleteConnection(ctx context.Context, slug, connection string,
 		p.dropOrphans()
 		return nil
 	})
-}
-
-// ConnectionProven notes, in the transaction of a sign-in that went well through it, that an active
-// connection works as it is. It does nothing where that is known. The transaction holds the
-// workspace's policy, shared or exclusively, so that nobody else changes the connection meanwhile
-// but by this function: VerifiedAt only goes from zero to an instant.
-func ConnectionProven(tx *store.Tx, cfg *directory.Config, connection string) error {
-	if c, ok := cfg.Connection(connection); !ok || c.Status != directory.ConnectionActive || c.Verified() {
-		return nil
-	}
-	// cfg may have been read before the lock was there.
-	cfg, err := tx.Config()
-	if err != nil {
-		return err
-	}
-	c, ok := cfg.Connection(connection)
-	if !ok || c.Status != directory.ConnectionActive || c.Verified() {
-		return nil
-	}
-	c.VerifiedAt = tx.Now()
-	tx.SaveConnection(c, false)
-	party := audit.Party{Kind: "connection", ID: c.ID, Name: c.Name}
-	return tx.Record(audit.Event{Type: audit.ConnectionVerified, Actor: audit.Party{Kind: "system"}, Subject: party, Connection: c.ID,
-		Changes: []audit.Change{{Field: "connections." + c.Name + ".verified", From: "no", To: "yes"}}})
 }
 
 // Check is what can be told of a connection without signing in.

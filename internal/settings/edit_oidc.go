@@ -153,7 +153,7 @@ func (s *Service) editOIDC(ctx context.Context, slug, connection string, actor a
 		if !p.byOwner && wordOf(*c) != wordOf(was) {
 			side.Unconfirmed = true
 		}
-		if !sameIdP(was, *c) {
+		if !directory.ProofHolds(was, *c) {
 			c.VerifiedAt = time.Time{}
 		}
 		if c.Status == directory.ConnectionActive {

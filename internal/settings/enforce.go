@@ -161,7 +161,7 @@ func (s *Service) PlanEnforcement(ctx context.Context, slug string, wants direct
 		if err != nil {
 			return err
 		}
-		p = planOf(cfg.Workspace.Enforcement, to)
+		p = enforcementPlanOf(cfg.Workspace.Enforcement, to)
 		if !directory.Widens(p.From, to) {
 			p.Word = wordOfEnforcement(cfg.Workspace.Version, to, nil)
 			return nil
@@ -195,7 +195,7 @@ func (s *Service) PlanEnforcement(ctx context.Context, slug string, wants direct
 	return p, err
 }
 
-func planOf(from, to directory.Enforcement) EnforcementPlan {
+func enforcementPlanOf(from, to directory.Enforcement) EnforcementPlan {
 	return EnforcementPlan{From: from, To: to, Require: to.RequireSSO, Domains: slices.Concat([]string{}, to.Domains), Missing: []string{}, ShutOut: []Person{}}
 }
 
@@ -210,7 +210,7 @@ func (s *Service) SetEnforcement(ctx context.Context, slug string, wants directo
 		if err != nil {
 			return err
 		}
-		p = planOf(plan.before.Workspace.Enforcement, to)
+		p = enforcementPlanOf(plan.before.Workspace.Enforcement, to)
 		plan.after.Workspace.Enforcement = to
 		return nil
 	}, func(a *apply) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/saml"
 )
 
 // exported is the apply file of a workspace, in the order in which people read it.
@@ -73,6 +74,9 @@ type exportedConnection struct {
 	IdPInitiated *bool      `yaml:"idp_initiated,omitempty"`
 	Attributes   *yaml.Node `yaml:"attributes,omitempty"`
 	Metadata     *yaml.Node `yaml:"metadata,omitempty"`
+	// Where it is published, which an apply with metadata beside it does not fetch.
+	MetadataURL    string `yaml:"metadata_url,omitempty"`
+	MetadataSigner string `yaml:"metadata_signer,omitempty"`
 }
 
 type exportedApplication struct {
@@ -193,6 +197,10 @@ func exportConnection(c directory.Connection) exportedConnection {
 		out.Artifact = &side.Artifact
 	}
 	out.Encryption, out.SHA1Until, out.AuthnContexts = side.Encryption, side.SHA1Until, side.AuthnContexts
+	out.MetadataURL = side.MetadataURL
+	if c, err := saml.ParseCertificate(side.MetadataSigner); err == nil {
+		out.MetadataSigner = c.PEM()
+	}
 	if text := metadataOf(&side); text != "" {
 		out.Metadata = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.LiteralStyle, Value: text}
 	}

@@ -120,7 +120,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("connections", i)
-		parts, ok := r.object(n, path, append([]string{"name", "provider", "protocol", "status", "metadata_file", "metadata_url", "metadata", "idp_initiated", "attributes"}, slices.Concat(samlOptionKeys, oidcKeys)...))
+		parts, ok := r.object(n, path, append([]string{"name", "provider", "protocol", "status", "idp_initiated", "attributes"}, slices.Concat(metadataKeys, samlOptionKeys, oidcKeys)...))
 		if !ok {
 			continue
 		}

@@ -13,7 +13,14 @@ import (
 type samlPart struct {
 	metadata     string // the XML itself
 	metadataFile string
-	metadataURL  string
+	idp          *fieldsPart
+	// metadataURL is fetched where none of those above is given, and looked at each day from then on.
+	metadataURL      string
+	noMetadataURL    bool   // none: nothing is looked at any more
+	metadataEntityID string // of several in one document
+	// The certificate, PEM, of the key that must have signed what is published.
+	metadataSigner     string
+	metadataSignerFile string
 
 	signRequests  *bool
 	encryption    *string // one of directory.Encryptions
@@ -26,6 +33,29 @@ type samlPart struct {
 	firstOption string // the first of samlOptionKeys that the file has, or ""
 }
 
+// fieldsPart is an IdP whose administrator copies single values.
+type fieldsPart struct {
+	entityID, ssoURL, binding    string
+	certificate, certificateFile string
+}
+
+// metadataKeys say where the IdP's side of a SAML connection comes from.
+var metadataKeys = []string{"metadata", "metadata_file", "idp", "metadata_url", "metadata_entity_id", "metadata_signer", "metadata_signer_file"}
+
+// inline reports whether the file says itself who the IdP is, or names a file that does.
+func (p samlPart) inline() bool { return p.metadata != "" || p.metadataFile != "" || p.idp != nil }
+
+// source is where the keys of this part come from.
+func (p samlPart) source() string {
+	switch {
+	case p.idp != nil:
+		return directory.FromField
+	case p.inline():
+		return directory.FromFile
+	}
+	return directory.FromURL
+}
+
 // samlOptionKeys are the choices of a SAML connection as the file spells them.
 var samlOptionKeys = []string{"sign_requests", "encryption", "sha1_until", "force_authn", "authn_contexts", "single_logout", "artifact"}
 
@@ -36,8 +66,14 @@ func (p samlPart) given() string {
 		return "metadata"
 	case p.metadataFile != "":
 		return "metadata_file"
-	case p.metadataURL != "":
+	case p.idp != nil:
+		return "idp"
+	case p.metadataURL != "" || p.noMetadataURL:
 		return "metadata_url"
+	case p.metadataEntityID != "":
+		return "metadata_entity_id"
+	case p.metadataSigner != "" || p.metadataSignerFile != "":
+		return "metadata_signer"
 	}
 	return p.firstOption
 }
@@ -65,7 +101,16 @@ func (r *reader) saml(parts map[string]*yaml.Node, path string, top int) samlPar
 		p.metadata = r.xml(n, path+".metadata")
 	}
 	r.optional(parts["metadata_file"], path+".metadata_file", &p.metadataFile)
+	p.idp = r.idpFields(parts["idp"], path+".idp", top)
 	r.optional(parts["metadata_url"], path+".metadata_url", &p.metadataURL)
+	if p.metadataURL == "none" {
+		p.metadataURL, p.noMetadataURL = "", true
+	}
+	r.optional(parts["metadata_entity_id"], path+".metadata_entity_id", &p.metadataEntityID)
+	if n := parts["metadata_signer"]; n != nil {
+		p.metadataSigner = r.lines(n, path+".metadata_signer", "a certificate in PEM")
+	}
+	r.optional(parts["metadata_signer_file"], path+".metadata_signer_file", &p.metadataSignerFile)
 	for _, key := range samlOptionKeys {
 		if parts[key] != nil && p.firstOption == "" {
 			p.firstOption = key
@@ -81,24 +126,60 @@ func (r *reader) saml(parts map[string]*yaml.Node, path string, top int) samlPar
 	p.authnContexts = r.words(parts["authn_contexts"], path+".authn_contexts", nil)
 	p.singleLogout = r.optionalBool(parts["single_logout"], path+".single_logout")
 	p.artifact = r.optionalBool(parts["artifact"], path+".artifact")
-	sources := 0
-	for _, key := range []string{"metadata", "metadata_file", "metadata_url"} {
+	r.atMostOne(parts, path, top, "metadata", "metadata_file", "idp")
+	r.atMostOne(parts, path, top, "metadata_signer", "metadata_signer_file")
+	return p
+}
+
+// atMostOne refuses several keys that say the same.
+func (r *reader) atMostOne(parts map[string]*yaml.Node, path string, top int, keys ...string) {
+	n := 0
+	for _, key := range keys {
 		if parts[key] != nil {
-			sources++
+			n++
 		}
 	}
-	if sources > 1 {
-		r.add(top, "%s: expected one of metadata, metadata_file and metadata_url, received %d", path, sources)
+	if n > 1 {
+		r.add(top, "%s: expected one of %s, received %d", path, strings.Join(keys, ", "), n)
 	}
-	return p
+}
+
+// idpFields reads the values of an IdP one by one.
+func (r *reader) idpFields(n *yaml.Node, path string, top int) *fieldsPart {
+	if n == nil {
+		return nil
+	}
+	parts, ok := r.object(n, path, []string{"entity_id", "sso_url", "binding", "certificate", "certificate_file"})
+	if !ok {
+		return nil
+	}
+	p := fieldsPart{binding: "redirect"}
+	r.required(parts["entity_id"], path+".entity_id", top, &p.entityID)
+	r.required(parts["sso_url"], path+".sso_url", top, &p.ssoURL)
+	if n := parts["binding"]; n != nil {
+		p.binding, _ = r.word(n, path+".binding", []string{"redirect", "post"})
+	}
+	if n := parts["certificate"]; n != nil {
+		p.certificate = r.lines(n, path+".certificate", "a certificate in PEM")
+	}
+	r.optional(parts["certificate_file"], path+".certificate_file", &p.certificateFile)
+	r.atMostOne(parts, path, top, "certificate", "certificate_file")
+	if parts["certificate"] == nil && parts["certificate_file"] == nil {
+		r.add(top, "%s: expected certificate or certificate_file, found neither", path)
+	}
+	return &p
 }
 
 // xml returns a value of several lines. Whether it is metadata is for its own parser to say.
 func (r *reader) xml(n *yaml.Node, path string) string {
+	return r.lines(n, path, "the IdP's metadata as XML")
+}
+
+func (r *reader) lines(n *yaml.Node, path, what string) string {
 	switch {
 	case !r.plain(n, path):
 	case n.Kind != yaml.ScalarNode || n.Tag != "!!str" || strings.TrimSpace(n.Value) == "":
-		r.add(n.Line, "%s: expected the IdP's metadata as XML, received %s", path, describe(n))
+		r.add(n.Line, "%s: expected %s, received %s", path, what, describe(n))
 	case !utf8.ValidString(n.Value):
 		r.add(n.Line, "%s: expected UTF-8", path)
 	default:

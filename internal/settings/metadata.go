@@ -3,9 +3,7 @@ package settings
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -20,15 +18,25 @@ import (
 	"github.com/gatehouse-id/gatehouse/saml"
 )
 
-// MaxMetadataBytes is how long an IdP's metadata may be.
-const MaxMetadataBytes = 1 << 20
+const (
+	// MaxMetadataBytes is how long metadata may be that somebody brings.
+	MaxMetadataBytes = 1 << 20
+	// MaxFetchedMetadata is how long metadata may be that an address answers: federations publish some megabytes.
+	MaxFetchedMetadata = 5 << 20
+)
 
 // maxKeys bounds an IdP's certificates, and its places: each certificate is tried on every message
 // that anybody posts.
 const maxKeys = 32
 
-// identities are the IdPs of a file's connections, in its order; nil where it names no metadata.
-type identities []*saml.IdentityProvider
+// identities are the IdPs of a file's connections, in its order.
+type identities []identity
+
+// identity is what a connection of a file says of its IdP.
+type identity struct {
+	idp    *saml.IdentityProvider // nil where it names none
+	signer []byte                 // of metadata_signer, DER; nil for none
+}
 
 // metadata reads the metadata that the connections of a file hold, or have in files. Those that are
 // to be fetched are left to fetchMetadata, which is not asked before everything else is in order.
@@ -38,23 +46,43 @@ func (s *Service) metadata(f *File, wrong *mistakes) identities {
 	}
 	out := make(identities, len(*f.connections))
 	for i, part := range *f.connections {
-		switch {
-		case part.metadata != "":
-			out[i] = s.parseMetadata([]byte(part.metadata), part.line, part.path+".metadata", wrong)
-		case part.metadataFile != "":
-			path := part.path + ".metadata_file: " + part.metadataFile
-			text, err := s.readFile(f.dir, part.metadataFile)
+		// pick returns what a key holds, or the file that another one names.
+		pick := func(path, text, file string) (string, []byte) {
+			if file == "" {
+				return part.path + "." + path, []byte(text)
+			}
+			path = part.path + "." + path + "_file: " + file
+			content, err := s.readFile(f.dir, file)
 			if err != nil {
 				wrong.add(part.line, "%s: %v", path, err)
-				continue
 			}
-			out[i] = s.parseMetadata(text, part.line, path, wrong)
+			return path, content
+		}
+		if path, text := pick("metadata_signer", part.metadataSigner, part.metadataSignerFile); len(text) > 0 {
+			certificate, err := saml.ParseCertificate(text)
+			if err != nil {
+				wrong.add(part.line, "%s: %v", path, err)
+			}
+			out[i].signer = certificate.Raw
+		}
+		if part.idp != nil {
+			path, text := pick("idp.certificate", part.idp.certificate, part.idp.certificateFile)
+			idp, err := s.fields(Fields{EntityID: part.idp.entityID, SSO: part.idp.ssoURL, Binding: part.idp.binding, Certificates: string(text)})
+			if err != nil && len(text) > 0 {
+				wrong.add(part.line, "%s: %v", path, err)
+			}
+			out[i].idp = idp
+			continue
+		}
+		if path, text := pick("metadata", part.metadata, part.metadataFile); len(text) > 0 {
+			out[i].idp = s.parseMetadata(text, part, path, wrong)
 		}
 	}
 	return out
 }
 
-// fetchMetadata adds what the connections' metadata_url answer. No transaction is open meanwhile.
+// fetchMetadata adds what the connections' metadata_url answer, where the file does not say itself who the IdP is. No
+// transaction is open meanwhile.
 func (s *Service) fetchMetadata(ctx context.Context, f *File, into identities) error {
 	var wrong mistakes
 	for i := range into {
@@ -63,55 +91,154 @@ func (s *Service) fetchMetadata(ctx context.Context, f *File, into identities) e
 			continue
 		}
 		path := part.path + ".metadata_url: " + part.metadataURL
-		text, err := s.fetch(ctx, part.metadataURL)
+		err := s.checkAddress(part.metadataURL)
+		if err == nil && !part.inline() {
+			var text []byte
+			if text, err = s.fetch(ctx, part.metadataURL); err == nil {
+				into[i].idp, err = s.publishedProvider(text, part.metadataEntityID, into[i].signer)
+			}
+		}
 		if err != nil {
 			wrong.add(part.line, "%s: %v", path, err)
-			continue
 		}
-		into[i] = s.parseMetadata(text, part.line, path, &wrong)
 	}
 	return wrong.err()
 }
 
-func (s *Service) fetch(ctx context.Context, address string) ([]byte, error) {
+// checkAddress refuses what metadata is not fetched from.
+func (s *Service) checkAddress(address string) error {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("expected an https URL, received %s", quote(address))
+		return fmt.Errorf("expected an https URL, received %s", quote(address))
+	case len(address) > maxText:
+		return fmt.Errorf("expected at most %d bytes, received %d", maxText, len(address))
+	case u.User != nil:
+		return errors.New("expected an address without user and password")
 	case u.Scheme == "http" && !s.AllowPrivate:
-		return nil, errors.New("expected https, received http; what travels in the clear could be replaced on its way")
-	case s.Metadata == nil:
+		return errors.New("expected https, received http; what travels in the clear could be replaced on its way")
+	}
+	return nil
+}
+
+func (s *Service) fetch(ctx context.Context, address string) ([]byte, error) {
+	if err := s.checkAddress(address); err != nil {
+		return nil, err
+	}
+	if s.Metadata == nil {
 		return nil, errors.New("nothing can be fetched here; save the metadata as a file")
 	}
 	return s.Metadata(ctx, address)
 }
 
-func (s *Service) parseMetadata(text []byte, line int, path string, wrong *mistakes) *saml.IdentityProvider {
-	idp, err := s.identityProvider(text)
+func (s *Service) parseMetadata(text []byte, part connectionPart, path string, wrong *mistakes) *saml.IdentityProvider {
+	idp, err := s.identityProvider(text, part.metadataEntityID)
 	if err != nil {
-		wrong.add(line, "%s: %v", path, err)
+		wrong.add(part.line, "%s: %v", path, err)
 		return nil
 	}
 	return idp
 }
 
+// Fields are the values of an IdP whose administrator copies them one by one.
+type Fields struct {
+	EntityID string
+	SSO      string // where people are sent to sign in
+	Binding  string // "redirect" or "post"; "" is redirect
+	// Certificates is one certificate, or several in PEM.
+	Certificates string
+}
+
+// fields makes an IdP of single values, by the rules of metadata that says the same.
+func (s *Service) fields(f Fields) (*saml.IdentityProvider, error) {
+	side := directory.SAML{EntityID: strings.TrimSpace(f.EntityID)}
+	place := directory.Endpoint{Binding: saml.BindingRedirect, Location: strings.TrimSpace(f.SSO)}
+	switch f.Binding {
+	case "", "redirect":
+	case "post":
+		place.Binding = saml.BindingPOST
+	default:
+		return nil, fmt.Errorf("expected the binding redirect or post, received %s", quote(f.Binding))
+	}
+	switch {
+	case side.EntityID == "":
+		return nil, errors.New("expected the IdP's entity ID (issuer), received nothing")
+	case place.Location == "":
+		return nil, errors.New("expected the address where people sign in at the IdP, received nothing")
+	case strings.TrimSpace(f.Certificates) == "":
+		return nil, errors.New("expected the IdP's signing certificate, received nothing")
+	}
+	if err := errors.Join(checkText("entity id", side.EntityID), checkText("sign-in address", place.Location)); err != nil {
+		return nil, err
+	}
+	side.SSO = []directory.Endpoint{place}
+	for _, text := range certificateTexts(f.Certificates) {
+		c, err := saml.ParseCertificate([]byte(text))
+		if err != nil {
+			return nil, err
+		}
+		side.Certificates = append(side.Certificates, c.Raw)
+	}
+	return s.identityProvider([]byte(metadataOf(&side)), side.EntityID)
+}
+
+// certificateTexts takes several certificates in PEM apart.
+func certificateTexts(text string) (out []string) {
+	const end = "-----END CERTIFICATE-----"
+	for {
+		i := strings.Index(text, end)
+		if i < 0 {
+			if strings.TrimSpace(text) != "" || out == nil {
+				out = append(out, text)
+			}
+			return out
+		}
+		out, text = append(out, text[:i+len(end)]), text[i+len(end):]
+	}
+}
+
 // identityProvider reads metadata that sign-in could be enabled with: what could not be is a mistake
-// that is best told now.
-func (s *Service) identityProvider(text []byte) (*saml.IdentityProvider, error) {
+// that is best told now. entityID chooses among several; "" for the only one.
+func (s *Service) identityProvider(text []byte, entityID string) (*saml.IdentityProvider, error) {
 	if len(text) > MaxMetadataBytes {
 		return nil, fmt.Errorf("expected metadata of at most %d bytes, received more", MaxMetadataBytes)
 	}
-	idp, err := saml.ParseMetadata(bytes.TrimSpace(text), "", s.DB.Now())
+	idp, err := saml.ParseMetadata(bytes.TrimSpace(text), entityID, s.DB.Now())
 	if err != nil {
 		return nil, err
 	}
+	return s.usable(&idp)
+}
+
+// publishedProvider is identityProvider for what an address answers, signed by signer where that is a certificate.
+func (s *Service) publishedProvider(text []byte, entityID string, signer []byte) (*saml.IdentityProvider, error) {
+	if signer == nil {
+		idp, err := saml.ParseMetadata(bytes.TrimSpace(text), entityID, s.DB.Now())
+		if err != nil {
+			return nil, err
+		}
+		return s.usable(&idp)
+	}
+	certificate, err := saml.ParseCertificate(signer)
+	if err != nil {
+		return nil, err
+	}
+	idp, err := saml.ParseSignedMetadata(bytes.TrimSpace(text), entityID, certificate, s.DB.Now())
+	if err != nil {
+		return nil, err
+	}
+	return s.usable(&idp)
+}
+
+// usable refuses an IdP that no sign-in could be enabled with.
+func (s *Service) usable(idp *saml.IdentityProvider) (*saml.IdentityProvider, error) {
 	if n := max(len(idp.Certificates), len(idp.SSO), len(idp.SLO), len(idp.ArtifactResolution)); n > maxKeys {
 		return nil, fmt.Errorf("expected at most %d signing certificates and services of a kind, received %d", maxKeys, n)
 	}
 	if err := idp.Check(s.AllowPrivate); err != nil {
 		return nil, err
 	}
-	return &idp, nil
+	return idp, nil
 }
 
 // readFile reads a file that an apply file names, relative to the folder of the latter.
@@ -125,16 +252,11 @@ func (s *Service) readFile(dir, name string) ([]byte, error) {
 	return s.ReadFile(name)
 }
 
-// setIdentityProvider takes over what is kept of an IdP. The certificates are in an order of their
-// own, so that metadata that lists them in another one changes nothing.
+// setIdentityProvider takes over what is kept of an IdP beside its keys.
 func setIdentityProvider(to *directory.SAML, idp *saml.IdentityProvider) {
-	to.EntityID, to.Certificates = idp.EntityID, nil
+	to.EntityID = idp.EntityID
 	to.SSO, to.SLO, to.ArtifactResolution = keptEndpoints(idp.SSO), keptEndpoints(idp.SLO), keptEndpoints(idp.ArtifactResolution)
-	for _, c := range idp.Certificates {
-		to.Certificates = append(to.Certificates, c.Raw)
-	}
-	slices.SortFunc(to.Certificates, bytes.Compare)
-	to.Certificates = slices.CompactFunc(to.Certificates, bytes.Equal)
+	to.NameIDFormats = noneIfEmpty(slices.Clone(idp.NameIDFormats))
 }
 
 // IdentityProvider returns the other side of a SAML connection as saml verifies against it. A
@@ -173,10 +295,7 @@ func sameIdP(a, b directory.Connection) bool {
 }
 
 // fingerprint is the SHA-256 of a certificate in DER, by which people compare certificates.
-func fingerprint(der []byte) string {
-	sum := sha256.Sum256(der)
-	return hex.EncodeToString(sum[:])
-}
+func fingerprint(der []byte) string { return directory.KeyPrint(der) }
 
 // remarks are what an operator should know of an IdP's metadata and what stops nothing.
 func remarks(idp *saml.IdentityProvider, signed bool, now time.Time) []string {
@@ -206,6 +325,9 @@ func metadataOf(s *directory.SAML) string {
 		b.WriteString("    </ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>\n")
 	}
 	writeLogoutAndArtifact(&b, s)
+	for _, format := range s.NameIDFormats {
+		b.WriteString("    <md:NameIDFormat>" + escape(format) + "</md:NameIDFormat>\n")
+	}
 	for _, e := range s.SSO {
 		fmt.Fprintf(&b, "    <md:SingleSignOnService Binding=\"%s\" Location=\"%s\"/>\n", escape(e.Binding), escape(e.Location))
 	}

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
-	"github.com/gatehouse-id/gatehouse/saml"
 )
 
 // connections are found by name without regard to letter case, as directories are; one that is
@@ -29,7 +29,7 @@ func (p *plan) connections() {
 			p.after.Connections = append(p.after.Connections, directory.Connection{ID: keys.ID("con_", p.now), Name: part.name, Status: directory.ConnectionDraft})
 			i = len(p.after.Connections) - 1
 		}
-		var idp *saml.IdentityProvider
+		var idp identity
 		if n < len(p.idps) {
 			idp = p.idps[n]
 		}
@@ -44,7 +44,7 @@ func (p *plan) connections() {
 	})
 }
 
-func (p *plan) connection(c *directory.Connection, part connectionPart, idp *saml.IdentityProvider, secret string) {
+func (p *plan) connection(c *directory.Connection, part connectionPart, idp identity, secret string) {
 	was := *c
 	if part.provider != nil {
 		c.Provider = *part.provider
@@ -54,8 +54,8 @@ func (p *plan) connection(c *directory.Connection, part connectionPart, idp *sam
 	}
 	p.saml(c, was, part, idp)
 	p.oidc(c, was, part, secret)
-	if !sameIdP(was, *c) {
-		c.VerifiedAt = time.Time{} // what was proven was the other one
+	if !directory.ProofHolds(was, *c) {
+		c.VerifiedAt = time.Time{} // what was proven was another one
 	}
 	if was.Protocol != c.Protocol && part.status == nil {
 		c.Status = directory.ConnectionDraft
@@ -82,7 +82,8 @@ func (p *plan) connection(c *directory.Connection, part connectionPart, idp *sam
 
 // saml makes the SAML side of c what the file says. What it does not mention stays, or is the
 // provider's default in a new connection.
-func (p *plan) saml(c *directory.Connection, was directory.Connection, part connectionPart, idp *saml.IdentityProvider) {
+func (p *plan) saml(c *directory.Connection, was directory.Connection, part connectionPart, says identity) {
+	idp := says.idp
 	if c.Protocol != directory.ProtocolSAML {
 		if key := part.samlPart.given(); key != "" {
 			p.add(part.line, "%s.%s: expected only with protocol: saml, received it with %s", part.path, key, c.Protocol)
@@ -102,9 +103,7 @@ func (p *plan) saml(c *directory.Connection, was directory.Connection, part conn
 			*k.at(&next.Attributes) = name
 		}
 	}
-	if idp != nil {
-		setIdentityProvider(&next, idp)
-	}
+	p.watch(c, &next, part, says)
 	p.samlOptions(c.ID, &next, part)
 	next.Unconfirmed = false // the operator's word
 	if c.SAML != nil && reflect.DeepEqual(*c.SAML, next) {
@@ -115,10 +114,41 @@ func (p *plan) saml(c *directory.Connection, was directory.Connection, part conn
 			p.notes = append(p.notes, "connections."+c.Name+": "+remark)
 		}
 	}
+	if c.SAML != nil {
+		for _, line := range changesOf(c.SAML, &next, p.now) {
+			if strings.HasPrefix(line.What, "key ") || strings.HasPrefix(line.What, "certificate ") {
+				p.notes = append(p.notes, "connections."+c.Name+": "+line.What+": "+cmp.Or(line.To, line.From))
+			}
+		}
+	}
 	for _, remark := range choiceRemarks(&next) {
 		p.notes = append(p.notes, "connections."+c.Name+": "+remark)
 	}
 	c.SAML = &next
+}
+
+// watch takes over what the file says of the IdP and of where it publishes that. Keys that were removed since are in
+// an old file still and are not taken back.
+func (p *plan) watch(c *directory.Connection, next *directory.SAML, part connectionPart, says identity) {
+	if says.idp != nil {
+		idp := *says.idp
+		if next.EntityID == idp.EntityID {
+			if kept := (&ring{dropped: next.Dropped}).without(idp.Certificates); len(kept) < len(idp.Certificates) {
+				idp.Certificates = kept
+				p.notes = append(p.notes, "connections."+c.Name+": a certificate of the file was removed since, and is not taken back; gatehouse connection metadata import does that")
+			}
+		}
+		takeOver(next, c.VerifiedAt, &idp, part.source(), p.now)
+	}
+	switch {
+	case part.noMetadataURL:
+		next.MetadataURL, next.MetadataSigner = "", nil
+	case part.metadataURL != "":
+		next.MetadataURL = part.metadataURL
+	}
+	if says.signer != nil {
+		next.MetadataSigner = says.signer
+	}
 }
 
 // samlOptions sets the choices that the file says, and gives the connection its first key where they need one.

@@ -72,12 +72,16 @@ func TestConnection_TakesMetadataFromAFileAURLOrTheApplyFileItself(t *testing.T)
 			t.Fatalf("%+v", want)
 		}
 		events := s.events(t)
+		if r := s.mustApply(t, head+"  metadata_url: https://okta.test/metadata\n", ApplyOptions{}); !slices.Equal(r.Changes, []string{"connections.okta.metadata_url: (none) -> https://okta.test/metadata"}) {
+			t.Errorf("an address: changes %v", r.Changes)
+		}
+		events = s.events(t)
 		for _, source := range []string{"metadata_file: /etc/acme/okta.xml", "metadata_url: https://okta.test/metadata", "metadata: " + inline(oktaIdP)} {
 			if r := s.mustApply(t, head+"  "+source+"\n", ApplyOptions{}); len(r.Changes) > 0 || len(r.Notes) != 1 { // of the owner who is missing
 				t.Errorf("%.30s: changes %v notes %v", source, r.Changes, r.Notes)
 			}
 		}
-		if s.events(t) != events || fetched != 1 {
+		if s.events(t) != events || fetched != 2 {
 			t.Errorf("the same metadata was recorded, or fetched %d times", fetched)
 		}
 		s.wantRefusal(t, head+"  metadata_url: https://other.test/metadata\n", ApplyOptions{}, errs.KindInvalid,
@@ -86,7 +90,7 @@ func TestConnection_TakesMetadataFromAFileAURLOrTheApplyFileItself(t *testing.T)
 		s.wantRefusal(t, head+"  metadata_url: okta.test\n", ApplyOptions{}, errs.KindInvalid, "expected an https URL, received \"okta.test\"")
 		// A mistake elsewhere is told before anybody is called.
 		s.wantRefusal(t, head+"  metadata_url: https://okta.test/metadata\nowners: [{email: x@acme.test, password_env: UNSET}]\n", ApplyOptions{}, errs.KindInvalid, "UNSET is empty")
-		if fetched != 2 {
+		if fetched != 3 {
 			t.Errorf("fetched %d times", fetched)
 		}
 		s.AllowPrivate = true
@@ -98,13 +102,15 @@ func TestConnection_ItsMistakesAreNamed(t *testing.T) {
 	t.Parallel()
 	const head = "workspace: a\nconnections:\n- {name: c, provider: okta, protocol: saml, "
 	for text, want := range map[string]string{
-		head + "metadata_file: x, metadata_url: y}": "line 3: connections[0]: expected one of metadata, metadata_file and metadata_url, received 2",
-		head + "metadata: {a: b}}":                  "line 3: connections[0].metadata: expected the IdP's metadata as XML, received keys and values",
-		head + "attributes: {mail: x}}":             "line 3: connections[0].attributes.mail: unknown key",
-		head + "attributes: {email: 7}}":            "line 3: connections[0].attributes.email: expected text, received \"7\"",
-		head + "idp_initiated: perhaps}":            "line 3: connections[0].idp_initiated: expected yes or no",
-		head + "metadata_fil: x}":                   `unknown key; did you mean "metadata_file"?`,
-		"workspace: a\nrole_mappings: [{directory: d, connection: c, group: g, role: r}]":                          "line 2: role_mappings[0]: expected directory (its groups) or connection (its group claims), received both",
+		head + "metadata_file: x, metadata: y}":                                           "line 3: connections[0]: expected one of metadata, metadata_file, idp, received 2",
+		head + "idp: {entity_id: x, sso_url: y}}":                                         "line 3: connections[0].idp: expected certificate or certificate_file, found neither",
+		head + "idp: {sso_url: y, certificate: z}}":                                       "line 3: connections[0].idp.entity_id: expected text, found none",
+		head + "metadata: {a: b}}":                                                        "line 3: connections[0].metadata: expected the IdP's metadata as XML, received keys and values",
+		head + "attributes: {mail: x}}":                                                   "line 3: connections[0].attributes.mail: unknown key",
+		head + "attributes: {email: 7}}":                                                  "line 3: connections[0].attributes.email: expected text, received \"7\"",
+		head + "idp_initiated: perhaps}":                                                  "line 3: connections[0].idp_initiated: expected yes or no",
+		head + "metadata_fil: x}":                                                         `unknown key; did you mean "metadata_file"?`,
+		"workspace: a\nrole_mappings: [{directory: d, connection: c, group: g, role: r}]": "line 2: role_mappings[0]: expected directory (its groups) or connection (its group claims), received both",
 		"workspace: a\nrole_mappings:\n- {connection: c, group: g, role: r}\n- {connection: C, group: G, role: r}": `line 4: role_mappings[1]: the group "G" is mapped twice, first in line 3`,
 	} {
 		wantMistake(t, text, want)
@@ -142,9 +148,13 @@ func TestConnection_ChangesAreToldByNameAndFingerprint(t *testing.T) {
 			shapes = append(shapes, strings.Join(strings.Fields(c)[:2], " "))
 		}
 		want := []string{"connections.okta.attributes.email: email", "connections.okta.attributes.groups: groups", "connections.okta.attributes.subject: (none)",
-			"connections.okta.idp.certificates: sha256:" + fingerprint(oktaIdP.Keys[0].Certificate.Raw), "connections.okta.idp.sso: post", "connections.okta.idp_initiated: yes"}
+			"connections.okta.idp.certificates: sha256:" + fingerprint(oktaIdP.Keys[0].Certificate.Raw), "connections.okta.idp.sso: post", "connections.okta.idp_initiated: yes",
+			"connections.okta.verified: (none)"} // another place
 		if !slices.Equal(shapes, want) {
 			t.Errorf("changes:\n%s", strings.Join(r.Changes, "\n"))
+		}
+		if !strings.Contains(strings.Join(r.Notes, "\n"), "connections.okta: key added: sha256:"+rotated.Keys[1].Certificate.Fingerprint()+", ECDSA P-256, valid 2020-01-01 to 2049-12-31") {
+			t.Errorf("the notes do not name the new key: %q", r.Notes)
 		}
 		var changed int
 		for _, e := range s.log(t)[n:] {
@@ -404,12 +414,12 @@ func TestExport_WritesMetadataThatReadsBackTheSame(t *testing.T) {
 			{Binding: saml.BindingPOST, Location: "https://okta.test/slo"}}
 		known.ArtifactResolution = []saml.Endpoint{{Binding: saml.BindingSOAP, Location: "https://okta.test/artifacts", Index: 7}}
 		var want, got directory.SAML
-		setIdentityProvider(&want, &known)
-		again, err := s.identityProvider([]byte(metadataOf(&want)))
+		takeOver(&want, time.Time{}, &known, directory.FromFile, time.Time{})
+		again, err := s.identityProvider([]byte(metadataOf(&want)), "")
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", entityID, err, metadataOf(&want))
 		}
-		if setIdentityProvider(&got, again); !reflect.DeepEqual(got, want) {
+		if takeOver(&got, time.Time{}, again, directory.FromFile, time.Time{}); !reflect.DeepEqual(got, want) {
 			t.Errorf("wrote %+v, read %+v", want, got)
 		}
 	}
@@ -417,7 +427,7 @@ func TestExport_WritesMetadataThatReadsBackTheSame(t *testing.T) {
 	for range maxKeys + 1 {
 		keys = append(keys, samltest.NewECKey(elliptic.P256()))
 	}
-	if _, err := s.identityProvider(samltest.NewIdP("urn:x", keys...).Metadata()); err == nil || !strings.Contains(err.Error(), "at most 32 signing certificates and services of a kind, received 33") {
+	if _, err := s.identityProvider(samltest.NewIdP("urn:x", keys...).Metadata(), ""); err == nil || !strings.Contains(err.Error(), "at most 32 signing certificates and services of a kind, received 33") {
 		t.Errorf("%v", err)
 	}
 	if metadataOf(&directory.SAML{}) != "" {

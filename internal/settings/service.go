@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
@@ -23,7 +24,7 @@ type Service struct {
 	// for the same one (V12 of the seeds).
 	PublicURL     string
 	SCIMPublicURL string
-	// Metadata fetches what an IdP publishes at a URL, MaxMetadataBytes at most. nil fetches nothing.
+	// Metadata fetches what an IdP publishes at a URL, MaxFetchedMetadata at most. nil fetches nothing.
 	Metadata func(ctx context.Context, url string) ([]byte, error)
 	// Master gives the key that client secrets of connections are sealed with. nil seals none.
 	Master func(ctx context.Context) (*keys.Master, error)
@@ -33,6 +34,19 @@ type Service struct {
 	AllowPrivate bool
 	// Plans is the room for plans of very many people; nil computes any number of them at once.
 	Plans *provision.Room
+	// Looks counts the answers of IdPs that wait for another one's look at metadata; nil lets any number wait.
+	Looks *Looks
+}
+
+// Looks counts who waits. The zero value is ready.
+type Looks struct{ waiting atomic.Int32 }
+
+// enter takes a place and returns how to leave it; ok is false where there is none.
+func (l *Looks) enter() (leave func(), ok bool) {
+	if l == nil {
+		return func() {}, true
+	}
+	return func() { l.waiting.Add(-1) }, l.waiting.Add(1) <= refreshWaiters
 }
 
 // SCIMBaseURL is what an IdP's administrator pastes as base URL or tenant URL. It is the same for

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 )
 
 // state is a configuration in canonical form: one text for each thing that can be set, under the
@@ -101,12 +102,40 @@ func (s state) saml(at string, side *directory.SAML) {
 	s.put(at+".idp.sso", strings.Join(sso, ", "))
 	s.put(at+".idp.slo", placesText(side.SLO))
 	s.put(at+".idp.artifact_resolution", placesText(side.ArtifactResolution))
+	s.put(at+".idp.name_id_formats", strings.Join(side.NameIDFormats, ", "))
+	s.put(at+".metadata_url", side.MetadataURL)
+	if side.MetadataSigner != nil {
+		s[at+".metadata_signer"] = "sha256:" + fingerprint(side.MetadataSigner)
+	}
+	var states []string
+	for _, k := range side.IdPKeys {
+		if words := keyWords(k); words != string(directory.KeyStaged) { // a key that is new says so by being there
+			states = append(states, "sha256:"+k.Fingerprint+" "+words)
+		}
+	}
+	s.put(at+keyStatesKey, strings.Join(states, ", "))
 	s.put(at+".idp.certificates", strings.Join(certificates, ", "))
 	s.samlOptions(at, side)
 }
 
-// keysKey ends the key of a SAML connection's own keys.
-const keysKey = ".keys"
+const (
+	// keysKey ends the key of a SAML connection's own keys.
+	keysKey = ".keys"
+	// keyStatesKey ends the key that says where the IdP's keys stand.
+	keyStatesKey = ".idp.keys"
+)
+
+// keyWords is where a key stands in words.
+func keyWords(k directory.IdPKey) string {
+	words := string(k.State)
+	if k.Kept {
+		words += ", kept"
+	}
+	if k.Gone {
+		words += ", no longer published"
+	}
+	return words
+}
 
 // samlOptions puts the choices of a SAML side as far as they differ from what versions without them did. Keys are
 // told by the fingerprints of their certificates.
@@ -259,6 +288,17 @@ func (d difference) line() string {
 	}
 }
 
+// wordOfDiffs names differences, but for keys of ours: they are made anew each time.
+func wordOfDiffs(diffs []difference) string {
+	var lines []string
+	for _, d := range diffs {
+		if !strings.HasSuffix(d.key, keysKey) || strings.HasSuffix(d.key, keyStatesKey) {
+			lines = append(lines, d.key+"\n"+d.from+"\n"+d.to)
+		}
+	}
+	return keys.HashToken(strings.Join(lines, "\n\n"))[:16]
+}
+
 func (d difference) change() audit.Change { return audit.Change{Field: d.key, From: d.from, To: d.to} }
 
 func orNone(s string) string {
@@ -298,7 +338,7 @@ func checkDrift(last, now, wanted state) error {
 	var lines []string
 	for _, d := range now.to(wanted) {
 		// Whether an owner has confirmed a connection is no key of the file: to apply it is the operator's word.
-		// Our keys at a connection are none either.
+		// Our keys at a connection are none either, nor is where the IdP's stand, which moves by itself.
 		if last[d.key] != d.from && !last.olderThan(d) && !strings.HasSuffix(d.key, unconfirmedKey) && !strings.HasSuffix(d.key, keysKey) {
 			lines = append(lines, fmt.Sprintf("%s: last applied %s, now %s, file %s", d.key, orNone(last[d.key]), orNone(d.from), orNone(d.to)))
 		}

@@ -112,11 +112,29 @@ func viewOIDC(o directory.OIDC, id, publicURL string) *OIDCView {
 
 // IdPView is the other side of a connection.
 type IdPView struct {
-	EntityID     string            `json:"entity_id"`
-	SSO          []EndpointView    `json:"sso"`
-	SLO          []EndpointView    `json:"slo,omitempty"`
-	Artifact     []EndpointView    `json:"artifact_resolution,omitempty"`
-	Certificates []CertificateView `json:"certificates"`
+	EntityID      string         `json:"entity_id"`
+	SSO           []EndpointView `json:"sso"`
+	SLO           []EndpointView `json:"slo,omitempty"`
+	Artifact      []EndpointView `json:"artifact_resolution,omitempty"`
+	Certificates  []IdPKeyView   `json:"certificates"`
+	NameIDFormats []string       `json:"name_id_formats,omitempty"`
+	// MetadataURL is where it publishes its metadata, which is looked at each day; "" where nothing is.
+	MetadataURL string `json:"metadata_url,omitempty"`
+}
+
+// IdPKeyView is a signing certificate of an IdP, and where its key stands.
+type IdPKeyView struct {
+	CertificateView
+	Key       string             `json:"key"` // "RSA 2048"
+	State     directory.KeyState `json:"state"`
+	Source    string             `json:"source,omitempty"` // one of directory.FromURL and its neighbours
+	SeenAt    *time.Time         `json:"seen_at,omitempty"`
+	ProvenAt  *time.Time         `json:"proven_at,omitempty"`
+	RetiredAt *time.Time         `json:"retired_at,omitempty"`
+	UsedAt    *time.Time         `json:"used_at,omitempty"`   // since it is retiring
+	RemoveAt  *time.Time         `json:"remove_at,omitempty"` // when a retiring one stops counting
+	Gone      bool               `json:"gone,omitempty"`      // the metadata names it no longer
+	Kept      bool               `json:"kept,omitempty"`
 }
 
 // EndpointView is where people are sent to sign in.
@@ -139,7 +157,7 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 	v := ConnectionView{ID: c.ID, Name: c.Name, Provider: c.Provider, Protocol: c.Protocol, Status: c.Status, VerifiedAt: maybe(c.VerifiedAt)}
 	if c.SAML != nil {
 		side := *c.SAML
-		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c.SAML)
+		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c)
 		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(c)
 		v.SAML, v.OptionsWord = viewSAML(&side), optionsWordOf(&side)
 	}
@@ -160,11 +178,12 @@ func (s *Service) view(c directory.Connection) ConnectionView {
 }
 
 // viewIdP is nil while the IdP's metadata is unknown.
-func viewIdP(side *directory.SAML) *IdPView {
+func viewIdP(c directory.Connection) *IdPView {
+	side := c.SAML
 	if side.EntityID == "" {
 		return nil
 	}
-	v := &IdPView{EntityID: side.EntityID, SSO: []EndpointView{}, Certificates: []CertificateView{}}
+	v := &IdPView{EntityID: side.EntityID, SSO: []EndpointView{}, Certificates: []IdPKeyView{}, NameIDFormats: side.NameIDFormats, MetadataURL: side.MetadataURL}
 	for _, e := range side.SSO {
 		v.SSO = append(v.SSO, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
 	}
@@ -174,8 +193,13 @@ func viewIdP(side *directory.SAML) *IdPView {
 	for _, e := range side.ArtifactResolution {
 		v.Artifact = append(v.Artifact, EndpointView{Binding: bindingWord(e.Binding), URL: e.Location})
 	}
-	for _, der := range side.Certificates {
-		v.Certificates = append(v.Certificates, viewCertificate(der))
+	for _, k := range ringOf(side, c.VerifiedAt).keys {
+		shown := IdPKeyView{CertificateView: viewCertificate(k.der), State: k.State, Source: k.Source, SeenAt: maybe(k.SeenAt), ProvenAt: maybe(k.ProvenAt),
+			RetiredAt: maybe(k.RetiredAt), UsedAt: maybe(k.UsedAt), RemoveAt: maybe(removeAt(k.IdPKey, side.MetadataURL != "")), Gone: k.Gone, Kept: k.Kept}
+		if parsed, err := saml.ParseCertificate(k.der); err == nil {
+			shown.Key = keyKind(parsed)
+		}
+		v.Certificates = append(v.Certificates, shown)
 	}
 	return v
 }

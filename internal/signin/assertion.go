@@ -26,6 +26,7 @@ type Answer struct {
 	Direct, CrossSite bool
 
 	unreadable *saml.Refusal // why there is no form to read
+	looked     bool          // the IdP's metadata was looked at because of it
 	fetched    *fetched      // what the artifact stands for, once the IdP was asked
 }
 
@@ -65,6 +66,7 @@ type received struct {
 	assertion *saml.Assertion
 }
 
+// receive takes one answer through the checks.
 func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered, error) {
 	r := &received{Answer: *a, entry: entry{side: side}}
 	var err error
@@ -88,11 +90,22 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 		err = s.verify(r)
 	}
 	switch {
+	case !a.looked && r.byUnknownKey(err):
+		a.looked = true
+		anew, e := s.lookForKey(ctx, r)
+		if e != nil {
+			return nil, fmt.Errorf("look for the key of an answer: %w", e)
+		}
+		if anew {
+			return nil, errMoved
+		}
+		return nil, s.turnAway(ctx, r, err)
 	case errors.As(err, new(*saml.Refusal)), errs.CodeOf(err) == reasonSPKey:
 		return nil, s.turnAway(ctx, r, err)
 	case err != nil:
 		return nil, fmt.Errorf("sign in by SAML: %w", err)
 	}
+	r.signer = side.connection.SAML.Certificates[r.assertion.Certificate]
 	if r.arrival, err = arrivalOf(r.assertion, side.connection); err != nil {
 		return nil, s.turnAway(ctx, r, err)
 	}

@@ -36,6 +36,8 @@ type entry struct {
 	side    *side
 	arrival provision.Arrival
 	member  *directory.Member
+	// signer is the certificate, DER, of the IdP's key that signed a SAML answer.
+	signer []byte
 }
 
 // enter is the part of a sign-in that is one transaction: the member is found or made, consume makes the
@@ -68,10 +70,8 @@ func (e *entry) enter(tx *store.Tx, consume func(*store.Tx) error, open func(*st
 	if held.Workspace.Version != cfg.Workspace.Version {
 		return "", nil, store.Rerun()
 	}
-	if c.VerifiedAt.IsZero() {
-		if err := settings.ConnectionProven(tx, held, c.ID); err != nil {
-			return "", nil, err
-		}
+	if err := settings.KeyProven(tx, held, c.ID, e.signer); err != nil {
+		return "", nil, err
 	}
 	if err := consume(tx); err != nil {
 		return "", nil, err

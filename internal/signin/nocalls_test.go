@@ -148,14 +148,14 @@ func encryptedElsewhere(t *testing.T, doc, address string) string {
 func TestOIDC_NoAnswerMakesUsCallAnybody(t *testing.T) { // A46, OI02, OI08
 	eachOIDC(t, func(t *testing.T, w *parties) {
 		trap := untouched(t)
-		key := w.idp.Keys[0]
+		key, stranger, named := w.idp.Keys[0], oidctest.NewRSA("k1"), oidctest.NewRSA(trap) // not while the IdP is waited for
 		host, _, _ := strings.Cut(strings.TrimPrefix(trap, "http://"), "/")
 		for name, make := range map[string]func(c map[string]any) string{
 			"jku, x5u": func(c map[string]any) string { return key.SignWith(map[string]any{"jku": trap, "x5u": trap}, c) },
 			"another's, jku": func(c map[string]any) string {
-				return oidctest.NewRSA("k1").SignWith(map[string]any{"jku": trap, "x5u": trap}, c)
+				return stranger.SignWith(map[string]any{"jku": trap, "x5u": trap}, c)
 			},
-			"another's, kid": func(c map[string]any) string { return oidctest.NewRSA(trap).Sign(c) },
+			"another's, kid": func(c map[string]any) string { return named.Sign(c) },
 			"the issuer":     func(c map[string]any) string { c["iss"] = trap; return key.Sign(c) },
 			"the audience":   func(c map[string]any) string { c["aud"] = trap; return key.Sign(c) },
 			"claims elsewhere": func(c map[string]any) string {

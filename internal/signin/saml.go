@@ -63,7 +63,7 @@ func (side *side) ask(publicURL string, state store.SignInState, handle string, 
 	sp := ServiceProvider(publicURL, side.connection)
 	request := saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
 		Contexts: side.connection.SAML.AuthnContexts}
-	if side.connection.SAML.Artifact {
+	if side.connection.SAML.Artifact && len(side.connection.SAML.ArtifactResolution) > 0 { // else there is nobody to resolve one
 		request.ProtocolBinding = saml.BindingArtifact
 	}
 	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {

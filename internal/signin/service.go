@@ -41,6 +41,10 @@ type Service struct {
 
 	// Mail says that mail can be sent: people may ask for a link.
 	Mail bool
+
+	// UnknownKey looks at the metadata of a SAML connection whose IdP signed with a key that is not known, and reports
+	// whether that is done now (settings.Service.UnknownKey). nil looks at none.
+	UnknownKey func(ctx context.Context, workspace, connection string) (bool, error)
 }
 
 func (s *Service) now() time.Time {

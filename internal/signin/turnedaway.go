@@ -148,6 +148,7 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 		if refusal, err = s.replayed(context.WithoutCancel(ctx), r, refusal); err != nil {
 			return err
 		}
+		refusal = withAdvice(refusal, r.side.connection.SAML)
 		out.verified, out.message, out.name = refusal.Verified, signedID(refusal.AssertionID, refusal.ResponseID), refusal.Subject
 		out.told, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
 		if out.verified {

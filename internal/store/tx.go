@@ -271,6 +271,10 @@ func (tx *Tx) LockMember(id string) error {
 // LockGroup locks a group, before LockPeople. Row by row changes of its membership share it.
 func (tx *Tx) LockGroup(id string, shared bool) error { return tx.lock("group "+id, shared) }
 
+// LockConnection holds what sign-ins alone change of a connection: that it is proven, and where the keys of its IdP
+// stand. It comes behind LockPeople, and what it protects is read behind it.
+func (tx *Tx) LockConnection(id string) error { return tx.lock("connection "+id, false) }
+
 // LockPolicy holds the workspace's configuration exclusively.
 func (tx *Tx) LockPolicy() error {
 	tx.alone = true

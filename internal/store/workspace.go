@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -109,7 +111,7 @@ const configOf = `
 		FROM   workspace WHERE id = $1
 		UNION ALL SELECT 2, rank, id, name, permissions, '', '', '', 0, 0 FROM role WHERE workspace_id = $1
 		UNION ALL SELECT 3, 0, id, directory_id, connection_id, pattern, role_id, '', 0, 0 FROM role_mapping WHERE workspace_id = $1
-		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml END, verified_at, 0
+		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml || ' ' || watch END, verified_at, 0
 		FROM   connection WHERE workspace_id = $1
 		UNION ALL SELECT 5, created_at, id, name, connection_id, mode, override, status || ' ' || pilot, CASE WHEN enabled THEN 1 ELSE 0 END, 0
 		FROM   directory WHERE workspace_id = $1
@@ -258,16 +260,26 @@ func (tx *Tx) DeleteMapping(id string) {
 	tx.later(deleteMapping, tx.workspace, id)
 }
 
-// readSAML reads the column saml. A connection from before there was one has its provider's defaults.
-func readSAML(c *directory.Connection, settings string) error {
+// readSAML reads the columns saml and watch, one behind the other. A connection from before there were any has its
+// provider's defaults.
+func readSAML(c *directory.Connection, columns string) error {
 	defaults := directory.DefaultSAML(c.Provider)
 	c.SAML = &defaults
-	if settings == "" {
+	if strings.HasPrefix(columns, " ") || columns == "" {
 		return nil
 	}
 	c.SAML = &directory.SAML{}
-	if err := json.Unmarshal([]byte(settings), c.SAML); err != nil {
+	decoder := json.NewDecoder(strings.NewReader(columns))
+	if err := decoder.Decode(c.SAML); err != nil {
 		return fmt.Errorf("connection %s: %w", c.ID, err)
+	}
+	if err := decoder.Decode(&c.SAML.Watch); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("keys of connection %s: %w", c.ID, err)
+	}
+	// A binary of an earlier level changes the certificates and leaves what stands beside them as it is.
+	c.SAML.IdPKeys = slices.DeleteFunc(c.SAML.IdPKeys, func(k directory.IdPKey) bool { return !c.SAML.Believes(k.Fingerprint) })
+	if len(c.SAML.IdPKeys) == 0 {
+		c.SAML.IdPKeys = nil
 	}
 	return nil
 }
@@ -287,11 +299,11 @@ func readOIDC(c *directory.Connection, settings string) error {
 }
 
 const insertConnection = `
-	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, oidc, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, oidc, watch, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 
 const updateConnection = `
-	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9, oidc = $10
+	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9, oidc = $10, watch = $11
 	WHERE  workspace_id = $1 AND id = $2`
 
 // A connection that an older binary made has no handle until it is saved.
@@ -304,12 +316,17 @@ const deleteConnectionHandle = `DELETE FROM connection_handle WHERE connection_i
 // SaveConnection makes (fresh) or changes a connection.
 func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 	tx.configuration("connection")
-	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), "", ""}
+	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), "", "", ""}
 	if c.SAML != nil {
-		args[len(args)-2] = toJSON(c.SAML)
+		args[8], args[10] = toJSON(c.SAML), watchText(c.SAML.Watch)
 	}
 	if c.OIDC != nil {
-		args[len(args)-1] = toJSON(c.OIDC)
+		args[9] = toJSON(c.OIDC)
+	}
+	if c.SAML != nil && c.SAML.MetadataURL != "" {
+		tx.later(beginWatch, tx.workspace, c.ID, micros(tx.now))
+	} else {
+		tx.later(deleteWatch, tx.workspace, c.ID)
 	}
 	tx.later(insertConnectionHandle, c.ID, tx.workspace)
 	if fresh {
@@ -323,7 +340,7 @@ func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 // caller's to end.
 func (tx *Tx) DeleteConnection(id string) {
 	tx.configuration("connection")
-	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteLogoutsOf} {
+	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteWatch, deleteWarnings, deleteLogoutsOf} {
 		tx.later(statement, tx.workspace, id)
 	}
 }

@@ -58,6 +58,14 @@ func (h house) schema() directory.Schema {
 	}}
 }
 
+// idp is the other side of the connection.
+func (h house) idp() *directory.SAML {
+	certificate := []byte("certificate of " + h.Slug)
+	return &directory.SAML{EntityID: "https://idp." + h.Domain, IdPInitiated: true, Certificates: [][]byte{certificate}, Watch: directory.Watch{
+		MetadataURL: "https://idp." + h.Domain + "/metadata", NameIDFormats: []string{"{ a format } of " + h.Slug},
+		IdPKeys: []directory.IdPKey{{Fingerprint: directory.KeyPrint(certificate), State: directory.KeyActive, Source: directory.FromURL, SeenAt: time.UnixMicro(1).UTC()}}}}
+}
+
 // config stores the workspace with its settings.
 func (h house) config(tx *store.Tx) error {
 	preset, _ := directory.FindPreset("omniflow")
@@ -68,7 +76,7 @@ func (h house) config(tx *store.Tx) error {
 	tx.SaveRole(directory.Role{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, true)
 	tx.SaveRole(directory.Role{ID: h.Lowest, Name: "Trainee", Rank: 1}, true)
 	tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML,
-		Status: directory.ConnectionActive, VerifiedAt: tx.Now(), SAML: &directory.SAML{EntityID: "https://idp." + h.Domain, IdPInitiated: true}}, true)
+		Status: directory.ConnectionActive, VerifiedAt: tx.Now(), SAML: h.idp()}, true)
 	tx.InsertApplication(directory.Application{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app." + h.Domain + "/callback"}}, "secret of "+h.Slug)
 	loss := directory.GroupLossKeep
 	tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient,
@@ -77,6 +85,9 @@ func (h house) config(tx *store.Tx) error {
 	tx.InsertDomain(h.Domain)
 	tx.SaveSchema(h.schema())
 	tx.SetApplied("applied " + h.Slug)
+	if _, err := tx.FirstWarning(h.Connection, "of "+h.Slug, 30); err != nil {
+		return err
+	}
 	return tx.Record(audit.Event{Type: audit.WorkspaceCreated, Subject: audit.Party{Kind: "workspace", ID: h.Workspace, Name: h.Slug},
 		Payload: []byte(`{"of":"` + h.Slug + `"}`)})
 }

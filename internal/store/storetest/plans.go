@@ -266,7 +266,23 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.Claims([]string{"m5", "m6"})
 		return err
 	},
-	"links":        func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"links":             func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"events for owners": func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
+	"the look at an IdP's metadata": func(tx *store.Tx, h house) error {
+		if _, err := tx.AskMetadata(h.Connection, 0); err != nil {
+			return err
+		}
+		tx.SaveMetadataWatch(h.Connection, store.MetadataWatch{})
+		_, _, err := tx.MetadataWatch(h.Connection)
+		return err
+	},
+	"warnings of certificates": func(tx *store.Tx, h house) error {
+		if _, err := tx.FirstWarning(h.Connection, "x", 1); err != nil {
+			return err
+		}
+		_, err := tx.Warnings(h.Connection)
+		return err
+	},
 	"mailed links": func(tx *store.Tx, h house) error { _, _ = tx.UseMailLink(h.LinkHash, store.MailSignIn); return nil },
 	"recovery codes": func(tx *store.Tx, h house) error {
 		if _, err := tx.RecoveryCode("m5", "rc5"); err != nil {
@@ -280,7 +296,6 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.ConnectionsOf([]string{"m5", "m6"})
 		return err
 	},
-	"events for owners":   func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
 	"events of a subject": func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },
 	"events by number":    func(tx *store.Tx, h house) error { _, err := tx.EventsAfter(9000, 20); return err },
 	"an event":            func(tx *store.Tx, h house) error { _, err := tx.Event("e100007"); return err },

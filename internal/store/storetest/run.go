@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"races", testRaces},
 		{"staged people", testStaged},
 		{"what was heard of a directory", testHeard},
+		{"the metadata of an IdP", testWatch},
 		{"schema", testSchema},
 		{"plans", testPlans},
 		{"what was asked ahead is fresh", testAhead},

@@ -284,7 +284,7 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		Roles:    directory.Roles{{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, {ID: h.Lowest, Name: "Trainee", Rank: 1, Permissions: []string{}}},
 		Mappings: []directory.RoleMapping{{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest}},
 		Connections: []directory.Connection{{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionActive, VerifiedAt: at, CreatedAt: at,
-			SAML: &directory.SAML{EntityID: "https://idp.a.test", IdPInitiated: true}}},
+			SAML: h.idp()}},
 		Directories:  []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
 		Applications: []directory.Application{{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app.a.test/callback"}, CreatedAt: at}},
 		Domains:      []string{"a.test"},

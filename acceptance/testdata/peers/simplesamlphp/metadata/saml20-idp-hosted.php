@@ -11,3 +11,7 @@ $metadata[getenv('PEER_BASE') . '/idp'] = [
         10 => ['class' => 'saml:PersistentNameID', 'attribute' => 'uid', 'NameQualifier' => true],
     ],
 ];
+// A key that is announced: it stands in the metadata beside the one that signs.
+if (file_exists(getenv('PEER_DIR') . '/next.crt')) {
+    $metadata[getenv('PEER_BASE') . '/idp'] += ['new_privatekey' => 'next.key', 'new_certificate' => 'next.crt'];
+}
