@@ -23,6 +23,10 @@
 // are made when a switch first needs one and sealed as well. RotateSPKey, UseSPKey and RemoveSPKey replace one
 // in steps, none of which makes a sign-in fail.
 //
+// PlanEnforcement names whom a change of enforcement would shut out, and SetEnforcement shuts out exactly those or refuses
+// (enforce.go, enforcement.go); Designate moves emergency access; Relax and Resume let enforcement go for a day and end that (relax.go);
+// TellOwners tells every owner by mail (notice.go).
+//
 // The room refuses to know how members are written (provision does), where the file came from and
 // how a result is printed.
 package settings

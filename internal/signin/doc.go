@@ -16,6 +16,11 @@
 // and open encrypted assertions (spkey.go); they are unsealed for each of either. Artifacts fetches an answer that the browser did
 // not carry, from an address that the connection knows.
 //
+// Emergency access (emergency.go) is the break-glass administrator's: a password, a one-time password where a second factor was set
+// up, and a recovery code in the place of either, which nothing that strangers do delays. Links by mail (mail.go) set a password, or
+// sign in while settings.Relax has let enforcement go; whoever asks for one is answered alike, and what is sent is decided
+// when the mail is made.
+//
 // The package refuses to know how members come to be and what a deactivation ends: who signs in
 // for the first time is handed to provision, and nobody is revived by signing in. It keeps no
 // answer: whether a session lives is asked of the database each time.
