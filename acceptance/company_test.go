@@ -34,6 +34,10 @@ type form struct {
 	connection string
 	// more is the rest of the file: role_mappings, domains, owners.
 	more string
+	// provider is the connection's, where the kind of the IdP does not say it.
+	provider string
+	// alone leaves out the directory beside the connection.
+	alone bool
 	// draft leaves the connection as it is before anybody gave the IdP's metadata.
 	draft bool
 	// idp is one that exists already.
@@ -60,9 +64,13 @@ func (w *world) company(slug string, kind idpsim.Kind, f form) *company {
 	c.product = w.newProduct(slug)
 	metadata, err := c.idp.SAMLMetadata()
 	w.must(err)
-	provider := "okta"
+	provider := cmp.Or(f.provider, "okta")
 	if kind.IsEntra() {
 		provider = "entra"
+	}
+	beside := "directories:\n  - {name: idp, connection: idp}\n"
+	if f.alone {
+		beside = ""
 	}
 	c.file = func(status, connection, more string) string {
 		text := fmt.Sprintf("workspace: %[1]s\nname: %[1]s Inc\npreset: %[2]s\npolicy: {%[3]s}\nconnections:\n  - name: idp\n    provider: %[4]s\n    protocol: saml\n    status: %[5]s\n",
@@ -70,7 +78,7 @@ func (w *world) company(slug string, kind idpsim.Kind, f form) *company {
 		if status != "draft" {
 			text += "    metadata: |\n" + indented(string(metadata), "      ")
 		}
-		return text + indented(connection, "    ") + "directories:\n  - {name: idp, connection: idp}\n" + c.product.file() + more
+		return text + indented(connection, "    ") + beside + c.product.file() + more
 	}
 	status := "active"
 	if f.draft {

@@ -246,3 +246,104 @@ func switchedOffConnection(t *testing.T, w *world) {
 		t.Error("after switching it on somebody else signs in")
 	}
 }
+
+// switchedOffLetsRun: by choice its sessions go on to their own end, until somebody ends them after all; then the product is
+// told as well.
+func switchedOffLetsRun(t *testing.T, w *world) {
+	c := w.company("letrun", idpsim.Okta, form{preset: "omniflow", more: seededRoles})
+	c.connect()
+	c.seed()
+	x := c.everywhere(c.who("hoa.nguyen"))
+	if _, said, code := w.run(nil, "connection", "disable", "letrun", "idp"); code != 2 || !strings.Contains(said, "open-sessions") {
+		t.Errorf("without a choice: exit %d: %s", code, said)
+	}
+	if said, _, code := w.run(nil, "connection", "disable", "letrun", "idp", "--open-sessions", "keep"); code != 0 || !strings.Contains(said, "go on to their own end") {
+		t.Fatalf("exit %d: %s", code, said)
+	}
+	if s := x.browser.session(); s.status != http.StatusOK || s.Member.ID != x.member.ID {
+		t.Errorf("the session that was to run: %+v", s)
+	}
+	if status, claims := c.product.userinfo(x.given.Access); status != http.StatusOK || claims["sub"] != x.member.ID {
+		t.Errorf("what the product was given: %d %v", status, claims)
+	}
+	late := w.newBrowser()
+	if p := late.open(c.login()); p.status != http.StatusForbidden || !strings.Contains(p.text, "connection_disabled") {
+		t.Errorf("beginning: %d\n%.1500s", p.status, p.text)
+	}
+	if text, _, code := w.run(nil, "export", "letrun"); code != 0 || !strings.Contains(text, "open_sessions: keep") {
+		t.Errorf("exit %d: %s", code, text)
+	}
+	w.gatehouse(nil, "connection", "disable", "letrun", "idp", "--open-sessions", "end")
+	w.wantEnded(x.browser, x.tab)
+	c.product.wantLogout(x.given.sid)
+	c.product.worthless(x.given)
+	w.wantEvent("letrun", "session.all_ended", "connection_disabled")
+}
+
+// severalConnections: two IdPs at once, chosen by domain, by link or by the person, whose links are law 6's alone.
+func severalConnections(t *testing.T, w *world) {
+	c := w.company("several", idpsim.Okta, form{preset: "omniflow", connection: "domains: [several.test]\n", more: seededRoles + "domains: [several.test]\n"})
+	c.connect()
+	c.seed()
+	sim := idpsim.New(idpsim.Options{BaseURL: idpOrigin})
+	t.Cleanup(sim.Close)
+	other := sim.IdP(idpsim.JumpCloud)
+	metadata, err := other.SAMLMetadata()
+	w.must(err)
+	got := w.mustApply("workspace: several\nconnections:\n  - name: Contractors\n    provider: jumpcloud\n    protocol: saml\n    status: active\n    domains: [contractor.test]\n    metadata: |\n" + indented(string(metadata), "      "))
+	second := got.Connections[0]
+	if second.Name != "Contractors" {
+		second = got.Connections[1]
+	}
+	w.must(other.ImportSAML(w.ctx(), second.MetadataURL))
+	add := func(who string) {
+		_, err := other.AddPerson(w.ctx(), idpsim.Person{UserName: who, GivenName: "Uma", FamilyName: "Okoye"})
+		w.must(err)
+		w.must(other.Assign(w.ctx(), who))
+	}
+	const uma = "uma@contractor.test"
+	add(uma)
+	d := *c
+	d.idp, d.connection = other, second.ID
+
+	// By the domain, by a link, and by the person, who is shown both.
+	ann := c.who("ann.lee")
+	b := w.newBrowser()
+	c.landed(b, c.signsIn(b, signinPage(ann), ann), ann)
+	b = w.newBrowser()
+	d.landed(b, d.signsIn(b, "/signin?workspace=several&email="+uma, uma), uma)
+	b = w.newBrowser()
+	d.landed(b, d.signsIn(b, "/signin?workspace=several&connection="+second.ID, uma), uma)
+	page := w.newBrowser().open("/signin?workspace=several")
+	if page.status != http.StatusOK || strings.Count(page.text, "Continue with ") != 2 || !strings.Contains(page.text, "Continue with Contractors") {
+		t.Errorf("the page offers:\n%.2000s", page.text)
+	}
+
+	// Ann is at both IdPs. The domain is proven, so that she is one person; and the directory that put her in puts her out.
+	add(ann)
+	b = w.newBrowser()
+	if s := d.landed(b, d.signsIn(b, "/auth/saml/"+second.ID+"/login", ann), ann); s.Member.ID != c.member(ann).ID {
+		t.Errorf("through the other connection she is %s", s.Member.ID)
+	}
+	tab := b.events()
+	w.must(c.idp.Deactivate(w.ctx(), ann))
+	w.wantEnded(b, tab)
+	w.must(c.idp.Reactivate(w.ctx(), ann))
+
+	// Without the proof another's word about an address is not enough.
+	w.mustApply("workspace: several\ndomains: []\n")
+	hoa := c.who("hoa.nguyen")
+	add(hoa)
+	b = w.newBrowser()
+	d.refused(b, d.signsIn(b, "/auth/saml/"+second.ID+"/login", hoa), "address_taken", "address_taken")
+
+	// Switching one off leaves the other's sessions alone.
+	first, contractor := c.enter(hoa), w.newBrowser()
+	d.landed(contractor, d.signsIn(contractor, "/auth/saml/"+second.ID+"/login", uma), uma)
+	told := contractor.events()
+	w.mustApply("workspace: several\nconnections: [{name: Contractors, status: disabled}]\n")
+	w.wantEnded(contractor, told)
+	if s := first.session(); s.status != http.StatusOK {
+		t.Errorf("the other connection's session answers %d", s.status)
+	}
+}

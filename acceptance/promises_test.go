@@ -136,16 +136,9 @@ var promises = []promise{
 
 // later says why nothing shows a promise yet.
 var later = map[string]string{
-	"F8":  "with the guides",
-	"F18": "with the test of a connection",
 	"F39": "with roles and permissions",
 	"F40": "with members and teams by hand",
 	"F41": "with the whole console",
-	"K15": "with the guides",
-	"K25": "with the guides",
-	"K29": "with the guides",
-	"E9":  "with the guides",
-	"E12": "with the trace of sign-ins",
 	"V5":  "with the whole console",
 	"V17": "with mail",
 }

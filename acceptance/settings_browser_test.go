@@ -21,7 +21,7 @@ type site struct {
 	idps string // origin
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, args ...string) *site {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -31,7 +31,7 @@ func newSite(t *testing.T) *site {
 	sim := idpsim.New(idpsim.Options{BaseURL: s.idps})
 	t.Cleanup(sim.Close)
 	serveUntilEnd(t, listener, sim.Handler())
-	s.world = newWorld(t, "", "--allow-private-networks")
+	s.world = newWorld(t, "", append(args, "--allow-private-networks")...)
 	return s
 }
 

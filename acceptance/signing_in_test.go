@@ -27,6 +27,8 @@ func TestStory_signing_in(t *testing.T) {
 		"each_fault_is_refused_with_its_cause": eachFaultIsRefused,
 		"neighbours_are_strangers":             neighboursAreStrangers,
 		"switched_off_connection_ends_all":     switchedOffConnection,
+		"switched_off_lets_sessions_run":       switchedOffLetsRun,
+		"several_connections_in_one_workspace": severalConnections,
 	}
 	story(t, func(t *testing.T, w *world) {
 		for name, tell := range stories {

@@ -467,7 +467,10 @@ type session struct {
 		ID, Email, Name, Role string
 		Groups                []string
 	}
-	Method string
+	Method     string
+	Created    time.Time `json:"created_at"`
+	Expires    time.Time `json:"expires_at"`
+	Connection string
 }
 
 func (b *browser) session() session {

@@ -59,6 +59,7 @@ func newApp(ctx context.Context, cfg config.Config, log *slog.Logger, make bool)
 		db:        db,
 		provision: &provision.Service{DB: db, Mail: cfg.MailServer != ""},
 		settings: &settings.Service{DB: db, Plans: &provision.Room{}, Looks: &settings.Looks{}, Passwords: passwords, PublicURL: cfg.PublicURL, SCIMPublicURL: cfg.SCIMPublicURL, Mail: cfg.MailServer != "",
+			TXT: outbound.NewResolver(cfg.DNSResolver).TXT, DomainRecheck: cfg.DomainRecheck, DomainLapse: cfg.DomainLapse,
 			AllowPrivate: cfg.AllowPrivateNetworks, Metadata: func(ctx context.Context, url string) ([]byte, error) {
 				return outbound.Get(ctx, outside, url, settings.MaxFetchedMetadata)
 			}},

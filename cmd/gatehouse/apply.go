@@ -35,7 +35,7 @@ Example: a file workspace.yaml
   owners:
     - {email: root@acme.test, password_env: ACME_ROOT_PASSWORD, break_glass: true}
   connections:
-    - {name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active}
+    - {name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active, domains: [acme.test]}
     - {name: entra, provider: entra, protocol: oidc, issuer: https://login.microsoftonline.com/TENANT/v2.0,
        client_id: CLIENT, client_secret_env: ENTRA_SECRET}
   directories:
@@ -54,7 +54,8 @@ Passwords and client secrets that the file names by environment variable or by f
 in files, are read here and not by the server. Paths are taken from the file's folder. Instead of metadata_file a
 connection may have metadata_url, which is fetched by whoever applies the file, or the XML itself
 under metadata. Before it is active a connection needs one of them; its addresses for the IdP are
-printed from the first apply on. The secret of an application is printed once, when it is made.`
+printed from the first apply on. domains are those whose people the sign-in page leads to the connection. With status: disabled
+open_sessions: end or keep says what becomes of the sessions that it made. The secret of an application is printed once, when it is made.`
 }
 
 type applyArgs struct {

@@ -25,6 +25,9 @@ const (
 	sweepEvery  = time.Hour
 	sweepJitter = 10 * time.Minute
 	expireEvery = 30 * time.Second
+	// domainsEvery is how long a domain may wait past its time.
+	domainsEvery   = time.Minute
+	domainsAtLeast = 250 * time.Millisecond
 	// metadataEvery is how often a look is taken whose metadata is due; each is once a day.
 	metadataEvery = 20 * time.Second
 	// restartAfter is the pause before a task that ended with an error is started again.
@@ -42,6 +45,7 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 		"outbox":    s.outbox().Run,
 		"expiry":    s.expire,
 		"keys":      s.tendKeys,
+		"domains":   s.recheckDomains,
 		"metadata":  s.watchMetadata,
 		"expiries":  s.tendIdPKeys,
 	}
@@ -60,6 +64,8 @@ func (s *server) outbox() *jobs.Runner {
 		handlers[signin.JobMailLink] = s.app.signin.MailHandler(s.mailer)
 		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[provision.JobInvitation] = inviter.Handler()
+		notifier := &settings.DomainNotifier{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[settings.JobDomainNotice] = notifier.Handler()
 		expiries := &settings.ExpiryMailer{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[settings.JobExpiry] = expiries.Handler()
 	}
@@ -71,6 +77,23 @@ func (s *server) expire(ctx context.Context) error {
 	for pause(ctx, expireEvery+rand.N(expireEvery/10)) {
 		if err := s.app.grants.EndExpired(ctx); err != nil && ctx.Err() == nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// recheckDomains looks again at proven domains whose time has come. Each process looks for work; a domain is taken by one.
+func (s *server) recheckDomains(ctx context.Context) error {
+	every := max(domainsAtLeast, min(domainsEvery, s.cfg.DomainRecheck/4))
+	for pause(ctx, every+rand.N(every/4+1)) {
+		for {
+			n, err := s.app.settings.RecheckDomains(ctx)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			if n == 0 || ctx.Err() != nil {
+				break
+			}
 		}
 	}
 	return nil

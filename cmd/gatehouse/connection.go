@@ -4,16 +4,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
-	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 )
 
 type connectionCommand struct {
-	List connectionListCommand `cmd:"" help:"List the connections of a workspace."`
-	Show connectionShowCommand `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
-	Test connectionTestCommand `cmd:"" help:"Look whether a connection could sign somebody in: metadata, status, certificates."`
+	List    connectionListCommand    `cmd:"" help:"List the connections of a workspace."`
+	Show    connectionShowCommand    `cmd:"" help:"Show one connection, with the addresses that its IdP asks for."`
+	Disable connectionDisableCommand `cmd:"" help:"Switch a connection off, and end the sessions that it made or let them run to their end."`
+	Test    connectionTestCommand    `cmd:"" help:"Test a connection by a whole round trip with its IdP, which lets nobody in."`
 
 	Metadata connectionMetadataCommand `cmd:"" help:"What a SAML connection knows of its IdP: show, import by a shown difference, look again."`
 	IdPKey   connectionIdPKeyCommand   `cmd:"" name:"idp-key" help:"The IdP's signing keys at a SAML connection: list, promote, keep, drop."`
@@ -39,13 +40,13 @@ func (c *connectionListCommand) Run(ctx context.Context, p *program) error {
 			fmt.Fprintln(w, "No connection. Add one under connections in an apply file.")
 			return
 		}
-		fmt.Fprint(w, cells("ID", "NAME", "PROVIDER", "PROTOCOL", "STATUS", "VERIFIED", "IDP"))
+		fmt.Fprint(w, cells("ID", "NAME", "PROVIDER", "PROTOCOL", "STATUS", "VERIFIED", "IDP", "LEAVERS"))
 		for _, c := range list {
 			idp := "unknown"
 			if c.IdP != nil {
 				idp = c.IdP.EntityID
 			}
-			fmt.Fprint(w, cells(c.ID, c.Name, c.Provider, string(c.Protocol), string(c.Status), orNever(c.VerifiedAt), idp))
+			fmt.Fprint(w, cells(c.ID, c.Name, c.Provider, string(c.Protocol), string(c.Status), orNever(c.VerifiedAt), idp, leavers(c)))
 		}
 	})
 }
@@ -67,8 +68,17 @@ func (c *connectionShowCommand) Run(ctx context.Context, p *program) error {
 	}
 	return p.show(v, func(w io.Writer) {
 		fmt.Fprint(w, cells("id", v.ID), cells("name", v.Name), cells("provider", v.Provider), cells("protocol", string(v.Protocol)), cells("status", string(v.Status)), cells("verified", orNever(v.VerifiedAt)))
+		if v.OpenSessions != "" {
+			fmt.Fprint(w, cells("open sessions", v.OpenSessions))
+		}
+		if len(v.Domains) > 0 {
+			fmt.Fprint(w, cells("domains", strings.Join(v.Domains, ", ")))
+		}
 		showAddresses(w, v)
 		showIdP(w, v)
+		if warning := v.Leavers(); warning != "" {
+			fmt.Fprintln(w, "! "+warning)
+		}
 	})
 }
 
@@ -92,12 +102,20 @@ func showIdP(w io.Writer, c settings.ConnectionView) {
 		fmt.Fprint(w, cells("  IdP-initiated", yesOrNo(*c.IdPInitiated)))
 	}
 	if a := c.Attributes; a != nil {
-		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"subject", a.Subject}} {
+		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"groups_delimiter", a.GroupsDelimiter}, {"subject", a.Subject}} {
 			if row[1] != "" {
 				fmt.Fprint(w, cells("  attribute "+row[0], row[1]))
 			}
 		}
 	}
+}
+
+// leavers is whether it is noticed when somebody leaves, in a table.
+func leavers(c settings.ConnectionView) string {
+	if c.LeaversNoticed {
+		return "noticed"
+	}
+	return "not noticed"
 }
 
 func yesOrNo(b bool) string {
@@ -109,7 +127,7 @@ func yesOrNo(b bool) string {
 
 // showAddresses writes the addresses that an IdP's administrator copies.
 func showAddresses(w io.Writer, c settings.ConnectionView) {
-	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"logout URL", c.LogoutURL}, {"callback URL", c.CallbackURL}} {
+	for _, row := range [][2]string{{"metadata URL", c.MetadataURL}, {"entity ID", c.EntityID}, {"ACS URL", c.ACSURL}, {"logout URL", c.LogoutURL}, {"callback URL", c.CallbackURL}, {"sign-in link", c.SigninURL}} {
 		if row[1] != "" {
 			fmt.Fprint(w, cells("  "+row[0], row[1]))
 		}
@@ -119,42 +137,4 @@ func showAddresses(w io.Writer, c settings.ConnectionView) {
 func showConnection(ctx context.Context, a *app, _ audit.Party, args connectionArgs) (settings.ConnectionView, error) {
 	v, err := a.settings.Connection(ctx, args.Workspace, args.Connection)
 	return v, a.nearestWorkspace(ctx, args.Workspace, err)
-}
-
-type connectionTestCommand struct {
-	Workspace  string `arg:"" help:"The workspace."`
-	Connection string `arg:"" help:"The connection's name or id."`
-}
-
-func (connectionTestCommand) Help() string {
-	return `Looks at what is stored and calls nobody: is the IdP's side known, is the connection active, has
-somebody signed in through it, when do its certificates expire. Exits 1 where nobody could sign in.
-
-Example:
-
-  gatehouse connection test acme okta`
-}
-
-func (c *connectionTestCommand) Run(ctx context.Context, p *program) error {
-	check, err := call[settings.Check](ctx, p, "connection.test", connectionArgs{c.Workspace, c.Connection})
-	if err != nil {
-		return err
-	}
-	err = p.show(check, func(w io.Writer) {
-		if check.OK {
-			fmt.Fprintf(w, "connection %s: ready to sign people in\n", check.Connection.Name)
-		}
-		for _, f := range check.Findings {
-			fmt.Fprintln(w, "  "+f)
-		}
-	})
-	if err == nil && !check.OK {
-		err = errs.Conflict("connection_not_ready", "The connection %q signs nobody in.", check.Connection.Name)
-	}
-	return err
-}
-
-func testConnection(ctx context.Context, a *app, _ audit.Party, args connectionArgs) (settings.Check, error) {
-	c, err := a.settings.TestConnection(ctx, args.Workspace, args.Connection)
-	return c, a.nearestWorkspace(ctx, args.Workspace, err)
 }

@@ -32,6 +32,9 @@ type serverFlags struct {
 	AllowPrivateNetworks bool   `help:"${help_allow_private_networks}"`
 	MailServer           string `placeholder:"URL" help:"${help_mail_server}"`
 	MailFrom             string `placeholder:"MAILBOX" help:"${help_mail_from}"`
+	DNSResolver          string `name:"dns-resolver" placeholder:"ADDRESS" help:"${help_dns_resolver}"`
+	DomainRecheck        string `placeholder:"TIME" help:"${help_domain_recheck}"`
+	DomainLapse          string `placeholder:"TIME" help:"${help_domain_lapse}"`
 	SCIMRate             string `name:"scim-rate" placeholder:"NUMBER" help:"${help_scim_rate}"`
 	LogFormat            string `placeholder:"WORD" help:"${help_log_format}"`
 	LogLevel             string `placeholder:"WORD" help:"${help_log_level}"`

@@ -55,11 +55,13 @@ const (
 	MailLinkSent     Type = "signin.mail_link_sent"
 	SessionEnded     Type = "session.ended"
 	SessionsEnded    Type = "session.all_ended"
-	LogoutRefused    Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
-	LogoutReceived   Type = "logout.received"          // an IdP logged somebody out by way of the browser
-	LogoutSent       Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
-	LogoutAnswered   Type = "logout.answered"          // the IdP's answer to that; refused where it says no
-	ProtectedAttempt Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
+	// SessionsShortened is a connection that does not notice leavers any more: its sessions end sooner.
+	SessionsShortened Type = "session.all_shortened"
+	LogoutRefused     Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
+	LogoutReceived    Type = "logout.received"          // an IdP logged somebody out by way of the browser
+	LogoutSent        Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be
+	LogoutAnswered    Type = "logout.answered"          // the IdP's answer to that; refused where it says no
+	ProtectedAttempt  Type = "protected_member.attempt" // law 7: somebody tried to take a protected member out
 
 	WorkspaceCreated Type = "workspace.created"
 	WorkspaceApplied Type = "workspace.applied"
@@ -78,6 +80,8 @@ const (
 	ConnectionRemoved  Type = "connection.removed"
 	// ConnectionVerified is the first sign-in through a connection that an administrator activated.
 	ConnectionVerified Type = "connection.verified"
+	// ConnectionTested is a whole round trip that let nobody in.
+	ConnectionTested Type = "connection.tested"
 	// The life of an IdP's signing key at a SAML connection, and of the metadata that names it.
 	IdPKeyStaged        Type = "connection.idp_key.staged"       // the metadata names one that was not known; it counts from now on
 	IdPKeyPromoted      Type = "connection.idp_key.promoted"     // an answer that it signed was accepted; the others retire
@@ -88,6 +92,14 @@ const (
 	MetadataUnavailable Type = "connection.metadata.unavailable" // it could not be had several times; once a day
 	MetadataAvailable   Type = "connection.metadata.available"   // it can be had again
 	CertificateExpiring Type = "connection.certificate.expiring" // of the IdP or ours; reason holds the days
+
+	DomainClaimed   Type = "domain.claimed"
+	DomainProven    Type = "domain.proven"
+	DomainRefused   Type = "domain.check_refused" // a look at DNS that somebody asked for did not prove or confirm it
+	DomainWarned    Type = "domain.record_missing"
+	DomainRecovered Type = "domain.record_back"
+	DomainLapsed    Type = "domain.lapsed" // its record had been missing for too long
+	DomainRemoved   Type = "domain.removed"
 
 	ApplicationCreated Type = "application.created"
 	ApplicationChanged Type = "application.changed"
@@ -123,7 +135,7 @@ const (
 
 // Party is who did something, or to whom it was done. Kind is "directory", "member",
 // "operator", "system", "stranger", "group", "session", "workspace", "scim_user", "token",
-// "application", "connection".
+// "application", "connection", "domain".
 type Party struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"`

@@ -43,6 +43,12 @@ type Config struct {
 	// MailFrom is the sender of mail: "Acme <no-reply@acme.test>" or an address. Required with
 	// MailServer.
 	MailFrom string
+	// DNSResolver is the DNS server ("192.0.2.53:53") that is asked for the records by which workspaces prove domains.
+	// Default: those of the system.
+	DNSResolver string
+	// DomainRecheck is how often a proven domain is looked at again (default a day), DomainLapse for how long its record
+	// may be missing before it is proven no longer (default 30 days).
+	DomainRecheck, DomainLapse time.Duration
 	// SCIMRate is how many SCIM requests of one directory each server answers a second; twice as many after a
 	// quiet time. 0 is no limit. Default 100.
 	SCIMRate int

@@ -36,6 +36,20 @@ func TestSCIMRate_IsWhatIdPsAskForAtTheLeast(t *testing.T) {
 	}
 }
 
+func TestDomainSettings_AreReadAndBounded(t *testing.T) {
+	for given, want := range map[string]string{"192.0.2.53": "192.0.2.53:53", "192.0.2.53:5353": "192.0.2.53:5353", "2001:db8::53": "[2001:db8::53]:53", "[2001:db8::53]:54": "[2001:db8::53]:54", "[2001:db8::53]": "[2001:db8::53]:53"} {
+		if c, err := Load(map[string]string{"dns-resolver": given, "domain-recheck": "2s", "domain-lapse": "2d"}, nil, ""); err != nil || c.DNSResolver != want || c.DomainRecheck != 2*time.Second || c.DomainLapse != 2*day {
+			t.Errorf("%s: %+v, %v", given, c, err)
+		}
+	}
+	for _, wrong := range []map[string]string{{"dns-resolver": "dns.example"}, {"dns-resolver": "192.0.2.53:0"}, {"dns-resolver": "192.0.2.53:x"}, {"domain-recheck": "0s"}, {"domain-recheck": "31d"},
+		{"domain-lapse": "366d"}, {"domain-recheck": "1d", "domain-lapse": "47h"}, {"domain-lapse": "-1d"}} {
+		if _, err := Load(wrong, nil, ""); err == nil {
+			t.Errorf("%v is accepted", wrong)
+		}
+	}
+}
+
 func TestNothingGiven_MeansTheDefaults(t *testing.T) {
 	c, err := Load(nil, []string{"HOME=/root", "GATEHOUSE_LISTEN="}, "")
 	if err != nil {
@@ -45,7 +59,8 @@ func TestNothingGiven_MeansTheDefaults(t *testing.T) {
 		Listen: "127.0.0.1:8080", PublicURL: "http://127.0.0.1:8080", SCIMPublicURL: "http://127.0.0.1:8080",
 		Database: "sqlite:" + filepath.Join("gatehouse-data", "gatehouse.db"), DataDir: "gatehouse-data",
 		MasterKeyFile: filepath.Join("gatehouse-data", "master.key"),
-		SCIMRate:      100, LogFormat: "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day,
+		DomainRecheck: day, DomainLapse: 30 * day,
+		SCIMRate: 100, LogFormat: "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day,
 		Sources: c.Sources,
 	}
 	if !reflect.DeepEqual(c, want) {

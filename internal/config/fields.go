@@ -53,6 +53,21 @@ var fields = []field{
 	{"mail-from", "Sender of mail, such as Gatehouse <no-reply@example.com>; needed with mail-server.",
 		func(c *Config, v string) error { c.MailFrom = v; return checkMailbox(v) },
 		func(c Config) string { return c.MailFrom }},
+	{"dns-resolver", "DNS server, such as 192.0.2.53 or 192.0.2.53:5353, that is asked when a workspace proves a domain (default the system's).",
+		func(c *Config, v string) (err error) { c.DNSResolver, err = parseResolver(v); return err },
+		func(c Config) string { return c.DNSResolver }},
+	{"domain-recheck", "How often the record of a proven domain is looked at again, such as 1d or 12h (default 1d).",
+		func(c *Config, v string) (err error) {
+			c.DomainRecheck, err = parseSpan(v, time.Second, 30*day)
+			return err
+		},
+		func(c Config) string { return showRetention(c.DomainRecheck) }},
+	{"domain-lapse", "For how long that record may be missing before the domain is proven no longer (default 30d).",
+		func(c *Config, v string) (err error) {
+			c.DomainLapse, err = parseSpan(v, time.Second, 365*day)
+			return err
+		},
+		func(c Config) string { return showRetention(c.DomainLapse) }},
 	{"scim-rate", "SCIM requests a second that are answered for one directory, 25 at the least, or none for no limit; past it 429 (default 100).",
 		func(c *Config, v string) (err error) { c.SCIMRate, err = parseRate(v); return err },
 		func(c Config) string { return showRate(c.SCIMRate) }},
@@ -80,6 +95,8 @@ func defaults() Config {
 	return Config{
 		Listen:           "127.0.0.1:8080",
 		DataDir:          "gatehouse-data",
+		DomainRecheck:    day,
+		DomainLapse:      30 * day,
 		SCIMRate:         100,
 		LogFormat:        "text",
 		LogLevel:         slog.LevelInfo,

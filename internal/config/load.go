@@ -146,6 +146,9 @@ func (l *loader) derive() {
 	if (c.MailServer == "") != (c.MailFrom == "") {
 		l.mistake("mail-server and mail-from belong together: expected both or neither")
 	}
+	if c.DomainLapse < 2*c.DomainRecheck {
+		l.mistake("domain-lapse (%s) is shorter than twice domain-recheck (%s): one missed look would end a proof", showRetention(c.DomainLapse), showRetention(c.DomainRecheck))
+	}
 	if c.PayloadRetention > c.EventRetention && c.EventRetention > 0 {
 		// Whoever shortens the events alone did not ask for payloads without events.
 		if c.Sources["payload-retention"] == "default" {

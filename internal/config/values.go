@@ -153,6 +153,11 @@ const (
 
 // parseRetention reads whole days, "400d", or a Go duration, "9600h".
 func parseRetention(v string) (time.Duration, error) {
+	return parseSpan(v, minRetention, maxRetention)
+}
+
+// parseSpan reads whole days or a Go duration between two bounds.
+func parseSpan(v string, least, most time.Duration) (time.Duration, error) {
 	var d time.Duration
 	digits, inDays := strings.CutSuffix(v, "d")
 	if inDays {
@@ -167,10 +172,25 @@ func parseRetention(v string) (time.Duration, error) {
 			return 0, fmt.Errorf("expected days such as 30d, got %q", v)
 		}
 	}
-	if d < minRetention || d > maxRetention {
-		return 0, fmt.Errorf("expected %s to %s, got %q", showRetention(minRetention), showRetention(maxRetention), v)
+	if d < least || d > most {
+		return 0, fmt.Errorf("expected %s to %s, got %q", showRetention(least), showRetention(most), v)
 	}
 	return d, nil
+}
+
+// parseResolver reads the address of a DNS server. It is an address and no name, which DNS would have to be asked for.
+func parseResolver(v string) (string, error) {
+	if v == "" {
+		return "", nil
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(v, "[]")); err == nil {
+		return netip.AddrPortFrom(addr, 53).String(), nil
+	}
+	at, err := netip.ParseAddrPort(v)
+	if err != nil || at.Port() == 0 {
+		return "", fmt.Errorf("expected the address of a DNS server such as 192.0.2.53 or 192.0.2.53:53, got %q", v)
+	}
+	return at.String(), nil
 }
 
 func showRetention(d time.Duration) string {

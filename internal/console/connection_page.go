@@ -1,11 +1,15 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
@@ -17,7 +21,8 @@ type connectionData struct {
 	// ProviderName is what the provider calls itself, Them its name within a sentence.
 	ProviderName, Them string
 	SAML               bool
-	Copies             []copyRow // what goes into the IdP
+	Setup              guideData // what its administrator does there
+	Addresses          []copyRow // of ours, that the guide does not ask for
 	MetadataWord       string    // where the IdP shows its metadata
 	Certificates       []certificate
 	Ready              bool // the IdP is known well enough to switch the connection on
@@ -26,17 +31,13 @@ type connectionData struct {
 	LoginURL           string
 	Review             *review                // a difference to decide on
 	Watch              settings.MetadataState // how looking after the metadata goes
+	Clock              string                 // how far the IdP's clock is off, where it is worth a word
 	Directories        []directoryLine
+	Proven             []string // domains of the workspace
 	OffersSCIM         bool
 	ByOwner            bool // who looks is an owner
 	// SignInAgain leads to a fresh sign-in, which a new key needs; "" where this one is fresh enough.
 	SignInAgain string
-}
-
-// copyRow is one line of the IdP's console, in its words: a value to paste, a choice to make, or
-// neither.
-type copyRow struct {
-	ID, Word, Value, Choice, Hint string
 }
 
 // attributeField is one name of the attribute mapping.
@@ -103,21 +104,30 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, dec
 	if decide == nil && watch.Proposal != nil {
 		decide = &review{MetadataPlan: *watch.Proposal, Found: true}
 	}
+	clock := ""
+	if err := d.DB.Read(v.r.Context(), v.live.Workspace, func(tx *store.Tx) (err error) {
+		clock, err = clockOf(tx, con.ID)
+		return err
+	}); err != nil {
+		return err
+	}
 	return d.show(v, "connection", con.Name, "/sso", t, func(c common) any {
 		data := connectionData{common: c, ConnectionView: con, URL: c.Base + "/sso/connections/" + con.ID, ProviderName: providerName(con.Provider),
-			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Review: decide, Watch: watch,
-			// A generic IdP speaks SAML and nothing else (F8 of the seeds).
-			OffersSCIM: con.Provider != "generic", LoginURL: directory.Connection{ID: con.ID, Protocol: con.Protocol}.LoginPath(), ByOwner: v.owner, Ready: con.IdP != nil || con.OIDC != nil && con.OIDC.Complete}
+			SAML: con.Protocol == directory.ProtocolSAML, Certificates: certificates(con, d.DB.Now()), Review: decide, Watch: watch, Clock: clock, Proven: v.setup.Domains,
+			OffersSCIM: directory.OffersSCIM(con.Provider), LoginURL: directory.Connection{ID: con.ID, Protocol: con.Protocol}.LoginPath(), ByOwner: v.owner, Ready: con.IdP != nil || con.OIDC != nil && con.OIDC.Complete}
 		if d.stale(v) {
 			data.SignInAgain = v.signInAgain("/sso/connections/" + con.ID)
 		}
 		if data.Them = data.ProviderName; con.Provider == "generic" {
 			data.Them = "your identity provider"
 		}
-		if con.OIDC != nil {
-			data.Copies = oidcRows(con)
-		} else {
-			data.Copies, data.MetadataWord = copyRows(con)
+		given := map[string]bool{}
+		data.Setup = guideOf(con.Guide, data.Them, given)
+		data.Addresses = addresses(con, given)
+		for _, find := range con.Guide.Bring {
+			if con.SAML != nil {
+				data.MetadataWord = find.Where
+			}
 		}
 		if con.IdPInitiated != nil {
 			data.Tile = *con.IdPInitiated
@@ -142,34 +152,6 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, dec
 	})
 }
 
-// copyRows are what the IdP's administrator enters there, in the order of the IdP's own pages; the
-// metadata URL comes first where those pages do not ask for it.
-func copyRows(con settings.ConnectionView) (rows []copyRow, metadataWord string) {
-	ids := map[string]string{"metadata_url": "metadata-url-value", "acs_url": "acs-url", "entity_id": "entity-id"}
-	hasMetadata := false
-	for _, word := range con.Words() {
-		switch {
-		case strings.HasPrefix(word.Field, "scim_"):
-			continue
-		case word.Field == "idp_metadata":
-			metadataWord = word.TheirWord
-			continue
-		case word.Field == "metadata_url":
-			hasMetadata = true
-		}
-		row := copyRow{ID: ids[word.Field], Word: word.TheirWord, Value: word.Value, Hint: word.Help}
-		if row.ID == "" && !strings.HasPrefix(word.Value, "user.") { // said to people, not to paste
-			row.Value, row.Choice = "", word.Value
-		}
-		rows = append(rows, row)
-	}
-	if !hasMetadata && con.MetadataURL != "" {
-		rows = append([]copyRow{{ID: ids["metadata_url"], Word: "Metadata URL", Value: con.MetadataURL,
-			Hint: "For identity providers and tools that read a service provider's metadata; it fills in the addresses below."}}, rows...)
-	}
-	return rows, metadataWord
-}
-
 func attributeFields(a directory.Attributes) []attributeField {
 	return []attributeField{
 		{"email", "E-mail address", a.Email},
@@ -177,6 +159,7 @@ func attributeFields(a directory.Attributes) []attributeField {
 		{"first-name", "First name", a.FirstName},
 		{"last-name", "Last name", a.LastName},
 		{"groups", "Groups", a.Groups},
+		{"groups-delimiter", "Groups in one value are parted by", a.GroupsDelimiter},
 		{"subject", "Identity, instead of the NameID", a.Subject},
 	}
 }
@@ -205,7 +188,7 @@ func (d *Door) setAttributes(v *visit) error {
 		return err
 	}
 	names := directory.Attributes{Email: form.Get("email"), Name: form.Get("name"), FirstName: form.Get("first-name"),
-		LastName: form.Get("last-name"), Groups: form.Get("groups"), Subject: form.Get("subject")}
+		LastName: form.Get("last-name"), Groups: form.Get("groups"), GroupsDelimiter: form.Get("groups-delimiter"), Subject: form.Get("subject")}
 	typed := map[string]string{}
 	for _, f := range attributeFields(names) {
 		typed["attribute-"+f.Key] = f.Value
@@ -251,11 +234,54 @@ func (d *Door) activate(v *visit) error {
 	})
 }
 
+// disable switches a connection off. What becomes of the sessions that it made is asked: neither is a matter of course.
 func (d *Door) disable(v *visit) error {
-	return d.onConnection(v, "disable", "disabled", nil, func(id string) error {
-		_, err := d.Settings.DisableConnection(v.r.Context(), v.live.Slug, id, v.actor)
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	choice := form.Get("open_sessions")
+	done := map[string]string{"end": "disabled", "keep": "disabled-kept"}[choice]
+	return d.onConnection(v, "disable", done, nil, func(id string) error {
+		if done == "" {
+			return errs.Invalid("open_sessions_unknown", "Choose what becomes of the sessions that came through the connection.")
+		}
+		_, err := d.Settings.DisableConnection(v.r.Context(), v.live.Slug, id, choice == "keep", v.actor)
 		return err
 	})
+}
+
+// setDomains says whose people the sign-in page leads to the connection.
+func (d *Door) setDomains(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	typed := form.Get("domains")
+	list := strings.FieldsFunc(typed, func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })
+	return d.onConnection(v, "domains", "domains", map[string]string{"domains": typed}, func(id string) error {
+		_, err := d.Settings.SetConnectionDomains(v.r.Context(), v.live.Slug, id, list, v.actor)
+		return err
+	})
+}
+
+// DomainList is what the field of the connection's domains shows: what was typed, else what is kept.
+func (d connectionData) DomainList() string {
+	if typed, ok := d.Typed["domains"]; ok {
+		return typed
+	}
+	return strings.Join(d.Domains, ", ")
+}
+
+// Unproven are those of its domains that the workspace has not proven.
+func (d connectionData) Unproven() string {
+	var out []string
+	for _, domain := range d.Domains {
+		if !slices.Contains(d.Proven, domain) {
+			out = append(out, domain)
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // remove deletes a connection for good.

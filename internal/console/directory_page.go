@@ -18,16 +18,17 @@ type directoryData struct {
 	directoryLine
 	lifeData
 	ConnectionURL string // of the connection beside it, or ""
-	// What goes into the IdP, in its words; BaseURL with our value.
-	BaseURL, TokenWord, UserName settings.Word
-	Issued                       string               // the token that was just made; nowhere else and never again
-	Newest                       string               // id of the newest token, for the form's own guard
-	Live                         settings.TokenView   // the newest that works
-	Living, Old                  []settings.TokenView // newest first
-	IssuedSecret                 string               // as Issued, for the OAuth client
-	Secrets                      []settings.SecretView
-	SignInAgain                  string // where to, before a credential can be made; "" for who just did
-	Schemas                      []directory.Schema
+	// What the IdP calls our base URL and the token.
+	BaseURLWord, TokenWord string
+	Setup                  *guideData           // nil where no IdP is known
+	Issued                 string               // the token that was just made; nowhere else and never again
+	Newest                 string               // id of the newest token, for the form's own guard
+	Live                   settings.TokenView   // the newest that works
+	Living, Old            []settings.TokenView // newest first
+	IssuedSecret           string               // as Issued, for the OAuth client
+	Secrets                []settings.SecretView
+	SignInAgain            string // where to, before a credential can be made; "" for who just did
+	Schemas                []directory.Schema
 }
 
 func (d *Door) directoryPage(v *visit) error {
@@ -61,22 +62,21 @@ func (d *Door) showDirectory(v *visit, dir settings.DirectorySetup, t told, issu
 			}
 		}
 		data.Schemas = v.setup.Schemas
-		provider := "generic"
+		data.BaseURLWord, data.TokenWord = "SCIM base URL", "Bearer token"
 		for _, con := range v.setup.Connections {
-			if con.ID == dir.Connection {
-				provider, data.ConnectionURL = con.Provider, c.Base+"/sso/connections/"+con.ID
+			if con.ID != dir.Connection {
+				continue
 			}
-		}
-		for _, word := range settings.ProviderWords(provider) {
-			switch word.Field {
-			case "scim_base_url":
-				data.BaseURL = word
-				data.BaseURL.Value = dir.BaseURL
-			case "scim_token":
-				data.TokenWord = word
-			case "scim_user_name":
-				data.UserName = word
+			data.ConnectionURL = c.Base + "/sso/connections/" + con.ID
+			if dir.Guide == nil {
+				continue
 			}
+			steps := guideOf(*dir.Guide, providerName(con.Provider), map[string]bool{})
+			data.Setup = &steps
+			if f, ok := dir.Guide.Copy("scim_base_url"); ok {
+				data.BaseURLWord = f.Name
+			}
+			data.TokenWord = dir.Guide.TokenWord()
 		}
 		data.Live, _ = dir.LiveToken()
 		for _, token := range slices.Backward(dir.Tokens) {

@@ -53,8 +53,8 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "roles", "events", "event", "denied", "enforcement", "emergency"} {
-		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html"); err != nil {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen", "enforcement", "emergency"} {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
 	}
@@ -75,6 +75,8 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	const workspace = "/console/{workspace}"
 	mux.Handle("GET /console", d.browser.Handle(d.home))
 	mux.Handle("GET /console/{$}", d.browser.Handle(d.home))
+	mux.Handle("GET /llms.txt", d.browser.Handle(d.llmsIndex))
+	mux.Handle("GET /llms/{guide}", d.browser.Handle(d.llmsGuide))
 	mux.Handle("GET "+workspace, d.browser.Handle(d.admin(d.toSettings)))
 
 	on("GET "+workspace+"/sso", d.ssoPage)
@@ -100,8 +102,10 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+connection+"/keys/{key}/use", d.useKey)
 	on("POST "+connection+"/keys/{key}/remove", d.removeKey)
 	on("POST "+connection+"/confirm", d.confirm)
+	on("POST "+connection+"/test", d.testConnection)
 	on("POST "+connection+"/activate", d.activate)
 	on("POST "+connection+"/disable", d.disable)
+	on("POST "+connection+"/domains", d.setDomains)
 	on("POST "+connection+"/remove", d.remove)
 
 	const feed = workspace + "/sso/directories/{directory}"
@@ -121,12 +125,20 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/sso/waiting/{adoption}/refuse", d.refuseAdoption)
 	on("POST "+workspace+"/sso/waiting/{adoption}/undo", d.undoAdoption)
 
+	on("GET "+workspace+"/domains", d.domainsPage)
+	on("POST "+workspace+"/domains", d.addDomain)
+	on("POST "+workspace+"/domains/{domain}/check", d.checkDomain)
+	on("POST "+workspace+"/domains/{domain}/remove", d.removeDomain)
+
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)
 	on("POST "+workspace+"/roles/{mapping}/remove", d.removeMapping)
 
 	d.mountEnforcement(on)
 
+	on("GET "+workspace+"/sign-ins", d.signInsPage)
+	on("GET "+workspace+"/sign-ins/people", d.unseenPage)
+	on("GET "+workspace+"/sign-ins/{attempt}", d.attemptPage)
 	on("GET "+workspace+"/events", d.eventsPage)
 	on("GET "+workspace+"/events/{event}", d.eventPage)
 

@@ -41,7 +41,7 @@ func (w *world) routes(slug string) (ids []string, all [][2]string) {
 	return []string{con.ID, dir.ID, m.ID, "evt_probe_" + slug}, [][2]string{
 		{"GET", "/sso"}, {"GET", c}, {"GET", d}, {"GET", "/roles"}, {"GET", "/events"}, {"GET", "/events/evt_probe_" + slug},
 		{"POST", c + "/metadata"}, {"POST", c + "/metadata/apply"}, {"POST", c + "/metadata/refresh"}, {"POST", c + "/metadata/forget"}, {"POST", c + "/metadata/decide"},
-		{"POST", c + "/idp-keys/0a/promote"}, {"POST", c + "/idp-keys/0a/keep"}, {"POST", c + "/idp-keys/0a/drop"}, {"POST", c + "/attributes"}, {"POST", c + "/idp-initiated"}, {"POST", c + "/saml"}, {"POST", c + "/keys"}, {"POST", c + "/keys/0a/use"}, {"POST", c + "/keys/0a/remove"}, {"POST", c + "/confirm"}, {"POST", c + "/activate"}, {"POST", c + "/disable"},
+		{"POST", c + "/idp-keys/0a/promote"}, {"POST", c + "/idp-keys/0a/keep"}, {"POST", c + "/idp-keys/0a/drop"}, {"POST", c + "/attributes"}, {"POST", c + "/idp-initiated"}, {"POST", c + "/saml"}, {"POST", c + "/keys"}, {"POST", c + "/keys/0a/use"}, {"POST", c + "/keys/0a/remove"}, {"POST", c + "/confirm"}, {"POST", c + "/activate"}, {"POST", c + "/disable"}, {"POST", c + "/domains"},
 		{"POST", d + "/token"}, {"POST", d + "/tokens/tok_x/revoke"}, {"POST", d + "/secrets"}, {"POST", d + "/secrets/sec_x/revoke"}, {"POST", d + "/disable"}, {"POST", d + "/enable"}, {"POST", "/roles/" + m.ID + "/remove"}, {"POST", "/roles"},
 		{"POST", "/sso/directories"}, {"POST", "/sso/connections"}, {"POST", c + "/remove"},
 	}

@@ -167,6 +167,7 @@ type eventData struct {
 	Payload                       string // indented JSON, "" where none is kept
 	XML                           string // the message inside the payload, as it was read
 	PersonURL                     string // other events about the same one
+	SignIn                        bool   // an attempt tells more
 }
 
 func (d *Door) eventPage(v *visit) error {
@@ -182,6 +183,7 @@ func (d *Door) eventPage(v *visit) error {
 		data := eventData{common: c, eventLine: lineOfEvent(e, c.Base)}
 		data.Payload, data.XML = payloadTexts(e.Payload)
 		data.Detail = detailOf(e.Payload)
+		data.SignIn = e.Type == audit.SignInSucceeded || e.Type == audit.SignInRefused || e.Type == audit.ConnectionTested
 		if con, err := v.connection(e.Connection); err == nil {
 			data.ConnectionName, data.ConnectionURL = con.Name, c.Base+"/sso/connections/"+con.ID
 		}

@@ -117,7 +117,7 @@ func TestEntra_GetsItsTokenOnceTheConnectionIsVerified(t *testing.T) {
 		if page.has("generate-token") || !strings.Contains(page.text(t, "token-refused"), "verified SSO connection") {
 			t.Errorf("a token is offered before its time: %s", page.body)
 		}
-		for _, words := range []string{"Tenant URL", "Provisioning Mode has to be Automatic", "userPrincipalName"} {
+		for _, words := range []string{"Tenant URL", "Provisioning Mode to Automatic", "userPrincipalName", "cycles of 20 to 40 minutes", "Provision on demand"} {
 			if !strings.Contains(page.body, words) {
 				t.Errorf("the page does not say %s", words)
 			}
@@ -190,8 +190,8 @@ func TestDisabling_SignsOutWhoeverCameThroughTheConnectionAndCanBeUndone(t *test
 		}
 		jane.page("/auth/session")
 		page = b.page("/console/acme/sso/connections/" + con.ID)
-		if !strings.Contains(page.body, "signed out at once") {
-			t.Error("the page does not say what disabling does")
+		if !strings.Contains(page.body, "sign everybody out at once") || !strings.Contains(page.body, "let sessions run to their end") {
+			t.Error("the page does not ask what disabling does")
 		}
 		page = b.done(page, "disable")
 		if a := jane.get("/auth/session"); a.StatusCode != http.StatusUnauthorized {

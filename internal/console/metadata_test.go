@@ -92,7 +92,6 @@ func TestMetadata_KeysAreSeenAndDecidedOn(t *testing.T) {
 			t.Errorf("after a look: %s", got)
 		}
 		w.signs(con.ID, keys[1])
-		page = b.page(path)
 		keep := b.post(path + "/idp-keys/" + keys[0].Certificate.Fingerprint() + "/keep")
 		if keep.StatusCode != http.StatusSeeOther {
 			t.Fatalf("keep answered %d: %s", keep.StatusCode, keep.body)

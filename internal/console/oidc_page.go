@@ -35,44 +35,6 @@ func (d connectionData) Field(name string) string {
 		"hosted-domains": strings.Join(o.HostedDomains, ", "), "scopes": strings.Join(o.Scopes, " ")}[name]
 }
 
-// oidcRows are what the administrator of an OIDC IdP enters there.
-func oidcRows(con settings.ConnectionView) []copyRow {
-	o := con.OIDC
-	rows := []copyRow{{ID: "callback-url", Word: oidcWord(con.Provider), Value: con.CallbackURL, Hint: "Exactly as it stands. The grant type is the authorization code, and the application is one with a secret (web)."},
-		{ID: "post-logout-url", Word: "Sign-out redirect URI", Value: o.PostLogoutURL, Hint: "Needed only where people are signed out there as well."},
-		{ID: "initiate-url", Word: "Initiate login URI", Value: o.InitiateURL, Hint: "For a tile, where sign-in from it is allowed below."},
-		{ID: "backchannel-url", Word: "Back-channel logout URI", Value: o.BackchannelLogoutURL, Hint: "Where the identity provider offers it: sessions here end when those there do."},
-		{ID: "frontchannel-url", Word: "Front-channel logout URI", Value: o.FrontchannelLogoutURL, Hint: "Only where it offers no back-channel logout. It has to send iss and sid."}}
-	if o.ClientAuth == "private_key_jwt" {
-		rows = append(rows, copyRow{Word: "Public keys (JWKS URI)", Choice: "the jwks_uri of our own discovery document"})
-	}
-	switch con.Provider {
-	case "entra":
-		rows = append(rows, copyRow{Word: "Token configuration > Add optional claim > ID > xms_edov, email", Choice: "add both",
-			Hint: "Without xms_edov Entra does not say that an address is verified, and it links to nobody."},
-			copyRow{Word: "Token configuration > Add groups claim", Choice: "Groups assigned to the application",
-				Hint: "It sends object ids, which role mappings can name. Above 200 groups Entra sends none, which changes nobody's role."})
-	case "google":
-		rows = append(rows, copyRow{Word: "OAuth consent screen > User type", Choice: "Internal", Hint: "Google sends no groups: roles come from provisioning, or are given by hand."})
-	}
-	return rows
-}
-
-// oidcWord is what a provider calls the redirect URI.
-func oidcWord(provider string) string {
-	switch provider {
-	case "okta":
-		return "Sign-in redirect URIs"
-	case "google":
-		return "Authorized redirect URIs"
-	case "entra":
-		return "Authentication > Web > Redirect URIs"
-	case "onelogin":
-		return "Redirect URI's"
-	}
-	return "Redirect URI"
-}
-
 // setOIDC saves who the IdP is and who we are there.
 func (d *Door) setOIDC(v *visit) error {
 	form, err := web.Form(v.r)

@@ -12,6 +12,9 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
+// DomainText are the domains whose people are led to the connection.
+func (l connectionLine) DomainText() string { return strings.Join(l.Domains, ", ") }
+
 // ssoData is the page of connections and directories.
 type ssoData struct {
 	common

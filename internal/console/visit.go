@@ -166,6 +166,12 @@ func (v *visit) to(path string) error {
 	return nil
 }
 
+// led answers a form by leading to another place of ours.
+func (v *visit) led(path string) error {
+	http.Redirect(v.w, v.r, path, http.StatusSeeOther)
+	return nil
+}
+
 // url is a page of the visited workspace.
 func (v *visit) url(path string) string { return consoleURL(v.live.Slug) + path }
 
@@ -201,7 +207,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -249,6 +255,8 @@ var doneTexts = map[string]string{
 	"tile-off":            "Sign-in from the identity provider's tile is refused from now on.",
 	"activated":           "The connection was switched on.",
 	"disabled":            "The connection is disabled, and everybody who had signed in through it is signed out.",
+	"disabled-kept":       "The connection is disabled. Sessions that came through it go on to their own end.",
+	"domains":             "The domains were saved.",
 	"directory-created":   "The directory is there. Connect the identity provider with it below.",
 	"directory-on":        "The directory is enabled: what the identity provider sends takes effect.",
 	"directory-off":       "The directory is paused: every request of it is refused.",
@@ -257,6 +265,9 @@ var doneTexts = map[string]string{
 	"adoption-allowed":    "It is allowed. Nothing changes before the directory names the person again: retry the task in the identity provider, or wait for its next cycle.",
 	"adoption-refused":    "It is refused. The directory is answered “conflict” whenever it names the person.",
 	"adoption-undone":     "The member belongs to no directory again, as they were before.",
+	"domain-claimed":      "The domain is claimed. Set its record in DNS, then check.",
+	"domain-proven":       "The record is there: the domain is proven.",
+	"domain-removed":      "The domain was removed.",
 	"mapping-added":       "The mapping was added, and roles were decided again.",
 	"mapping-removed":     "The mapping was removed, and roles were decided again.",
 	"directory-testing":   "The directory is testing: what the identity provider sends is staged. Look at the plan here, and enable or discard it.",

@@ -38,15 +38,6 @@ func foldRune(r rune) rune {
 	return least
 }
 
-// Domain returns the folded part of an address after its last "@", or "" where there is none.
-func Domain(address string) string {
-	at := strings.LastIndexByte(address, '@')
-	if at < 0 {
-		return ""
-	}
-	return Fold(address[at+1:])
-}
-
 // IsAddress reports whether s can be an e-mail address as far as a directory can know: one
 // "@" with something on both sides and no space or control character, 254 bytes at most. A domain with
 // a dot at its end is another name to us and to mail the same, so nobody has such an address.

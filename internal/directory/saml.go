@@ -1,6 +1,9 @@
 package directory
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // SAML is the other side of a SAML connection, and how its assertions are read.
 type SAML struct {
@@ -120,6 +123,24 @@ type Attributes struct {
 	FirstName string `json:"firstName,omitempty"`
 	LastName  string `json:"lastName,omitempty"`
 	Groups    string `json:"groups,omitempty"`
+	// GroupsDelimiter, where set, parts groups that come in one value: ";".
+	GroupsDelimiter string `json:"groups_delimiter,omitempty"`
+}
+
+// Parted are the groups of the values that the IdP sent, parted where it puts several into one.
+func (a Attributes) Parted(values []string) []string {
+	if a.GroupsDelimiter == "" {
+		return values
+	}
+	var out []string
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, a.GroupsDelimiter) {
+			if part = strings.TrimSpace(part); part != "" {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
 }
 
 // Known reports whether the IdP's side is known well enough to be asked: a name, a place and a key.

@@ -31,7 +31,7 @@ const (
 // Enforcement says who must sign in through a connection.
 type Enforcement struct {
 	RequireSSO Require  `json:"require_sso"`
-	Domains    []string `json:"domains,omitempty"` // folded; with RequireDomains
+	Domains    []string `json:"domains,omitempty"` // DomainName; with RequireDomains
 	// Relaxed is set by emergency access and may be over: RelaxedAt. It is shared with the cache of configurations.
 	Relaxed *Relaxation `json:"relaxed,omitempty"`
 }
@@ -75,6 +75,11 @@ type Connection struct {
 	// VerifiedAt is when a sign-in or test last proved the connection as it is; zero if never.
 	VerifiedAt time.Time
 	CreatedAt  time.Time
+	// Domains are those whose people the sign-in page leads here, folded. A domain is one connection's alone. It proves
+	// nothing and keeps nobody out. It is shared with the cache of configurations: a change is made on a copy.
+	Domains []string
+	// SessionsRun says of a disabled connection that the sessions which it made go on to their own end.
+	SessionsRun bool
 	// SAML is set for SAML connections, OIDC for OIDC ones. They are shared with the cache of
 	// configurations: a change is made on a copy.
 	SAML *SAML
@@ -86,27 +91,17 @@ func (c Connection) Verified() bool {
 	return c.Status == ConnectionActive && !c.VerifiedAt.IsZero()
 }
 
-// providers and the protocols that each offers (F3 to F9 of the seeds).
-var providers = []struct {
-	name      string
-	protocols []Protocol
-}{
-	{"okta", []Protocol{ProtocolSAML, ProtocolOIDC}},
-	{"entra", []Protocol{ProtocolSAML, ProtocolOIDC}},
-	{"google", []Protocol{ProtocolSAML, ProtocolOIDC}},
-	{"onelogin", []Protocol{ProtocolSAML, ProtocolOIDC}},
-	{"jumpcloud", []Protocol{ProtocolSAML, ProtocolOIDC}},
-	{"generic", []Protocol{ProtocolSAML, ProtocolOIDC}},
+// Generic is the provider of every IdP without a preset of its own. In the table of IdPs it is two rows, generic SAML and
+// generic OpenID Connect (F8, F9), each with its one protocol and without SCIM.
+const Generic = "generic"
+
+// Providers lists the known provider presets (F3 to F9 of the seeds).
+func Providers() []string {
+	return []string{"okta", "entra", "google", "onelogin", "jumpcloud", Generic}
 }
 
-// Providers lists the known provider presets.
-func Providers() []string {
-	names := make([]string, len(providers))
-	for i, p := range providers {
-		names[i] = p.name
-	}
-	return names
-}
+// OffersSCIM reports whether a directory may stand beside a connection of that provider.
+func OffersSCIM(provider string) bool { return provider != Generic }
 
 // Mode is how literally a directory takes SCIM.
 type Mode string
@@ -139,7 +134,7 @@ type Config struct {
 	Directories []Directory
 	// Applications are the host applications behind this workspace.
 	Applications []Application
-	Domains      []string // proven, folded
+	Domains      []string // proven, as DomainName has them
 	// Schemas are the extensions of SCIM's resources that the workspace defines, in the order of their URNs.
 	Schemas []Schema
 }

@@ -242,6 +242,30 @@ func TestEndExpired_LooksAtASessionOnlyWhenItMayHaveRunOut(t *testing.T) {
 	})
 }
 
+func TestEndExpired_TellsOfASessionThatWasShortenedWhenItRunsOut(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		live := w.annIn()
+		w.given(live)
+		w.write(acme, func(tx *store.Tx) error {
+			ids, err := tx.ShortenSessionsOfConnection(live.Connection, tx.Now().Add(time.Hour))
+			if err == nil && len(ids) == 0 {
+				t.Error("nothing was shortened")
+			}
+			return err
+		})
+		w.turn(time.Hour - time.Second)
+		w.must(w.EndExpired(bg))
+		if got := w.logouts(); len(got) != 0 {
+			t.Errorf("told early: %q", got)
+		}
+		w.turn(time.Second)
+		w.must(w.EndExpired(bg))
+		if got := w.logouts(); len(got) != 1 {
+			t.Errorf("logouts %q, want one", got)
+		}
+	})
+}
+
 func TestEndExpired_EndsManyMoreThanOneBatch(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		const many = expireBatch + 20

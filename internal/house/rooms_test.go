@@ -22,13 +22,15 @@ var (
 	// leaves know nothing of each other. config is one as well, and only cmd may import it.
 	leaves = []string{"internal/errs", "internal/keys", "scim", "saml"}
 	// pure rooms hold nouns and rules and do no I/O.
-	pure = []string{"internal/directory", "internal/audit", "internal/session"}
+	pure = []string{"internal/directory", "internal/audit", "internal/session", "internal/reason"}
+	// guides are what administrators of IdPs are told.
+	guides = []string{"internal/guide"}
 	// knowing is everything that a room with transactions stands on.
 	knowing = slices.Concat(leaves, pure, []string{"internal/store"})
 	// rules are the rooms that open write transactions, without the one that draws pages.
 	rules = []string{"internal/settings", "internal/grants", "internal/provision", "internal/jobs"}
 	// below is what every door may call.
-	below = slices.Concat(knowing, rules, []string{"internal/signin", "internal/web"})
+	below = slices.Concat(knowing, rules, guides, []string{"internal/signin", "internal/web"})
 )
 
 // rooms is the whole table, bottom up.
@@ -48,6 +50,9 @@ var rooms = map[string]room{
 	"internal/directory": {imports: leaves},
 	"internal/audit":     {imports: append([]string{"internal/directory"}, leaves...)},
 	"internal/session":   {imports: append([]string{"internal/directory"}, leaves...)},
+	"internal/guide":     {imports: append([]string{"internal/directory"}, leaves...)},
+	// Why sign-ins fail, as data.
+	"internal/reason": {stdOnly: true},
 
 	// Layer 2: I/O. Drivers are handed to store as values.
 	"internal/store":          {imports: slices.Concat(leaves, pure)},
@@ -58,7 +63,7 @@ var rooms = map[string]room{
 	"internal/jobs":      {imports: knowing},
 	"internal/provision": {imports: append([]string{"internal/jobs"}, knowing...)},
 	"internal/grants":    {imports: append([]string{"internal/provision", "internal/jobs"}, knowing...)},
-	"internal/settings":  {imports: append([]string{"internal/provision", "internal/jobs", "internal/relyingparty"}, knowing...)},
+	"internal/settings":  {imports: slices.Concat(knowing, guides, []string{"internal/provision", "internal/jobs", "internal/relyingparty"})},
 	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/relyingparty", "internal/web"})},
 
 	// Layer 4: doors, and the kit beside them.
@@ -78,11 +83,12 @@ var rooms = map[string]room{
 	"cmd/gatehouse": {anything: true},
 
 	// For tests and measurements only.
-	"internal/house":           {testOnly: true},
-	"internal/store/pgtest":    {testOnly: true},
-	"internal/store/storetest": {testOnly: true, anything: true},
-	"internal/bench":           {testOnly: true, anything: true},
-	"acceptance":               {testOnly: true, anything: true},
+	"internal/house":            {testOnly: true},
+	"internal/outbound/dnstest": {testOnly: true},
+	"internal/store/pgtest":     {testOnly: true},
+	"internal/store/storetest":  {testOnly: true, anything: true},
+	"internal/bench":            {testOnly: true, anything: true},
+	"acceptance":                {testOnly: true, anything: true},
 }
 
 // drivers are the packages that speak SQL. They may appear below internal/store and nowhere else.

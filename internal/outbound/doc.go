@@ -6,5 +6,7 @@
 // dialled, after the name was resolved; it follows few redirects and reads bounded answers. An
 // operator may allow private networks for the whole process.
 //
-// It refuses to know what is asked for and why. Entry points: [NewClient] and [Get].
+// [NewResolver] asks DNS for the TXT records by which somebody proves a domain. dnstest, for tests, is a server to ask.
+//
+// It refuses to know what is asked for and why. Entry points: [NewClient], [Get] and [NewResolver].
 package outbound

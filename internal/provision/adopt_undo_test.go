@@ -195,7 +195,7 @@ func TestTwoDirectoriesThatClaimOneMemberAtOnce_DoNotBothGetThem(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		for range 5 {
 			h := build(t, db, omniflow(directory.ReactivationRestore))
-			defer h.proves("acme.test")()
+			undo := h.proves("acme.test")
 			ada := h.hand("ada")
 			claim := func(scope provision.Scope) func() error {
 				return func() error { _, err := h.svc.CreateUser(bg, scope, person("ada")); return err }
@@ -209,6 +209,7 @@ func TestTwoDirectoriesThatClaimOneMemberAtOnce_DoNotBothGetThem(t *testing.T) {
 			}
 			h.is(ada, "active")
 			h.sound()
+			undo()
 		}
 	})
 }
@@ -249,7 +250,7 @@ func TestASignInBesideAnAdoption_EndsAsOneMember(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		for range 5 {
 			h := build(t, db, omniflow(directory.ReactivationRestore))
-			defer h.proves("acme.test")()
+			undo := h.proves("acme.test")
 			ada := h.hand("ada")
 			var who string
 			got := atOnce(func() error { _, err := h.svc.CreateUser(bg, h.okta, person("ada")); return err }, h.arriving(h.asserted("ada"), &who))
@@ -258,6 +259,7 @@ func TestASignInBesideAnAdoption_EndsAsOneMember(t *testing.T) {
 				t.Errorf("%s arrived, %s is of %q", who, ada, h.member(ada).Directory)
 			}
 			h.sound()
+			undo()
 		}
 	})
 }

@@ -74,47 +74,54 @@ const (
 // "email_missing"; "email_unverified"; "address_invalid"; "subject_invalid"; "connection_not_active"; "owner_must_confirm". The caller records
 // the refusal: the transaction is rolled back and nothing is kept of a refused arrival.
 func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, error) {
+	m, _, err := arrive(tx, cfg, a, false)
+	return m, err
+}
+
+// arrive is Arrive, and says whether the member was made by it. rehearsed does not ask for the connection's status.
+func arrive(tx *store.Tx, cfg *directory.Config, a Arrival, rehearsed bool) (_ *directory.Member, made bool, err error) {
 	if err := a.check(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	// A refusal, too, is made under the lock: what is read without one may be of two moments.
 	peek, err := recognise(tx, cfg, a)
 	if err != nil && !errs.Is(err, errs.KindForbidden) {
-		return nil, err
+		return nil, false, err
 	}
 	// Nobody is made beside another sign-in or create that may concern the same person.
 	if err := tx.LockPeople(peek.ids(), peek.member == nil); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if cfg, err = tx.Config(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	found, err := recognise(tx, cfg, a)
 	switch refused := errs.Is(err, errs.KindForbidden); {
 	case err != nil && !refused:
-		return nil, err
+		return nil, false, err
 	case !found.same(peek):
-		return nil, store.Rerun()
+		return nil, false, store.Rerun()
 	case refused:
-		return found.member, err
+		return found.member, false, err
 	}
 	conn, _ := cfg.Connection(a.Connection)
-	if conn.Status != directory.ConnectionActive {
-		return found.member, errs.Forbidden("connection_not_active", "Signing in through this connection is switched off.")
+	if conn.Status != directory.ConnectionActive && !rehearsed {
+		return found.member, false, errs.Forbidden("connection_not_active", "Signing in through this connection is switched off.")
 	}
 	scope := Scope{Workspace: tx.Workspace(), Connection: conn.ID, Actor: audit.Party{Kind: "connection", ID: conn.ID, Name: conn.Name}}
 	if found.member == nil {
-		return makeMember(tx, cfg, scope, a)
+		m, err := makeMember(tx, cfg, scope, a)
+		return m, true, err
 	}
 	m := found.member
 	if guarded(cfg, m) && conn.Unconfirmed() {
-		return m, errs.Forbidden("owner_must_confirm",
+		return m, false, errs.Forbidden("owner_must_confirm",
 			"An administrator changed how this connection knows people. Owners sign in through it again once an owner has confirmed it in the console; until then use a password, emergency access or a one-time link.")
 	}
 	if err := directory.MaySignIn(cfg, m, a.Method); err != nil {
-		return m, err
+		return m, false, err
 	}
-	return m, hear(tx, cfg, scope, found, a)
+	return m, false, hear(tx, cfg, scope, found, a)
 }
 
 // Limits of what identifies somebody: it stands in an index, with two ids beside it.

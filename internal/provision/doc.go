@@ -3,7 +3,8 @@
 // therefore decided in one place, by the policy of the workspace and the directory.
 //
 // Service has what directories and people do. Arrive says who somebody is for whom an IdP vouches:
-// linked, recognised, made or refused (arrive.go, recognise.go); its counterpart for a directory
+// linked, recognised, made or refused (arrive.go, recognise.go), and Rehearse what Arrive would come to, without
+// keeping it; its counterpart for a directory
 // that names somebody who is there already is adoption (adopt.go): the rule is
 // directory.Config.Meet and stands nowhere else, ProvenAddress is the half of it that both ask, what
 // is not certain waits for people (adopt_queue.go, adopt_decide.go), and what was adopted can be

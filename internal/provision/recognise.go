@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -192,7 +193,7 @@ func (a Arrival) addressTaken() error {
 	}
 	return errs.Forbidden("address_taken",
 		"The address %s belongs to another account of this workspace, and this sign-in is not linked to it. An owner can prove the domain %s for the workspace; then the two are one.",
-		address, directory.Domain(address))
+		address, cmp.Or(directory.ShownDomain(directory.Domain(address)), "of the address"))
 }
 
 // cameThrough reports whether a member is of a connection's own directory or has a link through it.

@@ -75,6 +75,12 @@ func (c Claims) Overage() bool {
 	return elsewhere || c.True("hasgroups")
 }
 
+// Instant returns a claim that is a NumericDate; false where there is none that can be read.
+func (c Claims) Instant(name string) (time.Time, bool) {
+	at, given, ok := c.instant(name)
+	return at, given && ok
+}
+
 // instant returns a claim that is a NumericDate. given is whether there is such a claim, ok whether it can be read.
 func (c Claims) instant(name string) (at time.Time, given, ok bool) {
 	raw, given := c[name]

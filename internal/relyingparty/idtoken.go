@@ -177,7 +177,11 @@ func (p Party) hosted(c Claims) error {
 	if !p.Hosted {
 		return nil
 	}
-	if hd := c.Text("hd"); hd == "" || !slices.ContainsFunc(p.HostedDomains, func(d string) bool { return strings.EqualFold(d, hd) }) {
+	same := p.SameDomain
+	if same == nil {
+		same = strings.EqualFold
+	}
+	if hd := c.Text("hd"); hd == "" || !slices.ContainsFunc(p.HostedDomains, func(d string) bool { return same(d, hd) }) {
 		return refuse(ReasonHostedDomain, "Expected an account of the Google Workspace domain %s, received hd %s.", quote(p.HostedDomains), quote(c["hd"]))
 	}
 	return nil

@@ -23,7 +23,9 @@ type Party struct {
 	TenantFits bool
 	// HostedDomains are the values that the claim hd may have; Hosted demands one of them (Google).
 	HostedDomains []string
-	Hosted        bool
+	// SameDomain compares two of them; nil is letter case aside.
+	SameDomain func(a, b string) bool
+	Hosted     bool
 
 	ClientID   string
 	Secret     string

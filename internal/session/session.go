@@ -12,10 +12,22 @@ const (
 	Idle = 12 * time.Hour
 	// Absolute is how long a session lives at the most.
 	Absolute = 7 * 24 * time.Hour
+	// Unnoticed is how long a session lives at the most that came through a connection where nobody
+	// notices who leaves, whatever longer life is allowed otherwise.
+	Unnoticed = 12 * time.Hour
 	// TouchEvery is how often use is written down. A session may therefore die up to this
 	// much before Idle after its last use, never after.
 	TouchEvery = time.Minute
 )
+
+// End is the absolute end of a session that begins at now and may live for life: sooner where nobody notices who
+// leaves.
+func End(now time.Time, life time.Duration, leaversNoticed bool) time.Time {
+	if !leaversNoticed {
+		life = min(life, Unnoticed)
+	}
+	return now.Add(life)
+}
 
 // TokenPrefix begins every session token, which only its cookie holds.
 const TokenPrefix = "gses_"

@@ -48,3 +48,22 @@ func TestUse_IsWrittenDownOnceAMinute(t *testing.T) {
 		t.Error("a session in use would end by idleness")
 	}
 }
+
+func TestEnd_IsTwelveHoursWhereNobodyNoticesWhoLeaves(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		life    time.Duration
+		noticed bool
+		want    time.Duration
+	}{
+		{session.Absolute, true, session.Absolute},
+		{session.Absolute, false, 12 * time.Hour},
+		{30 * 24 * time.Hour, false, 12 * time.Hour}, // a policy that says longer
+		{30 * 24 * time.Hour, true, 30 * 24 * time.Hour},
+		{time.Hour, false, time.Hour}, // one that says shorter
+	} {
+		if got := session.End(now, c.life, c.noticed).Sub(now); got != c.want {
+			t.Errorf("%v, noticed %v: %v", c.life, c.noticed, got)
+		}
+	}
+}

@@ -7,6 +7,8 @@
 // file that would change nothing. Service.ConnectionSetup shows, and CreateConnection, ImportMetadata,
 // ActivateConnection, AddRoleMapping and their neighbours change, one thing at a time; RotateToken and
 // its neighbours handle SCIM tokens, AddClientSecret and TrustIssuer what a directory's OAuth client has. ConnectionProven and KeyProven are for the transaction of a sign-in.
+// ClaimDomain, VerifyDomain, RemoveDomain and RecheckDomains are the life of a domain (domain.go): what DNS says is asked for before
+// the transaction that settles it, and DomainNotifier tells owners by mail.
 // TestDirectory, DirectoryPlan, EnableDirectory, DiscardDirectory, EditPilot and PauseDirectory are the life of a directory
 // (life.go); DirectoryReport and TracePerson say what was heard of its IdP (heard.go).
 //
@@ -26,6 +28,9 @@
 // PlanEnforcement names whom a change of enforcement would shut out, and SetEnforcement shuts out exactly those or refuses
 // (enforce.go, enforcement.go); Designate moves emergency access; Relax and Resume let enforcement go for a day and end that (relax.go);
 // TellOwners tells every owner by mail (notice.go).
+//
+// Who is led to a connection, and what becomes of its sessions when it is disabled, is in reach.go; guide.go fills a connection's
+// values into the guide of its IdP.
 //
 // The room refuses to know how members are written (provision does), where the file came from and
 // how a result is printed.

@@ -51,7 +51,7 @@ func (s *Service) editThen(ctx context.Context, slug string, actor audit.Party, 
 			}
 			return nil
 		}
-		for _, step := range []func() error{a.write, a.endConnectionSessions, a.remap, a.settleEnforcement, a.record} {
+		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
 			if err := step(); err != nil {
 				return err
 			}
@@ -78,6 +78,7 @@ func actsAsOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party) (bool, 
 // editConnection is edit for one connection, named by name or id, and returns it as it is then.
 func (s *Service) editConnection(ctx context.Context, slug, nameOrID string, actor audit.Party, fn func(p *plan, c *directory.Connection) error) (ConnectionView, error) {
 	var after directory.Connection
+	var cfg *directory.Config
 	err := s.edit(ctx, slug, actor, func(p *plan) error {
 		found, err := connectionOf(p.after, nameOrID)
 		if err != nil {
@@ -87,13 +88,13 @@ func (s *Service) editConnection(ctx context.Context, slug, nameOrID string, act
 		if err := fn(p, &p.after.Connections[i]); err != nil {
 			return err
 		}
-		after = p.after.Connections[i]
+		cfg, after = p.after, p.after.Connections[i]
 		return nil
 	})
 	if err != nil {
 		return ConnectionView{}, err
 	}
-	return s.view(after), nil
+	return s.view(cfg, after), nil
 }
 
 func connectionOf(cfg *directory.Config, nameOrID string) (directory.Connection, error) {

@@ -25,7 +25,9 @@ func (s *Service) CreateConnection(ctx context.Context, slug, name, provider str
 // CreateConnectionOf is CreateConnection for either protocol.
 func (s *Service) CreateConnectionOf(ctx context.Context, slug, name, provider string, protocol directory.Protocol, actor audit.Party) (ConnectionView, error) {
 	var c directory.Connection
+	var cfg *directory.Config
 	err := s.edit(ctx, slug, actor, func(p *plan) error {
+		cfg = p.after
 		if err := checkName(name, connectionNames(p.after)); err != nil {
 			return err
 		}
@@ -52,7 +54,7 @@ func (s *Service) CreateConnectionOf(ctx context.Context, slug, name, provider s
 	if err != nil {
 		return ConnectionView{}, err
 	}
-	return s.view(c), nil
+	return s.view(cfg, c), nil
 }
 
 // SetAttributes says which attributes of an assertion, or claims of an ID token, hold what; "" reads none.
@@ -165,16 +167,50 @@ func (s *Service) ActivateConnection(ctx context.Context, slug, connection strin
 		if err := mayBeActive(*c, p.allowPrivate); err != nil {
 			return errs.Conflict("connection_incomplete", "The connection %q cannot be activated: %s.", c.Name, clause(err))
 		}
-		c.Status = directory.ConnectionActive
+		c.Status, c.SessionsRun = directory.ConnectionActive, false
 		return nil
 	})
 }
 
-// DisableConnection switches a connection off. The sessions that came through it end, in the same
-// transaction. It is forbidden, would_lock_out, while enforcement stands on it (law 7).
-func (s *Service) DisableConnection(ctx context.Context, slug, connection string, actor audit.Party) (ConnectionView, error) {
+// DisableConnection switches a connection off. By choice the sessions that came through it end, in the same transaction
+// and with them what applications have of them, or go on to their own end (keep). One that was disabled and lets them run
+// can be told to end them. A draft is a conflict, connection_draft: nobody signs in through it. It is forbidden,
+// would_lock_out, while enforcement stands on it (law 7).
+func (s *Service) DisableConnection(ctx context.Context, slug, connection string, keep bool, actor audit.Party) (ConnectionView, error) {
 	return s.editConnection(ctx, slug, connection, actor, func(_ *plan, c *directory.Connection) error {
-		c.Status = directory.ConnectionDisabled
+		if c.Status == directory.ConnectionDraft {
+			return errs.Conflict("connection_draft", "The connection %q is a draft: nobody signs in through it, so that there is nothing to disable.", c.Name)
+		}
+		c.Status, c.SessionsRun = directory.ConnectionDisabled, keep
+		return nil
+	})
+}
+
+// SetConnectionDomains says whose people the sign-in page leads to a connection: those of these mail domains. It proves
+// nothing. A domain that another connection has is a conflict, domain_claimed.
+func (s *Service) SetConnectionDomains(ctx context.Context, slug, connection string, domains []string, actor audit.Party) (ConnectionView, error) {
+	var clean []string
+	for _, d := range domains {
+		if d = strings.TrimSpace(d); d == "" {
+			continue
+		}
+		name, ok := directory.DomainName(d)
+		if !ok {
+			return ConnectionView{}, errs.Invalid("domains_invalid", "domains: expected domains such as acme.test, received %s", quote(d))
+		}
+		clean = append(clean, name)
+	}
+	clean = cleanDomains(clean)
+	if len(clean) > maxConnectionDomains {
+		return ConnectionView{}, errs.Invalid("domains_invalid", "domains: expected at most %d, received %d", maxConnectionDomains, len(clean))
+	}
+	return s.editConnection(ctx, slug, connection, actor, func(p *plan, c *directory.Connection) error {
+		for _, d := range clean {
+			if other, ok := p.after.ConnectionOfDomain(d); ok && other.ID != c.ID {
+				return errs.Conflict("domain_claimed", "The domain %s is the connection %q's already. Take it away there first.", d, other.Name)
+			}
+		}
+		c.Domains = clean
 		return nil
 	})
 }
@@ -186,12 +222,13 @@ func (s *Service) RenameConnection(ctx context.Context, slug, connection, name s
 		return ConnectionView{}, err
 	}
 	var c directory.Connection
+	var cfg *directory.Config
 	err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
 		if err := tx.LockPolicy(); err != nil {
 			return err
 		}
-		cfg, err := tx.Config()
-		if err != nil {
+		var err error
+		if cfg, err = tx.Config(); err != nil {
 			return err
 		}
 		if c, err = connectionOf(cfg, connection); err != nil || c.Name == name {
@@ -210,7 +247,7 @@ func (s *Service) RenameConnection(ctx context.Context, slug, connection, name s
 	if err != nil {
 		return ConnectionView{}, err
 	}
-	return s.view(c), nil
+	return s.view(cfg, c), nil
 }
 
 // DeleteConnection removes a connection with its sign-in links, its group claims, their mappings and
@@ -253,7 +290,7 @@ func (s *Service) TestConnection(ctx context.Context, slug, nameOrID string) (Ch
 	if err != nil {
 		return Check{}, err
 	}
-	out := Check{Connection: s.view(c), OK: true, Findings: []string{}}
+	out := Check{Connection: s.view(cfg, c), OK: true, Findings: []string{}}
 	if err := mayBeActive(c, s.AllowPrivate); err != nil {
 		out.OK = false
 		out.Findings = append(out.Findings, err.Error())

@@ -33,6 +33,9 @@ func (s *Service) CreateDirectory(ctx context.Context, slug, name, connection st
 			if err != nil {
 				return err
 			}
+			if !directory.OffersSCIM(c.Provider) {
+				return errs.Conflict("scim_not_offered", "The connection %q is %s, which offers no SCIM. Make the directory without a connection.", c.Name, genericRow(c.Protocol))
+			}
 			d.Connection = c.ID
 		}
 		p.after.Directories = append(p.after.Directories, d)

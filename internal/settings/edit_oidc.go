@@ -63,7 +63,7 @@ func (s *Service) SetOIDCProvider(ctx context.Context, slug, connection string, 
 	return s.editOIDC(ctx, slug, connection, actor, func(c *directory.Connection, o *directory.OIDC) error {
 		to.Issuer, _ = tidyIssuer(c.Provider, to.Issuer)
 		o.Issuer, o.ClientID, o.ClientAuth = to.Issuer, to.ClientID, to.ClientAuth
-		o.Tenants, o.HostedDomains = noneIfEmpty(folded(to.Tenants)), noneIfEmpty(folded(to.HostedDomains))
+		o.Tenants, o.HostedDomains = noneIfEmpty(folded(to.Tenants)), noneIfEmpty(domainNames(to.HostedDomains))
 		if to.Secret != "" {
 			sealed, err := sealSecret(master, c.ID, o.Secret, to.Secret)
 			if err != nil {
@@ -102,6 +102,17 @@ func folded(list []string) []string {
 		}
 	}
 	return out
+}
+
+// domainNames is folded for domains: what is one stands as directory.DomainName has it.
+func domainNames(list []string) []string {
+	list = slices.Clone(list)
+	for i, item := range list {
+		if name, ok := directory.DomainName(strings.TrimSpace(item)); ok {
+			list[i] = name
+		}
+	}
+	return folded(list)
 }
 
 // OIDCOptions are the choices of an OIDC connection that an administrator has.

@@ -222,7 +222,7 @@ func TestConnection_EnforcementHoldsItAgainstAnAdministrator(t *testing.T) {
 		s.mustApply(t, strings.Replace(acme, "require_sso: none", "require_sso: all", 1), ApplyOptions{})
 		s.mustApply(t, "workspace: acme\ndirectories: [{name: okta, connection: ''}]\n", ApplyOptions{})
 		hash := s.signIn(t, "ann", s.connection(t, "okta").ID)
-		_, disable := s.DisableConnection(ctx, "acme", "okta", administrator)
+		_, disable := s.DisableConnection(ctx, "acme", "okta", false, administrator)
 		_, _, replace := s.ImportMetadata(ctx, "acme", "okta", Source{XML: entraIdP.Metadata()}, administrator)
 		for _, err := range []error{disable, replace, s.DeleteConnection(ctx, "acme", "okta", administrator)} {
 			if errs.CodeOf(err) != "would_lock_out" {
@@ -233,7 +233,7 @@ func TestConnection_EnforcementHoldsItAgainstAnAdministrator(t *testing.T) {
 			t.Error("a refused act ended sessions")
 		}
 		s.mustApply(t, "workspace: acme\nenforcement: {require_sso: none}\n", ApplyOptions{})
-		if got := s.did(t, func() error { _, err := s.DisableConnection(ctx, "acme", "okta", administrator); return err }); !slices.Equal(got, []string{"session.all_ended", "connection.changed"}) {
+		if got := s.did(t, func() error { _, err := s.DisableConnection(ctx, "acme", "okta", false, administrator); return err }); !slices.Equal(got, []string{"session.all_ended", "connection.changed"}) {
 			t.Errorf("events %v", got)
 		}
 		c, err := s.ActivateConnection(ctx, "acme", "okta", administrator)
@@ -285,7 +285,7 @@ func TestConnectionProven_ProvesOnlyWhatIsActiveAndUnproven(t *testing.T) {
 			t.Fatal(err)
 		}
 		active := s.mustConfig(t, "acme")
-		if _, err := s.DisableConnection(ctx, "acme", v.ID, administrator); err != nil {
+		if _, err := s.DisableConnection(ctx, "acme", v.ID, false, administrator); err != nil {
 			t.Fatal(err)
 		}
 		prove(v.ID, active) // read before it was switched off
@@ -359,28 +359,6 @@ func TestTestConnection_TellsWhatIsInTheWayAndWhichCertificatesEnd(t *testing.T)
 			t.Errorf("%v", err)
 		}
 	})
-}
-
-func TestWords_OfEveryProviderNameTheAddressesOfTheConnection(t *testing.T) {
-	t.Parallel()
-	for _, provider := range directory.Providers() {
-		v := ConnectionView{Provider: provider, MetadataURL: "m", ACSURL: "a", EntityID: "e"}
-		values := map[string]string{}
-		for _, w := range v.Words() {
-			if w.TheirWord == "" {
-				t.Errorf("%s: %s has no name there", provider, w.Field)
-			}
-			values[w.Field] = w.Value
-		}
-		if values["acs_url"] != "a" || values["entity_id"] != "e" {
-			t.Errorf("%s: %v", provider, values)
-		}
-		for _, field := range []string{"idp_metadata", "scim_base_url", "scim_token", "groups"} {
-			if _, ok := values[field]; !ok {
-				t.Errorf("%s: nothing on %s", provider, field)
-			}
-		}
-	}
 }
 
 func TestConnection_ThatAnAdministratorChangedWaitsForAnOwner(t *testing.T) {

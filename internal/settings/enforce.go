@@ -137,10 +137,11 @@ func tidyEnforcement(cfg *directory.Config, wants directory.Enforcement) (direct
 		}
 	case directory.RequireDomains:
 		for _, d := range wants.Domains {
-			if d = directory.Fold(strings.TrimSpace(d)); !slices.Contains(cfg.Domains, d) {
+			name, ok := directory.DomainName(strings.TrimSpace(d))
+			if !ok || !slices.Contains(cfg.Domains, name) {
 				return out, errs.Invalid("domain_not_proven", "domains: %s is not a domain that this workspace has proven", quote(d))
 			}
-			out.Domains = append(out.Domains, d)
+			out.Domains = append(out.Domains, name)
 		}
 		slices.Sort(out.Domains)
 		out.Domains = slices.Compact(out.Domains)

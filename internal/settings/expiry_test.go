@@ -127,7 +127,7 @@ func TestExpiry_AConnectionThatComesLateIsWarnedOfTheNearestAloneAndOurKeysToo(t
 			t.Errorf("told %v", fields)
 		}
 		// A connection that is switched off worries nobody, and no mail is put in where none can be sent.
-		if _, err := s.DisableConnection(context.Background(), "acme", "okta", operator); err != nil {
+		if _, err := s.DisableConnection(context.Background(), "acme", "okta", false, operator); err != nil {
 			t.Fatal(err)
 		}
 		pass(20 * 24 * time.Hour)

@@ -46,6 +46,9 @@ type exportedConnection struct {
 	Provider string `yaml:"provider"`
 	Protocol string `yaml:"protocol"`
 	Status   string `yaml:"status"`
+	// OpenSessions is told where a disabled connection lets its sessions run.
+	OpenSessions string   `yaml:"open_sessions,omitempty"`
+	Domains      []string `yaml:"domains,omitempty,flow"`
 	// What follows is of OIDC. The client secret is never told.
 	Issuer        string   `yaml:"issuer,omitempty"`
 	ClientID      string   `yaml:"client_id,omitempty"`
@@ -170,7 +173,10 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 // exportConnection holds the IdP's metadata in the file itself, written anew from what is kept of it,
 // so that an export needs no other file.
 func exportConnection(c directory.Connection) exportedConnection {
-	out := exportedConnection{Name: c.Name, Provider: c.Provider, Protocol: string(c.Protocol), Status: string(c.Status)}
+	out := exportedConnection{Name: c.Name, Provider: c.Provider, Protocol: string(c.Protocol), Status: string(c.Status), Domains: c.Domains}
+	if c.SessionsRun {
+		out.OpenSessions = openSessions[1]
+	}
 	switch {
 	case c.OIDC != nil:
 		o := *c.OIDC

@@ -35,7 +35,8 @@ func drawFile(t *rapid.T, slug string) string {
 		fmt.Fprintf(&b, "  roles: [Chief, Admin, %s, Member]\n", quoted("role"))
 	}
 	if some("domains?") {
-		fmt.Fprintf(&b, "domains: %s\n", rapid.SampledFrom([]string{"[]", "[a.test]", "[B.test, a.test]"}).Draw(t, "domains"))
+		// A domain has one owner.
+		fmt.Fprintf(&b, "domains: %s\n", strings.ReplaceAll(rapid.SampledFrom([]string{"[]", "[a.SLUG]", "[B.SLUG, a.SLUG]", "[ü.SLUG]"}).Draw(t, "domains"), "SLUG", slug+".test"))
 	}
 	if some("connections?") {
 		b.WriteString("connections:\n")

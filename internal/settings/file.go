@@ -21,7 +21,7 @@ type File struct {
 	name         *string
 	preset       *string
 	policy       policyPart
-	domains      *[]string // folded
+	domains      *[]string // directory.DomainName
 	owners       []ownerPart
 	mappings     *[]mappingPart
 	connections  *[]connectionPart
@@ -66,6 +66,8 @@ type connectionPart struct {
 	// What both protocols have.
 	idpInitiated *bool
 	attributes   map[string]string // by name of the attributeKey; "" reads none
+	domains      *[]string         // folded
+	sessionsRun  *bool             // with status disabled
 }
 
 type directoryPart struct {
@@ -83,13 +85,12 @@ type directoryPart struct {
 type enforcementPart struct {
 	line    int
 	require *directory.Require
-	domains *[]string // folded
+	domains *[]string // directory.DomainName
 }
 
 var (
-	slugForm   = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
-	nameForm   = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,61}[A-Za-z0-9_-])?$`)
-	domainForm = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	slugForm = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
+	nameForm = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,61}[A-Za-z0-9_-])?$`)
 )
 
 // ParseFile reads an apply file. dir is the folder that relative paths in it are taken from. Every
@@ -241,8 +242,8 @@ func (r *reader) domains(n *yaml.Node, path string) *[]string {
 	}
 	out := []string{}
 	for _, l := range lines {
-		domain := directory.Fold(l.text)
-		if len(domain) > 253 || !domainForm.MatchString(domain) {
+		domain, ok := directory.DomainName(l.text)
+		if !ok {
 			r.add(l.at, "%s: expected a domain such as acme.test, received %s", path, quote(l.text))
 			continue
 		}

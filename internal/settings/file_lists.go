@@ -120,7 +120,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("connections", i)
-		parts, ok := r.object(n, path, append([]string{"name", "provider", "protocol", "status", "idp_initiated", "attributes"}, slices.Concat(metadataKeys, samlOptionKeys, oidcKeys)...))
+		parts, ok := r.object(n, path, append([]string{"name", "provider", "protocol", "status", "idp_initiated", "attributes", "domains", "open_sessions"}, slices.Concat(metadataKeys, samlOptionKeys, oidcKeys)...))
 		if !ok {
 			continue
 		}
@@ -135,6 +135,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 		c.status = oneOf(r, parts["status"], path+".status", directory.ConnectionDraft, directory.ConnectionActive, directory.ConnectionDisabled)
 		c.samlPart, c.oidcPart = r.saml(parts, path, n.Line), r.oidc(parts, path, n.Line)
 		c.idpInitiated = r.optionalBool(parts["idp_initiated"], path+".idp_initiated")
+		c.domains, c.sessionsRun = r.reach(parts, path)
 		if n := parts["attributes"]; n != nil {
 			c.attributes = r.attributes(n, path+".attributes")
 		}

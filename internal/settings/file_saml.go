@@ -91,6 +91,7 @@ func attributeKeys() []attributeKey {
 		{"lastName", func(a *directory.Attributes) *string { return &a.LastName }},
 		{"name", func(a *directory.Attributes) *string { return &a.Name }},
 		{"groups", func(a *directory.Attributes) *string { return &a.Groups }},
+		{"groups_delimiter", func(a *directory.Attributes) *string { return &a.GroupsDelimiter }},
 		{"subject", func(a *directory.Attributes) *string { return &a.Subject }},
 	}
 }

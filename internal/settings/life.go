@@ -55,6 +55,9 @@ func (s *Service) live(ctx context.Context, slug, dir string, actor audit.Party,
 			if err := tellTested(tx, cfg, l.was, l.now); err != nil {
 				return err
 			}
+			if _, err := shortenSessions(tx, cfg, with(cfg, l.now), actor); err != nil {
+				return err
+			}
 		}
 		done = l.state
 		done.DirectoryView, done.Status, done.Pilot = s.viewDirectory(l.now), l.now.Status, orEmpty(l.now.Pilot)
@@ -293,13 +296,18 @@ func (s *Service) EditPilot(ctx context.Context, slug, dir string, edit PilotEdi
 	})
 }
 
-// turnPilots makes members of staged people who are on the list as it is now; nil where there are none.
-func turnPilots(tx *store.Tx, cfg *directory.Config, now directory.Directory, scope provision.Scope, mail bool) (*provision.Plan, error) {
+// with is a configuration with a directory as it is now.
+func with(cfg *directory.Config, now directory.Directory) *directory.Config {
 	after := clone(cfg)
 	if i := slices.IndexFunc(after.Directories, func(d directory.Directory) bool { return d.ID == now.ID }); i >= 0 {
 		after.Directories[i] = now
 	}
-	rows, err := provision.TurnPilots(tx, after, scope, mail)
+	return after
+}
+
+// turnPilots makes members of staged people who are on the list as it is now; nil where there are none.
+func turnPilots(tx *store.Tx, cfg *directory.Config, now directory.Directory, scope provision.Scope, mail bool) (*provision.Plan, error) {
+	rows, err := provision.TurnPilots(tx, with(cfg, now), scope, mail)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func clone(c *directory.Config) *directory.Config {
 	out.Workspace.Enforcement.Domains = slices.Clone(c.Workspace.Enforcement.Domains)
 	out.Roles = slices.Clone(c.Roles)
 	out.Mappings = slices.Clone(c.Mappings)
-	out.Connections = slices.Clone(c.Connections)
+	out.Connections = slices.Clone(c.Connections) // their lists are replaced, never written into
 	out.Directories = slices.Clone(c.Directories)
 	out.Applications = slices.Clone(c.Applications)
 	out.Domains = slices.Clone(c.Domains)
@@ -157,6 +157,7 @@ func (p *plan) directories() {
 			p.add(0, "connections.%s: cannot be removed while the directory %q names it", con.Name, d.Name)
 		}
 	}
+	p.besideGeneric()
 }
 
 func (p *plan) listedDirectories(parts []directoryPart) {

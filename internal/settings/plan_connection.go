@@ -42,6 +42,7 @@ func (p *plan) connections() {
 	p.after.Connections = slices.DeleteFunc(p.after.Connections, func(c directory.Connection) bool {
 		return !p.keep("connections."+c.Name, listed[directory.Fold(c.Name)])
 	})
+	p.claimedOnce(*p.file.connections)
 }
 
 func (p *plan) connection(c *directory.Connection, part connectionPart, idp identity, secret string) {
@@ -52,8 +53,14 @@ func (p *plan) connection(c *directory.Connection, part connectionPart, idp iden
 	if part.protocol != nil {
 		c.Protocol = *part.protocol
 	}
+	if c.Provider == directory.Generic && was.Provider == directory.Generic && was.Protocol != c.Protocol {
+		p.add(part.line, "%s.protocol: %s offers %s alone, and %q is one. Make a second connection for %s", part.path, genericRow(was.Protocol), was.Protocol, c.Name, genericRow(c.Protocol))
+	}
 	p.saml(c, was, part, idp)
 	p.oidc(c, was, part, secret)
+	if part.domains != nil {
+		c.Domains = cleanDomains(*part.domains)
+	}
 	if !directory.ProofHolds(was, *c) {
 		c.VerifiedAt = time.Time{} // what was proven was another one
 	}
@@ -67,6 +74,7 @@ func (p *plan) connection(c *directory.Connection, part connectionPart, idp iden
 			c.VerifiedAt = p.now
 		}
 	}
+	p.openSessions(c, part)
 	if c.Status != directory.ConnectionActive {
 		return
 	}

@@ -629,3 +629,57 @@ func TestUnknownKey_ALookThatIsNeverFinishedHoldsNobodyForLong(t *testing.T) {
 		}
 	})
 }
+
+func TestKeyProven_ManyFirstSignInsAtOnceTellOnce(t *testing.T) {
+	eachAt(t, func(t *testing.T, s *Service, pass func(time.Duration)) {
+		p := s.watched(t)
+		p.set(idpWith(0, 1))
+		pass(aDay)
+		s.refreshDue(t)
+		since := s.events(t)
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { s.signs(t, 1) })
+		}
+		all.Wait()
+		s.wantStates(t, "0 retiring; 1 active")
+		if told := s.told(t, &since); told != string(audit.IdPKeyPromoted) {
+			t.Errorf("told %s", told)
+		}
+	})
+}
+
+func TestImport_AKeyOfAnotherWorkspacesConnectionIsAsGoodAsAnyAndSharesNothing(t *testing.T) {
+	eachAt(t, func(t *testing.T, s *Service, pass func(time.Duration)) {
+		s.watched(t)
+		s.mustApply(t, "workspace: globex\nconnections:\n- {name: okta, provider: okta, protocol: saml}\n", ApplyOptions{})
+		ctx := context.Background()
+		for _, keys := range [][]int{{0}, {0, 1}} {
+			if _, _, err := s.ImportMetadata(ctx, "globex", "okta", Source{XML: idpWith(keys...).Metadata()}, operator); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.DropIdPKey(ctx, "globex", "okta", print(0), operator); err != nil {
+			t.Fatal(err)
+		}
+		s.wantStates(t, "0 active")
+		con := s.connection(t, "okta").ID
+		for what, err := range map[string]error{
+			"keys":      func() error { _, err := s.DropIdPKey(ctx, "globex", con, print(0), operator); return err }(),
+			"metadata":  func() error { _, err := s.MetadataState(ctx, "globex", con); return err }(),
+			"proposals": s.DeclineProposal(ctx, "globex", con, "word", operator),
+			"looks":     func() error { _, err := s.RefreshNow(ctx, "globex", con); return err }(),
+			"imports": func() error {
+				_, err := s.PlanMetadata(ctx, "globex", con, Source{XML: idpWith(1).Metadata()})
+				return err
+			}(),
+		} {
+			if errs.CodeOf(err) != "connection_unknown" {
+				t.Errorf("%s of another workspace's connection: %v", what, err)
+			}
+		}
+		if yes, err := s.UnknownKey(ctx, s.mustConfig(t, "globex").Workspace.ID, con); yes || err != nil {
+			t.Errorf("a look at another workspace's connection: %t, %v", yes, err)
+		}
+	})
+}

@@ -349,12 +349,15 @@ func TestOwners_SomebodyWhoIsThereGetsTheirFirstPassword(t *testing.T) {
 	})
 }
 
-func TestDomains_ProvenByTwoWorkspacesAreNoted(t *testing.T) {
+func TestApply_OfADomainThatAnotherWorkspaceHasIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, s *Service) {
 		s.mustApply(t, acme, ApplyOptions{})
-		r := s.mustApply(t, "workspace: neighbour\ndomains: [ACME.test]\n", ApplyOptions{})
-		if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, "domains: acme.test is proven by another workspace") }) {
-			t.Errorf("%v", r.Notes)
+		s.wantRefusal(t, "workspace: neighbour\ndomains: [ACME.test.]\n", ApplyOptions{}, errs.KindConflict, "domains: acme.test is proven by another workspace")
+		s.mustApply(t, "workspace: acme\ndomains: []\n", ApplyOptions{})
+		r := s.mustApply(t, "workspace: neighbour\ndomains: [ACME.test., gmail.com, münchen.de]\n", ApplyOptions{})
+		if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, "domains: taken on the operator's word: gmail.com") }) ||
+			!slices.Contains(r.Changes, "domains[xn--mnchen-3ya.de]: added") {
+			t.Errorf("%v, %v", r.Notes, r.Changes)
 		}
 	})
 }

@@ -71,11 +71,10 @@ func TestConnection_TakesMetadataFromAFileAURLOrTheApplyFileItself(t *testing.T)
 		if want.EntityID != oktaIdP.EntityID || len(want.SSO) != 2 || len(want.Certificates) != 1 || !want.IdPInitiated || want.Attributes.FirstName != "firstName" {
 			t.Fatalf("%+v", want)
 		}
-		events := s.events(t)
 		if r := s.mustApply(t, head+"  metadata_url: https://okta.test/metadata\n", ApplyOptions{}); !slices.Equal(r.Changes, []string{"connections.okta.metadata_url: (none) -> https://okta.test/metadata"}) {
 			t.Errorf("an address: changes %v", r.Changes)
 		}
-		events = s.events(t)
+		events := s.events(t)
 		for _, source := range []string{"metadata_file: /etc/acme/okta.xml", "metadata_url: https://okta.test/metadata", "metadata: " + inline(oktaIdP)} {
 			if r := s.mustApply(t, head+"  "+source+"\n", ApplyOptions{}); len(r.Changes) > 0 || len(r.Notes) != 1 { // of the owner who is missing
 				t.Errorf("%.30s: changes %v notes %v", source, r.Changes, r.Notes)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
@@ -26,6 +27,11 @@ type Service struct {
 	SCIMPublicURL string
 	// Metadata fetches what an IdP publishes at a URL, MaxFetchedMetadata at most. nil fetches nothing.
 	Metadata func(ctx context.Context, url string) ([]byte, error)
+	// TXT asks DNS for the TXT records of a name (outbound.Resolver). nil asks nobody.
+	TXT func(ctx context.Context, name string) ([]string, error)
+	// DomainRecheck is how often a proven domain is looked at again, DomainLapse for how long its record may be
+	// missing; 0 is a day and 30 days.
+	DomainRecheck, DomainLapse time.Duration
 	// Master gives the key that client secrets of connections are sealed with. nil seals none.
 	Master func(ctx context.Context) (*keys.Master, error)
 	// Mail says that mail can be sent: people who are invited when a directory is enabled are told.
@@ -75,7 +81,7 @@ func (s *Service) Connections(ctx context.Context, slug string) ([]ConnectionVie
 	}
 	out := make([]ConnectionView, 0, len(cfg.Connections))
 	for _, c := range cfg.Connections {
-		out = append(out, s.view(c))
+		out = append(out, s.view(cfg, c))
 	}
 	return out, nil
 }
@@ -90,5 +96,5 @@ func (s *Service) Connection(ctx context.Context, slug, nameOrID string) (Connec
 	if err != nil {
 		return ConnectionView{}, err
 	}
-	return s.view(c), nil
+	return s.view(cfg, c), nil
 }

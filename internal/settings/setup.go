@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/guide"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -64,6 +65,8 @@ type DirectorySetup struct {
 	Tokens         []TokenView  // dead ones included, oldest first
 	Secrets        []SecretView // of its OAuth client, dead ones included, oldest first
 	TokenURL       string       // where its client asks for access tokens
+	// Guide is how the IdP's administrator sets it up; nil where no IdP is known that offers SCIM.
+	Guide *guide.Guide
 	// TokenRefused says why RotateToken would refuse now; "" when it would not.
 	TokenRefused string
 }
@@ -141,7 +144,7 @@ func (s *Service) setup(cfg *directory.Config) *Setup {
 	out := &Setup{Workspace: WorkspaceRef{ID: w.ID, Slug: w.Slug}, Name: w.Name, Enforcement: w.Enforcement, Domains: cfg.Domains, Schemas: cfg.Schemas,
 		RoleSource: w.Policy.RoleSource, SCIMBaseURL: s.SCIMBaseURL(), Providers: directory.Providers()}
 	for _, c := range cfg.Connections {
-		out.Connections = append(out.Connections, s.view(c))
+		out.Connections = append(out.Connections, s.view(cfg, c))
 	}
 	for _, m := range cfg.Mappings {
 		out.RoleMappings = append(out.RoleMappings, viewMapping(cfg, m))
@@ -158,6 +161,9 @@ func (s *Service) setup(cfg *directory.Config) *Setup {
 func (s *Service) directorySetup(tx *store.Tx, cfg *directory.Config, d directory.Directory) (DirectorySetup, error) {
 	con, _ := cfg.Connection(d.Connection)
 	out := DirectorySetup{DirectoryView: s.viewDirectory(d), Connection: d.Connection, ConnectionName: con.Name, Status: d.Status, Pilot: d.Pilot, Mode: d.Mode, TokenURL: s.SCIMTokenURL()}
+	if g, ok := s.scimGuideOf(con); ok {
+		out.Guide = &g
+	}
 	if err := mayIssue(cfg, d); err != nil {
 		out.TokenRefused = err.Error()
 	}

@@ -46,6 +46,10 @@ func stateOf(c *directory.Config) state {
 		if con.Status == directory.ConnectionActive && !con.Verified() {
 			s[at+".verified"] = "no"
 		}
+		s.put(at+".domains", strings.Join(con.Domains, ", "))
+		if con.SessionsRun {
+			s[at+".open_sessions"] = openSessions[1]
+		}
 		s.saml(at, con.SAML)
 		s.oidc(at, con.OIDC)
 	}

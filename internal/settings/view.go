@@ -2,9 +2,12 @@ package settings
 
 import (
 	"cmp"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/guide"
 	"github.com/gatehouse-id/gatehouse/saml"
 )
 
@@ -17,6 +20,14 @@ type ConnectionView struct {
 	Protocol   directory.Protocol         `json:"protocol"`
 	Status     directory.ConnectionStatus `json:"status"`
 	VerifiedAt *time.Time                 `json:"verified_at,omitempty"` // nil for never
+	// Domains are those whose people the sign-in page leads here.
+	Domains []string `json:"domains"`
+	// LeaversNoticed is false where no directory beside it provisions: sessions end after 12 hours then.
+	LeaversNoticed bool `json:"leavers_noticed"`
+	// OpenSessions is set while it is disabled: "end" where its sessions have ended, "keep" where they go on.
+	OpenSessions string `json:"open_sessions,omitempty"`
+	// SigninURL is a link that begins a sign-in through it.
+	SigninURL string `json:"signin_url,omitempty"`
 	// MetadataURL, EntityID and ACSURL are set for SAML, CallbackURL for OIDC.
 	MetadataURL string `json:"metadata_url,omitempty"`
 	EntityID    string `json:"entity_id,omitempty"`
@@ -33,6 +44,8 @@ type ConnectionView struct {
 	Attributes   *directory.Attributes `json:"attributes,omitempty"`
 	// Unconfirmed says that owners do not sign in through it until one of them confirms it.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
+	// Guide is how the IdP's administrator sets it up, with the connection's own values.
+	Guide guide.Guide `json:"-"`
 	// Word is what ConfirmConnection asks for: the IdP, its keys and the attribute names as they are shown here.
 	Word string `json:"-"`
 	// OptionsWord is what SAMLOptions.Seen takes.
@@ -74,6 +87,14 @@ func viewSAML(side *directory.SAML) *SAMLView {
 // Verified reports whether the connection is active and proven.
 func (v ConnectionView) Verified() bool {
 	return v.Status == directory.ConnectionActive && v.VerifiedAt != nil
+}
+
+// Leavers warns of a connection where nobody notices who leaves; "" where it is noticed.
+func (v ConnectionView) Leavers() string {
+	if v.LeaversNoticed {
+		return ""
+	}
+	return "Leavers are not noticed: no directory beside this connection provisions, so nobody says when somebody has left. The sessions that it makes end after 12 hours."
 }
 
 // OIDCView is the other side of an OIDC connection, without its client secret, and our addresses there.
@@ -153,8 +174,17 @@ type CertificateView struct {
 	Fingerprint string    `json:"fingerprint"` // SHA-256 of the DER, hexadecimal
 }
 
-func (s *Service) view(c directory.Connection) ConnectionView {
-	v := ConnectionView{ID: c.ID, Name: c.Name, Provider: c.Provider, Protocol: c.Protocol, Status: c.Status, VerifiedAt: maybe(c.VerifiedAt)}
+// view is a connection of cfg as it is shown.
+func (s *Service) view(cfg *directory.Config, c directory.Connection) ConnectionView {
+	v := ConnectionView{ID: c.ID, Name: c.Name, Provider: c.Provider, Protocol: c.Protocol, Status: c.Status, VerifiedAt: maybe(c.VerifiedAt),
+		Domains: orEmpty(c.Domains), LeaversNoticed: cfg.NoticesLeavers(c.ID)}
+	if c.Status == directory.ConnectionDisabled {
+		v.OpenSessions = oneOfTwo(openSessions, c.SessionsRun)
+	}
+	if c.ID != "" {
+		v.Guide = s.guideOf(c)
+		v.SigninURL = strings.TrimRight(s.PublicURL, "/") + "/signin?" + url.Values{"workspace": {cfg.Workspace.Slug}, "connection": {c.ID}}.Encode()
+	}
 	if c.SAML != nil {
 		side := *c.SAML
 		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c)

@@ -6,18 +6,19 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/session"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 // had is the configuration before, empty for a workspace that is being made.
-func (a *apply) had() *directory.Config {
-	return cmp.Or(a.before, &directory.Config{})
-}
+func (a *apply) had() *directory.Config { return a.plan.had() }
 
 // write saves what differs between before and after, and nothing else.
 func (a *apply) write() error {
@@ -71,11 +72,12 @@ func (a *apply) writeApplications() {
 }
 
 // endConnectionSessions ends the sessions that came through a connection which was switched on or off, has gone
-// or now belongs to another IdP, so that switching it on again revives none of them.
+// or now belongs to another IdP, so that switching it on again revives none of them; but for one that is disabled
+// and lets them run.
 func (a *apply) endConnectionSessions() error {
 	for _, was := range a.had().Connections {
 		now, stays := a.after.Connection(was.ID)
-		if stays && now.Status == was.Status && sameIdP(was, now) {
+		if stays && sameIdP(was, now) && sessionsGoOn(was, now) {
 			continue
 		}
 		ended, err := a.tx.EndSessionsOfConnection(was.ID, "connection_disabled")
@@ -95,6 +97,48 @@ func (a *apply) endConnectionSessions() error {
 	return nil
 }
 
+// sessionsGoOn reports whether the sessions of a connection outlive what became of its status.
+func sessionsGoOn(was, now directory.Connection) bool {
+	switch {
+	case was.Status == now.Status:
+		return !was.SessionsRun || now.SessionsRun
+	case now.Status == directory.ConnectionDisabled:
+		return was.Status == directory.ConnectionActive && now.SessionsRun
+	}
+	return was.Status == directory.ConnectionDisabled && was.SessionsRun && now.Status == directory.ConnectionActive
+}
+
+// shortenSessions has the sessions that came through a connection end within session.Unnoticed where nobody notices any
+// more who leaves: its directory was paused, has gone or stands beside another connection.
+func (a *apply) shortenSessions() error {
+	notes, err := shortenSessions(a.tx, a.had(), a.after, a.options.Actor)
+	a.notes = append(a.notes, notes...)
+	return err
+}
+
+func shortenSessions(tx *store.Tx, before, after *directory.Config, actor audit.Party) (notes []string, err error) {
+	for _, c := range after.Connections {
+		if !before.NoticesLeavers(c.ID) || after.NoticesLeavers(c.ID) {
+			continue
+		}
+		until := session.End(tx.Now(), session.Unnoticed, false)
+		ids, err := tx.ShortenSessionsOfConnection(c.ID, until)
+		if err != nil {
+			return notes, err
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("connections.%s: leavers are not noticed any more; %d sessions that came through it end by %s", c.Name, len(ids), until.UTC().Format(time.RFC3339)))
+		if err := tx.Record(audit.Event{Type: audit.SessionsShortened, Actor: actor, Reason: "leavers_not_noticed", Connection: c.ID,
+			Subject: audit.Party{Kind: "connection", ID: c.ID, Name: c.Name},
+			Changes: []audit.Change{{Field: "sessions", To: fmt.Sprint(len(ids))}, {Field: "until", To: until.UTC().Format(time.RFC3339)}}}); err != nil {
+			return notes, err
+		}
+	}
+	return notes, nil
+}
+
 // ofWorkspace reports whether a difference is kept in the workspace's own row.
 func ofWorkspace(d difference) bool {
 	switch section := sections[max(sectionOf(d.key), 0)]; section {
@@ -107,18 +151,25 @@ func ofWorkspace(d difference) bool {
 
 func (a *apply) writeDomains() error {
 	had, self := a.had(), func(d string) string { return d }
-	eachGone(had.Domains, a.after.Domains, self, a.tx.DeleteDomain)
+	eachGone(had.Domains, a.after.Domains, self, func(d string) {
+		a.tx.DeleteDomain(d)
+		a.tx.DeleteDomainClaim(d)
+	})
 	for _, d := range a.after.Domains {
 		if slices.Contains(had.Domains, d) {
 			continue
 		}
-		_, foreign, err := a.tx.Address("somebody@" + d)
+		held, err := a.tx.DomainHeld(d)
 		if err != nil {
 			return err
 		}
-		if foreign {
-			a.notes = append(a.notes, "domains: "+d+" is proven by another workspace as well; neither keeps the other's people out of it")
+		if held {
+			return errs.Conflict("domain_held", "domains: %s is proven by another workspace, and a domain has one owner; see gatehouse domain list --domain %s", d, d)
 		}
+		if _, err := directory.ClaimableDomain(d); err != nil {
+			a.notes = append(a.notes, "domains: taken on the operator's word: "+err.Error())
+		}
+		a.tx.DeleteDomainClaim(d) // the operator vouches for it: no record is needed
 		a.tx.InsertDomain(d)
 	}
 	return nil

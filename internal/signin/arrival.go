@@ -31,7 +31,7 @@ func arrivalOf(a *saml.Assertion, c directory.Connection) (provision.Arrival, er
 	if who.Name == "" {
 		who.Name = strings.TrimSpace(who.GivenName + " " + who.FamilyName)
 	}
-	who.Groups, who.GroupsKnown = groups(a, names.Groups)
+	who.Groups, who.GroupsKnown = groups(a, names)
 	return who, nil
 }
 
@@ -71,11 +71,12 @@ func first(a *saml.Assertion, name string) string {
 
 // groups returns what the IdP says of the person's groups, each once. An absent or truncated claim
 // is not known, and an empty one means none.
-func groups(a *saml.Assertion, name string) (list []string, known bool) {
-	if name == "" {
+func groups(a *saml.Assertion, names directory.Attributes) (list []string, known bool) {
+	if names.Groups == "" {
 		return nil, false
 	}
-	values, known := a.Values(name)
+	values, known := a.Values(names.Groups)
+	values = names.Parted(values)
 	if _, truncated := a.Values(entraOverage); truncated || !known || len(values) > maxClaims {
 		return nil, false
 	}

@@ -51,7 +51,7 @@ func (s *Service) resolve(ctx context.Context, r *received) error {
 	switch {
 	case !c.SAML.Artifact || s.Artifacts == nil:
 		return &saml.Refusal{Reason: reasonArtifactOff, Detail: "An artifact came, and this connection takes none: its switch for the Artifact binding is off."}
-	case usable(c) != nil:
+	case usable(c) != nil && r.test == nil:
 		return &saml.Refusal{Reason: errs.CodeOf(usable(c)), Detail: usable(c).Error()}
 	case r.pending.state == nil && !unasked(c.SAML):
 		return &saml.Refusal{Reason: saml.ReasonUnsolicited, Detail: "The artifact belongs to no sign-in that this browser has under way, so the identity provider was not asked for it."}

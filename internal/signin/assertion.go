@@ -24,6 +24,10 @@ type Answer struct {
 	// Direct marks an answer that was not passed on by a page of ours yet, and CrossSite one that the
 	// browser says comes from another site.
 	Direct, CrossSite bool
+	// Tile is what the browser holds that waits for the answer of a test, "" for nothing. Session returns its live session,
+	// nil for none, and is asked only where it matters; nil is none.
+	Tile    string
+	Session func() *store.LiveSession
 
 	unreadable *saml.Refusal // why there is no form to read
 	looked     bool          // the IdP's metadata was looked at because of it
@@ -64,6 +68,7 @@ type received struct {
 	pending   pending
 	raw       []byte // the XML, as far as it could be decoded
 	assertion *saml.Assertion
+	refusal   *saml.Refusal // why it was refused, where the library did
 }
 
 // receive takes one answer through the checks.
@@ -73,7 +78,12 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	if r.pending, err = s.pendingOf(ctx, side, a.RelayState, a.Browser); err != nil {
 		return nil, err
 	}
-	if r.lacksCookies() {
+	r.attempt = r.pending.attempt
+	waits, err := s.answersTest(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if waits || r.test == nil && r.lacksCookies() {
 		to := a.RelayState
 		if r.pending.waiting {
 			to = r.pending.to
@@ -83,6 +93,9 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 			return nil, err
 		}
 		return nil, &PassOn{FormActions: formActions}
+	}
+	if r.test != nil {
+		return nil, s.testSAML(ctx, r)
 	}
 	err = s.resolve(ctx, r)
 	a.fetched = r.fetched // an artifact counts once, and the connection may change meanwhile
@@ -112,7 +125,7 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	entered := &Entered{}
 	err = s.DB.Write(ctx, side.workspace, func(tx *store.Tx) error {
 		var err error
-		entered.Token, entered.Session, err = r.enter(tx, r.consume, r.opening)
+		entered.Token, entered.Session, err = r.enter(tx, r.consume, func(tx *store.Tx) (opening, error) { return r.opening(tx, s.PublicURL) })
 		return err
 	})
 	switch {
@@ -129,6 +142,35 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	}
 	entered.To = landing(side.cfg.Workspace.Slug, to)
 	return entered, nil
+}
+
+// answersTest finds out whether an answer belongs to a test. waits says that it does and that the browser's cookies did
+// not come along.
+func (s *Service) answersTest(ctx context.Context, r *received) (waits bool, err error) {
+	if r.unreadable != nil {
+		return false, nil
+	}
+	if r.test, r.testHash, r.tester, waits, err = s.heldTest(ctx, r.Connection, r.RelayState, r.Tile, r.Browser, r.Session); err != nil {
+		s.strangersTest(r.Client, err)
+		return false, err
+	}
+	if waits {
+		if !r.Direct {
+			s.strangersTest(r.Client, errTestElsewhere)
+			return false, errTestElsewhere
+		}
+		return true, nil
+	}
+	if r.test != nil {
+		r.attempt = r.test.Attempt
+		if r.pending = (pending{}); r.test.Kind == store.TestRound {
+			r.pending.state = asSignIn(r.test)
+			r.pending.state.Force = r.side.connection.SAML.ForceAuthn
+		} else {
+			r.pending.found = "none"
+		}
+	}
+	return false, nil
 }
 
 // verify sets raw and assertion. The error is a *saml.Refusal, or reasonSPKey where our own key fails us.
@@ -248,7 +290,7 @@ func (r *received) consume(tx *store.Tx) error {
 }
 
 // opening is the session that the answer opens. The IdP may shorten its life and not lengthen it.
-func (r *received) opening(tx *store.Tx) (opening, error) {
+func (r *received) opening(tx *store.Tx, publicURL string) (opening, error) {
 	now := tx.Now()
 	a := r.assertion
 	o := opening{attempt: attemptBy(r.Client, directory.MethodSAML), connection: r.Connection, authenticatedAt: a.AuthnInstant,
@@ -265,6 +307,8 @@ func (r *received) opening(tx *store.Tx) (opening, error) {
 		}
 	}
 	o.payload = func(session string) []byte { return r.payload(session, nil, false) }
+	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "SAML", allPassed(r.rules(publicURL)), nil))
+	o.trace.Browser = browserHash(r.Browser)
 	return o, nil
 }
 
@@ -276,5 +320,5 @@ func (r *received) lacksCookies() bool {
 		return false
 	}
 	c := r.side.connection
-	return r.pending.waiting || r.pending.found == "none" && r.CrossSite && unasked(c.SAML) && usable(c) == nil
+	return r.pending.waiting || r.pending.found == "none" && r.CrossSite && unasked(c.SAML) && c.Known()
 }

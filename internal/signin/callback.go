@@ -28,6 +28,8 @@ type Callback struct {
 	// Posted marks an answer that another site posted here, so that no cookie came along, and that was not
 	// passed on by a page of ours yet.
 	Posted bool
+	// Session is as in Answer.
+	Session func() *store.LiveSession
 
 	unreadable bool // there is no form or query that can be read, or a field comes twice
 }
@@ -58,6 +60,9 @@ type redeemed struct {
 	party   relyingparty.Party
 	outcome *relyingparty.Outcome
 	notes   []string
+	refusal *relyingparty.Refusal // why it was refused, where the protocol did
+	at      time.Time             // when it came
+	used    bool                  // the state is
 }
 
 // OIDC signs in with an IdP's answer. The sign-in that is answered is known from its state, under the connection
@@ -72,11 +77,19 @@ func (s *Service) OIDC(ctx context.Context, a Callback) (*Entered, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &redeemed{Callback: a, entry: entry{side: at}}
+	r := &redeemed{Callback: a, entry: entry{side: at}, at: s.now()}
 	if r.pending, err = s.pendingOf(ctx, at, a.State, a.Browser); err != nil {
 		return nil, err
 	}
-	if r.Posted && r.pending.waiting && !r.unreadable {
+	r.attempt = r.pending.attempt
+	waits := r.pending.waiting
+	if strings.HasPrefix(a.State, testPrefix) && !r.unreadable {
+		if waits, err = s.answersTestOIDC(ctx, r); err != nil {
+			s.strangersTest(r.Client, err)
+			return nil, err
+		}
+	}
+	if r.Posted && waits && !r.unreadable {
 		formActions, err := s.formActions(ctx, r.pending.to)
 		if err != nil {
 			return nil, err
@@ -85,10 +98,35 @@ func (s *Service) OIDC(ctx context.Context, a Callback) (*Entered, error) {
 	}
 	for _, step := range []func(context.Context, *redeemed) error{s.recognised, s.useState, s.redeem} {
 		if err := step(ctx, r); err != nil {
+			if r.test != nil {
+				return nil, s.testOIDC(ctx, r, err, r.used)
+			}
 			return nil, s.turnedBack(ctx, r, err)
 		}
 	}
+	if r.test != nil {
+		return nil, s.testOIDC(ctx, r, nil, true)
+	}
 	return s.enterOIDC(ctx, r)
+}
+
+// answersTestOIDC finds the test that an answer belongs to, and makes it what the checks see.
+func (s *Service) answersTestOIDC(ctx context.Context, r *redeemed) (waits bool, err error) {
+	if r.test, r.testHash, r.tester, waits, err = s.heldTest(ctx, r.side.connection.ID, r.State, "", r.Browser, r.Session); err != nil {
+		return false, err
+	}
+	if waits && !r.Posted {
+		return false, errTestElsewhere
+	}
+	r.attempt, r.pending = r.test.Attempt, pending{hash: r.testHash, state: asSignIn(r.test)}
+	return waits, nil
+}
+
+// strangersTest sums up answers to tests of other browsers.
+func (s *Service) strangersTest(c Client, err error) {
+	if errors.Is(err, errTestElsewhere) {
+		s.DB.System().RecordStranger(c.Bucket, "signin."+errTestElsewhere.Code, nil)
+	}
 }
 
 // sideOfCallback finds the connection of an answer. At the address of all connections a state that leads to
@@ -102,6 +140,15 @@ func (s *Service) sideOfCallback(ctx context.Context, a Callback) (*side, error)
 			connection = state.Connection
 		case err != nil && !errs.Is(err, errs.KindForbidden):
 			return nil, fmt.Errorf("find sign-in: %w", err)
+		}
+	}
+	if connection == "" && strings.HasPrefix(a.State, testPrefix) {
+		state, err := s.DB.System().TestState(ctx, keys.HashToken(a.State))
+		switch {
+		case err == nil && state.OIDC != nil:
+			connection = state.Connection
+		case err != nil && !errs.Is(err, errs.KindForbidden):
+			return nil, fmt.Errorf("find test: %w", err)
 		}
 	}
 	if connection == "" {
@@ -148,7 +195,7 @@ func (s *Service) recognised(ctx context.Context, r *redeemed) error {
 	if arrived != state.OIDC.RedirectURI {
 		return unacceptable(reasonRedirectURI, "Expected the answer at %s, received it at %s.", state.OIDC.RedirectURI, arrived)
 	}
-	if err := usable(r.side.connection); err != nil {
+	if err := usable(r.side.connection); err != nil && r.test == nil {
 		return err
 	}
 	if state.OIDC.Issuer != o.Issuer || state.OIDC.ClientID != o.ClientID {
@@ -174,8 +221,12 @@ func (s *Service) recognised(ctx context.Context, r *redeemed) error {
 // useState makes the sign-in under way useless for everybody else. What the IdP says of it is heard only once.
 func (s *Service) useState(ctx context.Context, r *redeemed) error {
 	err := s.DB.Write(ctx, r.side.workspace, func(tx *store.Tx) error {
+		if r.test != nil {
+			return tx.UseTestState(r.testHash, r.side.connection.ID, r.test.Kind)
+		}
 		return tx.UseSignInState(r.pending.hash, r.side.connection.ID)
 	})
+	r.used = err == nil
 	switch {
 	case errs.Is(err, errs.KindForbidden):
 		return &unaccepted{told: errState, reason: "state_used", detail: "Another answer with this state came first."}
@@ -226,12 +277,16 @@ func (s *Service) enterOIDC(ctx context.Context, r *redeemed) (*Entered, error) 
 // consume notes the ID token, by what is signed of it. Its nonce is that of a state which is used up by now, so
 // this catches what should not be possible.
 func (r *redeemed) consume(tx *store.Tx) error {
-	text := r.outcome.IDToken
-	first, err := tx.FirstSight(r.side.connection.ID, sightOf("id token", text[:strings.LastIndexByte(text, '.')]), tx.Now().Add(oidcStateLife+2*relyingparty.MaxSkew))
+	first, err := tx.FirstSight(r.side.connection.ID, sightOfToken(r.outcome.IDToken), tx.Now().Add(oidcStateLife+2*relyingparty.MaxSkew))
 	if err == nil && !first {
 		err = errs.Forbidden(reasonReplayed, "%s", sentences[reasonReplayed])
 	}
 	return err
+}
+
+// sightOfToken names an ID token by what is signed of it.
+func sightOfToken(text string) string {
+	return sightOf("id token", text[:strings.LastIndexByte(text, '.')])
 }
 
 // opening is the session that the answer opens.
@@ -246,5 +301,7 @@ func (r *redeemed) opening(tx *store.Tx) (opening, error) {
 		o.authenticatedAt = time.Time{} // not said
 	}
 	o.payload = func(session string) []byte { return r.payload(session, "", nil, false) }
+	o.trace = r.traceOf(now, true, r.skew(), ended(now, true, "code flow", allPassed(r.rules()), nil))
+	o.trace.Browser = browserHash(r.Browser)
 	return o, nil
 }

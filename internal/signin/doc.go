@@ -7,7 +7,7 @@
 // sign-in at an IdP, BackchannelLogout and FrontchannelLogout its word that a session has ended.
 // SignOut ends a session and tells its IdP, and SingleLogout takes what a SAML IdP sends about logouts, a request or an
 // answer. Door puts all of it
-// behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection} and /auth/oidc. ContinuePath is the only rule for where a sign-in may lead.
+// behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection}, /auth/oidc and /auth/test. ContinuePath is the only rule for where a sign-in may lead.
 //
 // An IdP's answer is verified by package saml, or its tokens by relyingparty, for the connection of the address it
 // was posted to, or of the state that it brings;
@@ -20,6 +20,11 @@
 // up, and a recovery code in the place of either, which nothing that strangers do delays. Links by mail (mail.go) set a password, or
 // sign in while settings.Relax has let enforcement go; whoever asks for one is answered alike, and what is sent is decided
 // when the mail is made.
+//
+// Each attempt, finished or not, is kept as steps with the checks that an answer passed and one coded reason of package
+// reason (trace.go); Explain tells them of somebody. A browser that begins again and again is stopped (loop.go). MakeTest and
+// BeginTest test a connection by a whole round trip that lets nobody in: its handles are of another kind and in another table
+// than those of sign-ins, and the member is found out by provision.Rehearse, which never commits (conntest.go).
 //
 // The package refuses to know how members come to be and what a deactivation ends: who signs in
 // for the first time is handed to provision, and nobody is revived by signing in. It keeps no

@@ -46,7 +46,7 @@ func NewDoor(s *Service) (*Door, error) {
 	}
 	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
 		pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "mail", "maillink", "password"} {
+	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "test", "mail", "maillink", "password"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html"); err != nil {
 			return nil, fmt.Errorf("make sign-in door: %w", err)
 		}
@@ -96,6 +96,8 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	mux.Handle(logoutRoute, d.browser.Handle(d.singleLogout))
 
 	d.mountOIDC(mux)
+	mux.Handle("GET "+testPath+"{ticket}", d.browser.Handle(d.testPage))
+	mux.Handle("POST "+testPath+"{ticket}", d.browser.Handle(d.beginTest))
 
 	for name, a := range d.assets {
 		mux.HandleFunc("GET /assets/"+name, a.serve)

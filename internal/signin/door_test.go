@@ -130,9 +130,7 @@ func TestCookie_IsForThisHostAndNoScript(t *testing.T) {
 		if !regexp.MustCompile(`^gatehouse_session=gses_[0-9A-Za-z]{43}; Path=/; HttpOnly; SameSite=Lax$`).MatchString(line) {
 			t.Errorf("Set-Cookie: %s", line)
 		}
-		secure := *w.Service
-		secure.PublicURL = "https://id.example.com"
-		door, err := NewDoor(&secure)
+		door, err := NewDoor(&Service{DB: w.DB, Passwords: w.Passwords, PublicURL: "https://id.example.com"})
 		w.must(err)
 		mux := http.NewServeMux()
 		door.Mount(mux)

@@ -86,21 +86,21 @@ func (s *Service) admitCode(ctx context.Context, found *account, typed string) e
 }
 
 // checkFactor is asked of a sign-in by a proven password: refusal gets its reason.
-func (s *Service) checkFactor(tx *store.Tx, m *directory.Member, typed string, refusal audit.Event) error {
+func (s *Service) checkFactor(tx *store.Tx, m *directory.Member, a attempt, typed string, refusal audit.Event) error {
 	f, err := factorOf(tx, m)
 	if err != nil || f == nil {
 		return err
 	}
 	if typed == "" {
 		refusal.Reason = "code_needed"
-		return store.Refuse(errCodeNeeded, nil, refusal)
+		return store.Refuse(errCodeNeeded, keepRefused(a, refusal), refusal)
 	}
 	ok, err := s.proveCode(tx, m, f, typed)
 	if err != nil || ok {
 		return err
 	}
 	refusal.Reason = "code_wrong"
-	return store.Refuse(errCodeWrong, nil, refusal)
+	return store.Refuse(errCodeWrong, keepRefused(a, refusal), refusal)
 }
 
 // recover signs in with a recovery code. Nothing that strangers do delays it: a code has 100 bits, so that its attempts are not
@@ -166,7 +166,7 @@ func (s *Service) enterByRecovery(tx *store.Tx, found *account, r PasswordReques
 	}
 	refusal := audit.Event{Type: audit.SignInRefused, Outcome: audit.Refused, Actor: party(m), Subject: party(m), Payload: r.attempt().payload()}
 	if err := directory.MaySignIn(cfg, m, directory.MethodPassword); err != nil {
-		return "", nil, barred(tx, cfg, errs.As(err), refusal)
+		return "", nil, barred(tx, cfg, errs.As(err), r.attempt(), refusal)
 	}
 	hash, _, err := tx.Credential(m.ID)
 	if err != nil {
@@ -193,7 +193,7 @@ func (s *Service) enterByRecovery(tx *store.Tx, found *account, r PasswordReques
 			}
 		}
 		refusal.Reason = "proof_missing"
-		return "", nil, store.Refuse(errProofShort, nil, refusal)
+		return "", nil, store.Refuse(errProofShort, keepRefused(r.attempt(), refusal), refusal)
 	}
 	used, err := tx.UseRecoveryCode(m.ID, code)
 	if err != nil {
@@ -201,7 +201,7 @@ func (s *Service) enterByRecovery(tx *store.Tx, found *account, r PasswordReques
 	}
 	if !used || !m.BreakGlass { // meanwhile
 		refusal.Reason, refusal.Actor = "recovery_code_used", r.Client.stranger()
-		return "", nil, store.Refuse(errCredentials, nil, refusal)
+		return "", nil, store.Refuse(errCredentials, keepRefused(r.attempt(), refusal), refusal)
 	}
 	return start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email), emergency: "recovery_code", proof: proof})
 }

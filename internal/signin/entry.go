@@ -36,6 +36,12 @@ type entry struct {
 	side    *side
 	arrival provision.Arrival
 	member  *directory.Member
+	// attempt is the id under which the sign-in that is answered is kept, "" where it is not kept yet.
+	attempt string
+	// test is the test that is answered, nil for a sign-in; testHash is that of its handle, tester who began it.
+	test     *store.TestState
+	testHash string
+	tester   audit.Party
 	// signer is the certificate, DER, of the IdP's key that signed a SAML answer.
 	signer []byte
 }
@@ -55,7 +61,7 @@ func (e *entry) enter(tx *store.Tx, consume func(*store.Tx) error, open func(*st
 	if err := usable(c); err != nil {
 		return "", nil, err
 	}
-	if !reflect.DeepEqual(c.SAML, e.side.connection.SAML) || !reflect.DeepEqual(c.OIDC, e.side.connection.OIDC) {
+	if !sameSide(c, e.side.connection) {
 		return "", nil, errMoved // the answer was verified for other keys or other rules
 	}
 	if e.member, err = provision.Arrive(tx, cfg, e.arrival); err != nil {
@@ -80,7 +86,15 @@ func (e *entry) enter(tx *store.Tx, consume func(*store.Tx) error, open func(*st
 	if err != nil {
 		return "", nil, err
 	}
+	if end := session.End(tx.Now(), session.Absolute, held.NoticesLeavers(c.ID)); o.until.After(end) {
+		o.until = end
+	}
 	return start(tx, held, e.member, o)
+}
+
+// sameSide reports whether what is known of the IdP, and the rules for its answers, are the same.
+func sameSide(a, b directory.Connection) bool {
+	return reflect.DeepEqual(a.SAML, b.SAML) && reflect.DeepEqual(a.OIDC, b.OIDC)
 }
 
 // subject is whom an answer is about: the member where one is known, else a stranger by the name

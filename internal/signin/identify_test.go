@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -68,11 +69,61 @@ func TestSignin_FindsTheWorkspaceBySlugDomainOrAddress(t *testing.T) {
 				t.Errorf("%.20q: %d %s", typed, a.StatusCode, a.body)
 			}
 		}
-		// A domain that two have proven is nobody's alone.
-		w.proven(beta, "acme.test")
-		if a := w.browser().get(identified("bob@acme.test")); strings.Contains(a.body, oktaButton) {
-			t.Errorf("page: %s", a.body)
+	})
+}
+
+func TestSignin_FindsAWorkspaceByItsDomainHoweverThatIsWritten(t *testing.T) {
+	eachConnected(t, func(t *testing.T, w *world) {
+		w.proven(acme, "xn--mnchen-3ya.de")
+		for typed, found := range map[string]bool{
+			"bob@münchen.de": true, "bob@MÜNCHEN.DE": true, "bob@xn--mnchen-3ya.de": true, "bob@münchen.de.": true, "münchen.de": true, "MÜNCHEN.de.": true, "Mu\u0308nchen.de": true,
+			"bob@ｍünchen.de": true, "bob@münchen\u3002de": true,
+			"bob@munchen.de": false, "bob@mü\u0441hen.de": false, "bob@eu.münchen.de": false, "bob@münchen.de.evil.test": false, "a@b@münchen.de": false, "\"a@b\"@münchen.de": false,
+			"bob@evil.test\uff20münchen.de": false, "bob\uff20münchen.de": false, "bob@münchen.de..": false,
+		} {
+			a := w.browser().get(identified(typed))
+			if a.StatusCode != http.StatusOK || strings.Contains(a.body, oktaButton) != found {
+				t.Errorf("%q: %d, found %v, want %v", typed, a.StatusCode, strings.Contains(a.body, oktaButton), found)
+			}
 		}
+	})
+}
+
+// Who asks for a way in by an address learns what its domain says, and nothing of the person: whoever they are, page, status
+// and headers are the same but for what was typed.
+func TestSignin_AnswersByTheDomainAloneWhoeverHasTheAddress(t *testing.T) {
+	eachConnected(t, func(t *testing.T, w *world) {
+		w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+			lowest := directory.RoleReason{Source: directory.RoleByDefault}
+			tx.InsertMember(&directory.Member{ID: "mem_invited", Email: "invited@acme.test", Stage: directory.StageInvited, Role: "rol_member", RoleReason: lowest})
+			return tx.Record(audit.Event{Type: audit.MemberCreated})
+		}))
+		people := map[string]string{"member": "bob@acme.test", "owner": "Ann@acme.test", "break-glass": "root@acme.test", "pending": "pat@acme.test",
+			"deactivated": "gone@acme.test", "invited": "invited@acme.test", "stranger": "nobody.at.all@acme.test", "somebody elsewhere": "zoe@acme.test"}
+		same := func(when string) {
+			t.Helper()
+			want := ""
+			for who, address := range people {
+				a := w.browser().get(identified(address))
+				got := fmt.Sprint(a.StatusCode, a.to(), a.Header.Get("Content-Security-Policy"), a.Header.Get("Cache-Control"), len(a.Header["Set-Cookie"]), strings.ReplaceAll(strings.ReplaceAll(a.body, url.QueryEscape(address), "WHO"), address, "WHO"))
+				if want == "" {
+					want = got
+				}
+				if got != want {
+					t.Errorf("%s: the answer to the %s is another one: %s\nand not\n%s", when, who, got, want)
+				}
+			}
+		}
+		same("a domain that nobody has")
+		w.proven(acme, "acme.test")
+		same("a proven domain")
+		w.enforce()
+		same("single sign-on required")
+		w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+			tx.DeleteDomain("acme.test")
+			return tx.Record(audit.Event{Type: audit.DomainLapsed})
+		}))
+		same("a lapsed domain")
 	})
 }
 

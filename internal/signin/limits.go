@@ -93,5 +93,7 @@ func (s *Service) noteLimited(ctx context.Context, r PasswordRequest) error {
 	if err != nil || noted > 0 {
 		return err
 	}
-	return s.recordRefusal(ctx, workspace, audit.Event{Reason: "too_many_attempts", Actor: r.Client.stranger(), Subject: r.subject(), Payload: r.attempt().payload()})
+	e := audit.Event{ID: keys.ID("evt_", s.now()), Reason: "too_many_attempts", Actor: r.Client.stranger(), Subject: r.subject(), Payload: r.attempt().payload()}
+	trace := refusedAttempt(r.attempt(), e, s.now())
+	return s.recordRefusal(ctx, workspace, e, &trace)
 }

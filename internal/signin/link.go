@@ -118,7 +118,7 @@ func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *
 	// First whether they may: who was put out since the link was looked at is told why, although
 	// that ended the link as well.
 	if err := directory.MaySignIn(cfg, m, directory.MethodLink); err != nil {
-		return "", nil, barred(tx, cfg, errs.As(err), audit.Event{Actor: party(m), Subject: party(m), Payload: attemptBy(c, directory.MethodLink).payload()})
+		return "", nil, barred(tx, cfg, errs.As(err), attemptBy(c, directory.MethodLink), audit.Event{Actor: party(m), Subject: party(m), Payload: attemptBy(c, directory.MethodLink).payload()})
 	}
 	if _, err := tx.UseLink(hash); err != nil {
 		return "", nil, refuseLink(err, party(m), c)
@@ -131,6 +131,11 @@ func refuseLink(err error, subject audit.Party, c Client) error {
 	if !errs.Is(err, errs.KindForbidden) {
 		return err
 	}
-	return store.Refuse(err, nil, audit.Event{Type: audit.SignInRefused, Outcome: audit.Refused, Reason: errs.CodeOf(err),
-		Actor: c.stranger(), Subject: subject, Payload: attemptBy(c, directory.MethodLink).payload()})
+	a := attemptBy(c, directory.MethodLink)
+	e := audit.Event{Type: audit.SignInRefused, Outcome: audit.Refused, Reason: errs.CodeOf(err), Actor: c.stranger(), Subject: subject, Payload: a.payload()}
+	return store.Refuse(err, func(tx *store.Tx) error {
+		e.ID = tx.EventID()
+		tx.EndAttempt(refusedAttempt(a, e, tx.Now()))
+		return nil
+	}, e)
 }

@@ -187,7 +187,7 @@ func (k *walk) step() (string, error) {
 		})
 	case 12:
 		if k.r.IntN(3) == 0 {
-			_, err := k.settings.DisableConnection(ctx, k.slug, connection, by)
+			_, err := k.settings.DisableConnection(ctx, k.slug, connection, k.r.IntN(2) == 0, by)
 			return "disable the connection", err
 		}
 		_, _, err := k.settings.ImportMetadata(ctx, k.slug, connection, settings.Source{XML: walkIdPs[k.r.IntN(2)].Metadata()}, by)

@@ -219,7 +219,7 @@ func (s *Service) UseMailLink(ctx context.Context, link string, c Client) (token
 		}
 		attempt := attemptBy(c, directory.MethodMail)
 		if err := directory.MayUseMailLink(cfg, m, tx.Now()); err != nil {
-			return barred(tx, cfg, errs.As(err), audit.Event{Actor: party(m), Subject: party(m), Payload: attempt.payload()})
+			return barred(tx, cfg, errs.As(err), attempt, audit.Event{Actor: party(m), Subject: party(m), Payload: attempt.payload()})
 		}
 		if _, err := tx.UseMailLink(hash, store.MailSignIn); err != nil {
 			return refuseLink(err, party(m), c)

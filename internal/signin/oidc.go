@@ -5,9 +5,11 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
@@ -35,7 +37,7 @@ func (s *Service) OIDCParty(c directory.Connection) (relyingparty.Party, error) 
 	o := c.OIDC
 	usual, _ := directory.OIDCAlgorithms()
 	p := relyingparty.Party{Key: c.ID, Issuer: o.Issuer, Tenants: o.Tenants, TenantFits: c.Provider == "entra",
-		HostedDomains: o.HostedDomains, Hosted: c.Provider == "google", ClientID: o.ClientID, ClientAuth: o.ClientAuth,
+		HostedDomains: o.HostedDomains, SameDomain: directory.SameDomain, Hosted: c.Provider == "google", ClientID: o.ClientID, ClientAuth: o.ClientAuth,
 		Algorithms: o.Algorithms, Usual: usual, Audiences: o.Audiences, Skew: o.Skew, UserInfo: o.UserInfo}
 	for _, claim := range []string{o.Attributes.Email, o.Attributes.Groups} {
 		if claim != "" {
@@ -88,10 +90,33 @@ func (s *Service) BeginOIDC(ctx context.Context, b Beginning, c Client) (address
 	state := store.SignInState{Connection: at.connection.ID, Browser: keys.HashToken(b.Browser), ReturnTo: to, Force: b.Fresh,
 		OIDC: &store.OIDCState{Issuer: party.Issuer, ClientID: party.ClientID, RedirectURI: request.RedirectURI,
 			Nonce: keys.HashToken(request.Nonce), Verifier: request.Verifier, MaxAge: request.MaxAge, ACRValues: request.ACRValues}}
-	if _, err := s.keepState(ctx, at, hash, state, oidcStateLife); err != nil {
+	asked := func(time.Time) audit.Step { return askedOIDC(address, request) }
+	if _, err := s.keepState(ctx, at, hash, state, oidcStateLife, c, asked); err != nil {
 		return "", err
 	}
 	return address, nil
+}
+
+// askedOIDC is the step that led to the IdP. State, nonce and challenge are not in it.
+func askedOIDC(address string, r relyingparty.Request) audit.Step {
+	place, _, _ := strings.Cut(address, "?")
+	lines := []string{place, "response_type=code", "redirect_uri=" + r.RedirectURI, "scope=" + strings.Join(append([]string{"openid"}, r.Scopes...), " ")}
+	add := func(name, value string) {
+		if value != "" {
+			lines = append(lines, name+"="+value)
+		}
+	}
+	add("prompt", r.Prompt)
+	add("acr_values", strings.Join(r.ACRValues, " "))
+	add("login_hint", r.LoginHint)
+	add("hd", r.Domain)
+	if r.MaxAge != nil {
+		add("max_age", strconv.Itoa(*r.MaxAge))
+	}
+	if r.FormPost {
+		add("response_mode", "form_post")
+	}
+	return audit.Step{Actor: audit.ActorGatehouse, Text: "Sent the browser to the identity provider with a request.", Message: strings.Join(lines, "\n")}
 }
 
 // requestOf is what a connection asks its IdP for.

@@ -49,6 +49,9 @@ func arrivalOfClaims(o *relyingparty.Outcome, c directory.Connection) (provision
 		known = false
 		notes = append(notes, "groups_overage: the identity provider left the groups out because there are too many; nobody's role changes by that. Narrow them there to the groups assigned to the application.")
 	}
+	if values = names.Parted(values); len(values) > maxClaims {
+		known = false
+	}
 	who.Groups, who.GroupsKnown = distinct(values), known
 	if !known {
 		who.Groups = nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/web"
@@ -36,7 +37,13 @@ func (d *Door) beginOIDC(w http.ResponseWriter, r *http.Request, b Beginning) er
 	if b.Browser = d.browserSecret(r); b.Browser == "" {
 		b.Browser, _ = keys.NewToken(browserPrefix)
 	}
-	address, err := d.service.BeginOIDC(r.Context(), b, ClientOf(r))
+	var address string
+	var err error
+	if d.looping(r, b.Connection) {
+		err = d.service.stopLoop(r.Context(), b.Connection, directory.ProtocolOIDC, b.Browser, b.To, ClientOf(r))
+	} else {
+		address, err = d.service.BeginOIDC(r.Context(), b, ClientOf(r))
+	}
 	var away *TurnedAway
 	if errors.As(err, &away) {
 		return d.turnedAway(w, r, away)
@@ -45,6 +52,7 @@ func (d *Door) beginOIDC(w http.ResponseWriter, r *http.Request, b Beginning) er
 		return err
 	}
 	http.SetCookie(w, d.browserCookie(b.Browser))
+	d.tried(w, r, b.Connection)
 	http.Redirect(w, r, address, http.StatusFound)
 	return nil
 }
@@ -87,7 +95,7 @@ func (d *Door) callback(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return errs.Invalid("method_head", "This address is for browsers that an identity provider leads back.")
 	}
-	a := Callback{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r)}
+	a := Callback{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r), Session: d.sessionOf(r)}
 	said := r.URL.Query()
 	if r.Method == http.MethodPost {
 		if _, err := web.Form(r); err != nil {
@@ -106,7 +114,10 @@ func (d *Door) callback(w http.ResponseWriter, r *http.Request) error {
 	entered, err := d.service.OIDC(r.Context(), a)
 	var pass *PassOn
 	var away *TurnedAway
+	var done *TestDone
 	switch {
+	case errors.As(err, &done):
+		return d.testDone(w, r, done)
 	case errors.As(err, &pass):
 		fields := []field{{passedOn, "1"}}
 		for _, name := range callbackFields {

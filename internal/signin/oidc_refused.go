@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,6 +68,7 @@ func (s *Service) turnedBack(ctx context.Context, r *redeemed, cause error) erro
 		}
 	case errors.As(cause, &refusal):
 		out.told, out.reason, detail, out.verified = ofOIDCRefusal(refusal), refusal.Reason, refusal.Detail, refusal.Verified
+		r.refusal, out.said = refusal, refusal.IdPError
 		if refusal.Verified {
 			out.detail, out.name = cut(detail, maxDetail), refusal.Claims.Text("sub")
 		}
@@ -79,6 +81,9 @@ func (s *Service) turnedBack(ctx context.Context, r *redeemed, cause error) erro
 		// Each answer has a state of its own, which only this browser could use, once.
 		out.message = keys.HashToken(r.State)
 	}
+	out.request, out.how, out.skew, out.said = r.pending.found, "code flow", r.skew(), cmp.Or(out.said, r.Error)
+	out.checks = judged(r.rules(), out.reason, cut(cmp.Or(detail, out.told.Message), maxDetail))
+	out.browser = browserHash(r.Browser)
 	out.payload = func(textless bool) json.RawMessage {
 		return r.payload("", out.told.Code, &shownOIDC{Code: out.reason, Detail: cut(detail, maxDetail), refusal: refusal}, textless)
 	}

@@ -220,12 +220,13 @@ func (s *Service) enterByPassword(tx *store.Tx, found *account, r PasswordReques
 	refusal := audit.Event{Type: audit.SignInRefused, Outcome: audit.Refused, Actor: party(m), Subject: party(m), Payload: r.attempt().payload()}
 	if hash != found.hash {
 		refusal.Reason, refusal.Actor = "password_changed", r.Client.stranger()
-		return "", nil, store.Refuse(errCredentials, nil, refusal)
+		refusal.ID = keys.ID("evt_", tx.Now())
+		return "", nil, store.Refuse(errCredentials, keepRefused(r.attempt(), refusal), refusal)
 	}
 	if err := directory.MaySignIn(cfg, m, directory.MethodPassword); err != nil {
-		return "", nil, barred(tx, cfg, errs.As(err), refusal)
+		return "", nil, barred(tx, cfg, errs.As(err), r.attempt(), refusal)
 	}
-	if err := s.checkFactor(tx, m, r.Code, refusal); err != nil {
+	if err := s.checkFactor(tx, m, r.attempt(), r.Code, refusal); err != nil {
 		return "", nil, err
 	}
 	if fresh != "" {
@@ -253,8 +254,9 @@ func (s *Service) refuseCredentials(ctx context.Context, found *account, r Passw
 	if found.member != "" {
 		subject = audit.Party{Kind: "member", ID: found.member, Name: found.email}
 	}
-	err := s.recordRefusal(ctx, found.workspace, audit.Event{Reason: found.reason, Actor: r.Client.stranger(), Subject: subject, Payload: r.attempt().payload()})
-	if err != nil {
+	e := audit.Event{ID: keys.ID("evt_", s.now()), Reason: found.reason, Actor: r.Client.stranger(), Subject: subject, Payload: r.attempt().payload()}
+	trace := refusedAttempt(r.attempt(), e, s.now())
+	if err := s.recordRefusal(ctx, found.workspace, e, &trace); err != nil {
 		return err
 	}
 	return errCredentials
@@ -262,9 +264,14 @@ func (s *Service) refuseCredentials(ctx context.Context, found *account, r Passw
 
 // recordRefusal records a refused sign-in, also when the client did not wait for the answer: who
 // guesses must not leave without a trace by hanging up.
-func (s *Service) recordRefusal(ctx context.Context, workspace string, e audit.Event) error {
+func (s *Service) recordRefusal(ctx context.Context, workspace string, e audit.Event, trace *store.Attempt) error {
 	e.Type, e.Outcome = audit.SignInRefused, audit.Refused
-	if err := s.DB.Write(context.WithoutCancel(ctx), workspace, func(tx *store.Tx) error { return tx.Record(e) }); err != nil {
+	if err := s.DB.Write(context.WithoutCancel(ctx), workspace, func(tx *store.Tx) error {
+		if trace != nil {
+			tx.EndAttempt(*trace)
+		}
+		return tx.Record(e)
+	}); err != nil {
 		return fmt.Errorf("record refusal: %w", err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
@@ -50,38 +51,64 @@ func (s *Service) BeginSAML(ctx context.Context, connection, to, browser string,
 	to, _ = ContinuePath(to)
 	handle, hash := keys.NewToken(statePrefix)
 	state := store.SignInState{Connection: connection, RequestID: saml.NewID(), Browser: keys.HashToken(browser), ReturnTo: to, Force: fresh || side.connection.SAML.ForceAuthn}
-	issued, err := s.keepState(ctx, side, hash, state, stateLife)
+	issued, err := s.keepState(ctx, side, hash, state, stateLife, c, func(issued time.Time) audit.Step { return side.askedSAML(s.PublicURL, state, issued) })
 	if err != nil {
 		return nil, err
 	}
 	return side.ask(s.PublicURL, state, handle, issued, key)
 }
 
-// ask makes the AuthnRequest of a sign-in for the first binding that both sides have, Redirect
-// before POST, signed where there is a key.
-func (side *side) ask(publicURL string, state store.SignInState, handle string, issued time.Time, key *saml.SigningKey) (*Begun, error) {
+// askedSAML is the step that led to the IdP.
+func (side *side) askedSAML(publicURL string, state store.SignInState, issued time.Time) audit.Step {
+	request := side.request(publicURL, state, issued)
+	place, how := side.place(), "by Redirect"
+	if place.Binding == saml.BindingPOST {
+		how = "by POST"
+	}
+	request.Destination = place.Location
+	if side.connection.SAML.SignRequests {
+		how += ", signed"
+	}
+	return audit.Step{Actor: audit.ActorGatehouse, Text: "Sent the browser to the identity provider with a request (" + how + ").", Message: string(request.XML())}
+}
+
+// place is where requests go: by Redirect before POST; zero where the IdP has neither.
+func (side *side) place() directory.Endpoint {
+	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
+		for _, place := range side.connection.SAML.SSO {
+			if place.Binding == binding {
+				return place
+			}
+		}
+	}
+	return directory.Endpoint{}
+}
+
+func (side *side) request(publicURL string, state store.SignInState, issued time.Time) saml.AuthnRequest {
 	sp := ServiceProvider(publicURL, side.connection)
 	request := saml.AuthnRequest{ID: state.RequestID, Issuer: sp.EntityID, ACS: sp.ACS, IssueInstant: issued, ForceAuthn: state.Force,
 		Contexts: side.connection.SAML.AuthnContexts}
 	if side.connection.SAML.Artifact && len(side.connection.SAML.ArtifactResolution) > 0 { // else there is nobody to resolve one
 		request.ProtocolBinding = saml.BindingArtifact
 	}
-	for _, binding := range []string{saml.BindingRedirect, saml.BindingPOST} {
-		for _, place := range side.connection.SAML.SSO {
-			if place.Binding != binding {
-				continue
-			}
-			request.Destination = place.Location
-			if binding == saml.BindingPOST {
-				text, err := postText(request, key)
-				return &Begun{Post: place.Location, Request: base64.StdEncoding.EncodeToString(text), RelayState: handle}, err
-			}
-			address, err := redirectAddress(request, handle, key)
-			if err != nil {
-				return nil, fmt.Errorf("ask identity provider: %w", err)
-			}
-			return &Begun{URL: address}, nil
+	return request
+}
+
+// ask makes the AuthnRequest of a sign-in for the first binding that both sides have, Redirect
+// before POST, signed where there is a key.
+func (side *side) ask(publicURL string, state store.SignInState, handle string, issued time.Time, key *saml.SigningKey) (*Begun, error) {
+	request, place := side.request(publicURL, state, issued), side.place()
+	request.Destination = place.Location
+	switch place.Binding {
+	case saml.BindingPOST:
+		text, err := postText(request, key)
+		return &Begun{Post: place.Location, Request: base64.StdEncoding.EncodeToString(text), RelayState: handle}, err
+	case saml.BindingRedirect:
+		address, err := redirectAddress(request, handle, key)
+		if err != nil {
+			return nil, fmt.Errorf("ask identity provider: %w", err)
 		}
+		return &Begun{URL: address}, nil
 	}
 	return nil, errs.Forbidden("idp_unknown", "Single sign-on by %s is not set up: the identity provider has no address for Redirect or POST.", side.connection.Name)
 }

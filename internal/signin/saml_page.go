@@ -38,7 +38,14 @@ func (d *Door) samlLogin(w http.ResponseWriter, r *http.Request) error {
 		browser, _ = keys.NewToken(browserPrefix)
 	}
 	q := r.URL.Query()
-	begun, err := d.service.BeginSAML(r.Context(), r.PathValue("connection"), q.Get("continue"), browser, q.Get("fresh") == "1", ClientOf(r))
+	var begun *Begun
+	var err error
+	connection := r.PathValue("connection")
+	if d.looping(r, connection) {
+		err = d.service.stopLoop(r.Context(), connection, directory.ProtocolSAML, browser, q.Get("continue"), ClientOf(r))
+	} else {
+		begun, err = d.service.BeginSAML(r.Context(), connection, q.Get("continue"), browser, q.Get("fresh") == "1", ClientOf(r))
+	}
 	var away *TurnedAway
 	if errors.As(err, &away) {
 		return d.turnedAway(w, r, away)
@@ -48,6 +55,7 @@ func (d *Door) samlLogin(w http.ResponseWriter, r *http.Request) error {
 	}
 	// Kept over sign-ins: several may be under way in one browser.
 	http.SetCookie(w, d.browserCookie(browser))
+	d.tried(w, r, connection)
 	if begun.URL != "" {
 		http.Redirect(w, r, begun.URL, http.StatusFound)
 		return nil
@@ -79,7 +87,7 @@ const passedOn = "passed_on"
 // tells who began the sign-in nor the session's. So the form is posted once more from a page of
 // ours, where it matters.
 func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
-	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r)}
+	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r), Tile: d.tile(r), Session: d.sessionOf(r)}
 	if _, err := web.Form(r); err != nil {
 		answer.unreadable = unreadable(err)
 	} else {
@@ -96,7 +104,7 @@ func (d *Door) artifactByRedirect(w http.ResponseWriter, r *http.Request) error 
 	if r.Method == http.MethodHead {
 		return errs.Invalid("method_head", "This address is for browsers that an identity provider leads back.")
 	}
-	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r)}
+	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r), Tile: d.tile(r), Session: d.sessionOf(r)}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	answer.read(q)
 	if err != nil || answer.Artifact == "" {
@@ -118,7 +126,10 @@ func (d *Door) received(w http.ResponseWriter, r *http.Request, answer Answer) e
 	entered, err := d.service.SAML(r.Context(), answer)
 	var pass *PassOn
 	var away *TurnedAway
+	var done *TestDone
 	switch {
+	case errors.As(err, &done):
+		return d.testDone(w, r, done)
 	case errors.As(err, &pass):
 		fields := []field{{"SAMLResponse", answer.Response}, {passedOn, "1"}}
 		if answer.Artifact != "" {
@@ -148,6 +159,9 @@ func unreadable(err error) *saml.Refusal {
 type turnedAwayData struct {
 	web.Failure
 	Event, Detail, Again string
+	Reason               string // the coded one, where it says more than the code
+	Do, Where            string // what mends it, and where at the IdP
+	Loop                 bool
 }
 
 // turnedAway shows a refusal. Nothing begins again by itself: a clock that is off would send the
@@ -159,6 +173,13 @@ func (d *Door) turnedAway(w http.ResponseWriter, r *http.Request, away *TurnedAw
 	data := turnedAwayData{Failure: f, Event: away.Event, Detail: away.Detail, Again: signinPath{Workspace: away.Slug, Continue: away.To}.url()}
 	if data.Detail == data.Message {
 		data.Detail = ""
+	}
+	if why := away.Why; why != nil {
+		web.Add(r.Context(), "reason", why.Code)
+		data.Do, data.Where, data.Loop = why.Do, why.Where.For(away.Provider), why.Code == reasonLoop
+		if why.Code != f.Code {
+			data.Reason = why.Code
+		}
 	}
 	return web.Render(w, f.Status, d.pages["refused"], web.Page{Title: "Sign-in refused", Data: data})
 }

@@ -45,6 +45,8 @@ type Service struct {
 	// UnknownKey looks at the metadata of a SAML connection whose IdP signed with a key that is not known, and reports
 	// whether that is done now (settings.Service.UnknownKey). nil looks at none.
 	UnknownKey func(ctx context.Context, workspace, connection string) (bool, error)
+
+	traces traceBudget
 }
 
 func (s *Service) now() time.Time {
@@ -140,6 +142,22 @@ type opening struct {
 	nameID, named   string // as session.Session has NameID and NameHash
 	// payload makes the event's payload in place of the attempt's own; nil for that.
 	payload func(session string) []byte
+	// trace is the attempt as far as it is known, nil without an IdP.
+	trace *store.Attempt
+}
+
+// keep keeps the attempt that succeeded, and that m has signed in. The next event that is recorded is its own.
+func (o *opening) keep(tx *store.Tx, m *directory.Member) {
+	var a store.Attempt
+	if o.trace != nil {
+		a = *o.trace
+	} else {
+		a = plainAttempt(o.attempt, tx.Now())
+		a.Steps = append(a.Steps, audit.Step{Actor: audit.ActorGatehouse, At: tx.Now(), Text: "Signed the person in."})
+	}
+	a.Outcome, a.Member, a.Name, a.Event = audit.OK, m.ID, m.Email, tx.EventID()
+	tx.EndAttempt(a)
+	tx.SeeMember(m.ID)
 }
 
 // start opens a session of m. The caller holds m's lock, has read m under it and has asked
@@ -170,6 +188,7 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 			return "", nil, err
 		}
 	}
+	o.keep(tx, m)
 	for _, e := range events {
 		if err := tx.Record(e); err != nil {
 			return "", nil, err

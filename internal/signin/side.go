@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
@@ -91,12 +92,17 @@ func (s *Service) admitBegin(ctx context.Context, c Client) error {
 	return nil
 }
 
-// keepState remembers a sign-in that begins, for life, and returns the instant at which it did.
-func (s *Service) keepState(ctx context.Context, at *side, hash string, state store.SignInState, life time.Duration) (issued time.Time, err error) {
+// keepState remembers a sign-in that begins, for life, and returns the instant at which it did. asked makes the step
+// of the attempt that led to the IdP.
+func (s *Service) keepState(ctx context.Context, at *side, hash string, state store.SignInState, life time.Duration, c Client, asked func(issued time.Time) audit.Step) (issued time.Time, err error) {
+	state.Attempt = s.traced(at.connection.ID, c)
 	if err := s.DB.Write(ctx, at.workspace, func(tx *store.Tx) error {
 		issued = tx.Now()
 		state.ExpiresAt = issued.Add(life)
 		tx.InsertSignInState(hash, state)
+		if state.Attempt != "" {
+			tx.BeginAttempt(begunAttempt(state.Attempt, at, state.Browser, c, issued, asked(issued)))
+		}
 		return nil
 	}); err != nil {
 		return issued, fmt.Errorf("begin sign-in: %w", err)
@@ -112,6 +118,7 @@ type pending struct {
 	// waiting is true where the sign-in is under way and nothing is known of the browser: it sent no cookie.
 	waiting bool
 	to      string // where that sign-in leads
+	attempt string // id, of a sign-in of this browser; "" where none is kept
 }
 
 // pendingOf looks up the sign-in of a handle (RelayState, state) under the connection of the address. It
@@ -136,7 +143,7 @@ func (s *Service) pendingOf(ctx context.Context, at *side, handle, browser strin
 	case subtle.ConstantTimeCompare([]byte(state.Browser), []byte(keys.HashToken(browser))) != 1:
 		p.found = "other_browser"
 	default:
-		p.state, p.to = state, state.ReturnTo
+		p.state, p.to, p.attempt = state, state.ReturnTo, state.Attempt
 	}
 	return p, nil
 }

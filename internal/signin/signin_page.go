@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,7 +78,8 @@ type signinData struct {
 	Continue         string // carried through all of it
 	Fresh            bool
 	Connections      []way
-	Password         bool // the password form is there
+	AllURL           string // shows all connections, where only some were chosen by the domain; else ""
+	Password         bool   // the password form is there
 	Refusal          *web.Failure
 	Event            string // of the refusal, "" where whoever asks has proven nothing
 	SignedIn         string // address of the member who is signed in, "" for nobody
@@ -89,7 +91,21 @@ type signinData struct {
 }
 
 // way is a connection that can be chosen.
-type way struct{ Name, URL string }
+type way struct{ id, Name, URL string }
+
+// domainOf is the folded domain of an address that somebody typed, or of a bare domain; "" for neither.
+func domainOf(typed string) string {
+	if strings.Contains(typed, "@") {
+		if !directory.IsAddress(typed) {
+			return ""
+		}
+		return directory.Domain(typed)
+	}
+	if !strings.Contains(typed, ".") {
+		return ""
+	}
+	return directory.Fold(typed)
+}
 
 // signinPage is GET /signin. Nobody is led on from here who did not just say who they are: whoever
 // comes from a refusal or a sign-out would go round in circles.
@@ -98,16 +114,27 @@ func (d *Door) signinPage(w http.ResponseWriter, r *http.Request) error {
 	to, _ := ContinuePath(q.Get("continue"))
 	data := signinData{Workspace: cut(q.Get("workspace"), maxTyped), Email: cut(q.Get("email"), maxTyped), Continue: to,
 		Emergency: q.Get("emergency") == "1", Fresh: q.Get("fresh") == "1"}
+	domain := domainOf(data.Email)
 	if typed := strings.TrimSpace(q.Get("identifier")); typed != "" && !data.Emergency {
 		var err error
 		if data.Workspace, data.Email, err = d.service.identify(r.Context(), typed); err != nil {
 			return err
 		}
+		domain = domainOf(typed)
 	} else {
 		data.Ask = data.Workspace == "" && !data.Emergency
 	}
-	if err := d.ways(r, &data); err != nil {
+	all, err := d.ways(r, &data, domain)
+	if err != nil {
 		return err
+	}
+	// A link may name the connection. It is looked for among those of its workspace alone, and begins nothing
+	// for somebody who comes from a refusal or a sign-out.
+	if named := q.Get("connection"); named != "" && !data.Emergency && q.Get("notice") == "" {
+		if i := slices.IndexFunc(all, func(one way) bool { return one.id == named }); i >= 0 {
+			http.Redirect(w, r, all[i].URL, http.StatusFound)
+			return nil
+		}
 	}
 	if data.Email != "" && q.Has("identifier") && len(data.Connections) == 1 && !data.Password && q.Get("notice") == "" {
 		http.Redirect(w, r, data.Connections[0].URL, http.StatusFound)
@@ -154,40 +181,51 @@ func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, da
 	return web.Render(w, status, d.pages["signin"], page)
 }
 
-// ways fills in how one can sign in to the workspace of data. A workspace that there is not has the
-// same page as one without connections.
-func (d *Door) ways(r *http.Request, data *signinData) error {
+// ways fills in how one can sign in to the workspace of data, for somebody of a domain ("" for not known), and returns
+// all connections of it that one can sign in through, in the order of their creation. The domain alone decides
+// which of them are shown, never whether there is such an address. A workspace that there is not has the same page as one
+// without connections.
+func (d *Door) ways(r *http.Request, data *signinData, domain string) (all []way, err error) {
 	data.Password = true
 	workspace, err := d.service.workspace(r.Context(), strings.ToLower(data.Workspace))
 	if err != nil || workspace == "" {
-		return err
+		return nil, err
 	}
 	cfg, err := d.service.config(r.Context(), workspace)
 	if errs.Is(err, errs.KindNotFound) {
-		return nil
+		return nil, nil
 	} else if err != nil {
-		return err
+		return nil, err
 	}
-	for _, c := range cfg.Connections {
-		if usable(c) != nil {
-			continue
-		}
-		q := url.Values{}
-		if data.Continue != "" {
-			q.Set("continue", data.Continue)
-		}
-		if data.Fresh {
-			q.Set("fresh", "1")
-		}
+	working := slices.DeleteFunc(slices.Clone(cfg.Connections), func(c directory.Connection) bool { return usable(c) != nil })
+	all = waysThrough(working, data)
+	data.Connections = waysThrough(directory.ConnectionsFor(domain, working), data)
+	if len(data.Connections) < len(all) {
+		data.AllURL = signinPath{Workspace: data.Workspace, Continue: data.Continue, Fresh: data.Fresh}.url()
+	}
+	// Without a connection that works there is nothing else to offer.
+	data.Password = len(all) == 0 || !covered(cfg.Workspace.Enforcement, data.Email)
+	return all, nil
+}
+
+// waysThrough are the places where a sign-in through each connection begins.
+func waysThrough(connections []directory.Connection, data *signinData) []way {
+	q := url.Values{}
+	if data.Continue != "" {
+		q.Set("continue", data.Continue)
+	}
+	if data.Fresh {
+		q.Set("fresh", "1")
+	}
+	ways := make([]way, 0, len(connections))
+	for _, c := range connections {
 		address := c.LoginPath()
 		if len(q) > 0 {
 			address += "?" + q.Encode()
 		}
-		data.Connections = append(data.Connections, way{Name: c.Name, URL: address})
+		ways = append(ways, way{id: c.ID, Name: c.Name, URL: address})
 	}
-	// Without a connection that works there is nothing else to offer.
-	data.Password = len(data.Connections) == 0 || !covered(cfg.Workspace.Enforcement, data.Email)
-	return nil
+	return ways
 }
 
 // covered reports whether whoever has that address, "" for not known, must use single sign-on.
@@ -199,16 +237,19 @@ func covered(e directory.Enforcement, email string) bool {
 // A domain leads to the one workspace that has proven it; where there is none, or several, the
 // workspace is asked for.
 func (s *Service) identify(ctx context.Context, typed string) (slug, email string, err error) {
-	domain := directory.Fold(typed)
+	var domain string
 	switch at := strings.Contains(typed, "@"); {
-	case at && directory.IsAddress(typed):
-		email, domain = typed, directory.Domain(typed)
+	case at && directory.IsAddress(strings.TrimSuffix(typed, ".")):
+		email = strings.TrimSuffix(typed, ".") // who ends a domain with a dot means the same one
+		domain = directory.Domain(email)
 	case at:
 		return "", cut(typed, maxTyped), nil
-	case !strings.Contains(typed, "."): // no slug has a dot
-		return strings.ToLower(cut(typed, maxTyped)), "", nil
+	default:
+		if domain, _ = directory.DomainName(typed); domain == "" && !strings.Contains(typed, ".") { // no slug has a dot
+			return strings.ToLower(cut(typed, maxTyped)), "", nil
+		}
 	}
-	if !lookable(domain) {
+	if domain == "" {
 		return "", email, nil
 	}
 	found, err := s.DB.System().WorkspacesOfDomain(ctx, domain)
@@ -260,7 +301,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req PasswordReques
 		data.Event = away.Event
 		web.Add(r.Context(), "event", away.Event)
 	}
-	if err := d.ways(r, &data); err != nil {
+	if _, err := d.ways(r, &data, domainOf(data.Email)); err != nil {
 		return err
 	}
 	return d.showSignin(w, r, f.Status, data, nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/reason"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/saml"
 )
@@ -28,6 +29,10 @@ type TurnedAway struct {
 	Detail string
 	Slug   string // of the workspace
 	To     string // where the sign-in was to lead, or ""
+	// Why is the coded reason, for whoever may be told; nil before a signature was verified. Provider is that of the
+	// connection.
+	Why      *reason.Reason
+	Provider string
 }
 
 func (t *TurnedAway) Error() string { return t.err.Error() }
@@ -107,6 +112,12 @@ type refused struct {
 	name     string // of the subject, as far as verified, where no member is known
 	// payload makes the event's; textless leaves out what was sent.
 	payload func(textless bool) json.RawMessage
+	// facts are what the coded reason is found by, beside the event's own; how says how it came, "" for what did not
+	// come from an IdP.
+	request, said, how string
+	checks             []audit.Check
+	skew               *time.Duration
+	browser            string // hash
 }
 
 // record writes the event of a refusal, unless there were many, and returns the *TurnedAway for it. It does not
@@ -115,7 +126,11 @@ func (s *Service) record(ctx context.Context, r refused) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalTime)
 	defer cancel()
 	connection := r.side.connection.ID
-	away := &TurnedAway{err: r.told, Detail: r.detail, Slug: r.side.cfg.Workspace.Slug, To: r.to}
+	why := reason.Diagnose(reason.Facts{Reason: r.reason, Request: r.request, IdPSaid: r.said})
+	away := &TurnedAway{err: r.told, Detail: r.detail, Slug: r.side.cfg.Workspace.Slug, To: r.to, Provider: r.side.connection.Provider}
+	if r.verified || r.how == "" || r.detail != "" {
+		away.Why = &why
+	}
 	admitted, text, err := s.admitEvent(ctx, connection, r)
 	if err != nil {
 		return err
@@ -129,11 +144,41 @@ func (s *Service) record(ctx context.Context, r refused) error {
 		subject.Name = cut(r.name, maxTyped)
 	}
 	e := audit.Event{ID: keys.ID("evt_", s.now()), Reason: r.reason, Actor: r.client.stranger(), Subject: subject, Connection: connection, Payload: r.payload(!text)}
-	if err := s.recordRefusal(ctx, r.side.workspace, e); err != nil {
+	if err := s.recordRefusal(ctx, r.side.workspace, e, r.trace(e, why, text, s.now())); err != nil {
 		return err
 	}
 	away.Event = e.ID
 	return away
+}
+
+// trace is the attempt that was refused; nil where too many of its kind came for it to be kept.
+func (r *refused) trace(e audit.Event, why reason.Reason, text bool, now time.Time) *store.Attempt {
+	if r.attempt == "" && !text {
+		return nil
+	}
+	steps := []audit.Step{{Actor: audit.ActorBrowser, At: now, Text: "Asked to sign in, " + whereFrom(r.client.address(), r.client.UserAgent) + "."},
+		{Actor: audit.ActorGatehouse, At: now, Text: "Refused: " + why.Sentence, Checks: r.checks}}
+	if r.how != "" {
+		steps = ended(now, r.verified, r.how, r.checks, &why)
+	}
+	out := r.traceOf(now, r.verified, r.skew, steps)
+	out.Outcome, out.Code, out.Reason, out.Event, out.Browser = audit.Refused, why.Code, r.reason, e.ID, r.browser
+	if r.verified {
+		out.Name = cut(cmp.Or(r.arrival.Shown, r.name), maxTyped)
+	}
+	if r.member != nil {
+		out.Member, out.Name = r.member.ID, r.member.Email
+	}
+	return out
+}
+
+// traceOf is the attempt of an entry with its last steps.
+func (e *entry) traceOf(now time.Time, verified bool, skew *time.Duration, steps []audit.Step) *store.Attempt {
+	id := e.attempt
+	if id == "" {
+		id = store.NewAttemptID(now)
+	}
+	return &store.Attempt{ID: id, Connection: e.side.connection.ID, Method: directory.Method(e.side.connection.Protocol), Skew: skew, Loose: !verified, Steps: steps}
 }
 
 // turnAway records why an assertion was refused and returns the *TurnedAway for it.
@@ -151,6 +196,8 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 		refusal = withAdvice(refusal, r.side.connection.SAML)
 		out.verified, out.message, out.name = refusal.Verified, signedID(refusal.AssertionID, refusal.ResponseID), refusal.Subject
 		out.told, why.refusal, why.reason = ofRefusal(refusal), refusal, refusal.Reason
+		r.refusal = refusal
+		out.said = refusal.StatusCode
 		if out.verified {
 			out.detail = cut(refusal.Detail, maxDetail)
 		}
@@ -164,6 +211,15 @@ func (s *Service) turnAway(ctx context.Context, r *received, cause error) error 
 		out.message = signedID(r.assertion.ID, r.assertion.ResponseID)
 	}
 	why.code, out.reason = out.told.Code, why.reason
+	detail := why.detail
+	if refusal != nil {
+		detail = refusal.Detail
+	} else if detail == "" {
+		detail = out.told.Message
+	}
+	out.request, out.how, out.skew = r.pending.found, "SAML", r.skew()
+	out.checks = judged(r.rules(s.PublicURL), out.reason, cut(detail, maxDetail))
+	out.browser = browserHash(r.Browser)
 	return s.record(ctx, out)
 }
 
@@ -188,11 +244,31 @@ func (s *Service) notBegun(ctx context.Context, side *side, to string, cause err
 		name: stranger.Name, payload: func(bool) json.RawMessage { return payload }})
 }
 
+// stopped records that a browser was kept from beginning once more.
+func (s *Service) stopped(ctx context.Context, side *side, to string, told *errs.Error, detail, browser string, c Client) error {
+	to, _ = ContinuePath(to)
+	payload := encoded(struct {
+		attempt
+		Refusal shownReason `json:"refusal"`
+	}{attemptBy(c, directory.Method(side.connection.Protocol)), shownReason{Code: told.Code, Detail: detail}})
+	return s.record(ctx, refused{entry: &entry{side: side}, client: c, told: told, reason: told.Code, detail: detail, to: to, browser: browserHash(browser),
+		payload: func(bool) json.RawMessage { return payload }})
+}
+
 // barred refuses, with e, somebody who proved who they are and may not sign in. They are told which
 // event that is.
-func barred(tx *store.Tx, cfg *directory.Config, why *errs.Error, e audit.Event) error {
+func barred(tx *store.Tx, cfg *directory.Config, why *errs.Error, a attempt, e audit.Event) error {
 	e.ID, e.Type, e.Outcome, e.Reason = keys.ID("evt_", tx.Now()), audit.SignInRefused, audit.Refused, why.Code
-	return store.Refuse(&TurnedAway{err: why, Event: e.ID, Slug: cfg.Workspace.Slug}, nil, e)
+	coded := reason.Diagnose(reason.Facts{Reason: why.Code})
+	return store.Refuse(&TurnedAway{err: why, Event: e.ID, Slug: cfg.Workspace.Slug, Why: &coded}, keepRefused(a, e), e)
+}
+
+// keepRefused keeps the attempt that an event refuses, in the transaction of the event.
+func keepRefused(a attempt, e audit.Event) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		tx.EndAttempt(refusedAttempt(a, e, tx.Now()))
+		return nil
+	}
 }
 
 // signedID names a verified message by an ID that a signature covers. That is the assertion's wherever

@@ -53,6 +53,9 @@ func (tx *Tx) insertEvent(e audit.Event) error {
 
 const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
 
+// EventID is the id that the next event to be recorded gets, for what is kept beside it.
+func (tx *Tx) EventID() string { return tx.eventID() }
+
 // eventID makes ids that sort, within one transaction, in the order of recording: the last four
 // characters count.
 func (tx *Tx) eventID() string {

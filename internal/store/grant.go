@@ -211,7 +211,7 @@ func (tx *Tx) HoldGrant(id string) (*GrantHolder, error) {
 	return h, err
 }
 
-const holderColumns = sessionColumns + `, w.slug, ro.name, COALESCE(c.status, ''), ` + memberColumns + `,
+const holderColumns = sessionColumns + `, w.slug, ro.name, ` + throughConnection + `, ` + memberColumns + `,
 	g.id, g.application_id, g.nonce, g.ended_at`
 
 const holderJoins = `

@@ -88,3 +88,44 @@ func TestMigrations_KeepADirectoryAsItWas(t *testing.T) {
 		})
 	}
 }
+
+// Level 14 gives a domain that two workspaces had proven to the earlier one, and takes it from nobody.
+func TestMigrations_KeepDomainsThatTwoHadProven(t *testing.T) {
+	for name, open := range map[string]func(t testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			d := open(t)
+			storetest.Open(t, d, nil)
+			source, handle, dialect, err := d.Migrations(os.DirFS("migrations"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer handle.Close()
+			provider, err := goose.NewProvider(dialect, handle, source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := provider.DownTo(ctx, 8); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := handle.ExecContext(ctx, `INSERT INTO domain_handle (domain, workspace_id, proven_at)
+				VALUES ('both.test', 'late', 2), ('both.test', 'early', 1), ('same.test', 'b', 1), ('same.test', 'a', 1), ('one.test', 'late', 3)`); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := provider.Up(ctx); err != nil {
+				t.Fatal(err)
+			}
+			// What a binary of the level before goes on writing.
+			if _, err := handle.ExecContext(ctx, `INSERT INTO domain_handle (domain, workspace_id, proven_at) VALUES ('one.test', 'older', 4) ON CONFLICT DO NOTHING`); err != nil {
+				t.Fatal(err)
+			}
+			for row, want := range map[string]bool{"both.test early": true, "both.test late": false, "same.test a": true, "same.test b": false, "one.test late": true, "one.test older": false} {
+				var got bool
+				if err := handle.QueryRowContext(ctx, "SELECT owner FROM domain_handle WHERE domain || ' ' || workspace_id = '"+row+"'").Scan(&got); err != nil || got != want {
+					t.Errorf("%s is owner: %v, %v, want %v", row, got, err, want)
+				}
+			}
+		})
+	}
+}

@@ -28,6 +28,11 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			if err := boundReads(ctx, c, w.ID); err != nil {
 				return err
 			}
+			if err := boundAttempts(c, func(scan func(Rows) error, query string, args ...any) error {
+				return each(ctx, c, scan, query, args...)
+			}, w.ID, now.Add(-payloads)); err != nil {
+				return err
+			}
 			c.Defer(`DELETE FROM session_handle WHERE workspace_id = $1 AND session_id IN
 				(SELECT id FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2))`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
@@ -53,6 +58,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 		c.Defer(`DELETE FROM refresh_handle WHERE expires_at < $1`, micros(now.Add(-spentAge)))
 		c.Defer(`DELETE FROM signing_key WHERE retire_at < $1`, micros(now.Add(-signingKeyAge)))
 		c.Defer(`DELETE FROM state_handle WHERE expires_at < $1`, micros(now))
+		c.Defer(`DELETE FROM test_handle WHERE expires_at < $1`, micros(now))
 		return nil
 	}))
 }

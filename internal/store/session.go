@@ -98,6 +98,30 @@ func (tx *Tx) EndSessionsOfConnection(connection, reason string) ([]string, erro
 	return ids, errors.Join(err, tx.announceEnded(ids))
 }
 
+const shortenConnectionSessions = `
+	UPDATE session SET expires_at = $3
+	WHERE  workspace_id = $1 AND connection_id = $2 AND ended_at IS NULL AND expires_at > $3 RETURNING id`
+
+// ShortenSessionsOfConnection has every live session that was opened through a connection end at until at the latest,
+// and returns those that would have lived longer. Applications that were given something are told no later than then.
+func (tx *Tx) ShortenSessionsOfConnection(connection string, until time.Time) ([]string, error) {
+	var ids []string
+	if err := tx.each(collect(&ids), shortenConnectionSessions, tx.workspace, connection, micros(until)); err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	tx.change("session")
+	return ids, eachChunk(ids, func(part []string) error {
+		list, args := in(3, part)
+		_, err := tx.exec(`UPDATE oidc_grant SET due_at = $2 WHERE workspace_id = $1 AND session_id IN (`+list+`) AND due_at > $2`,
+			append([]any{tx.workspace, micros(until)}, args...)...)
+		return err
+	})
+}
+
+// throughConnection is the status of the connection c as a session that came through it sees it: one that is disabled
+// and lets its sessions run is active to them. What has ended by itself has done so in its own row.
+const throughConnection = `CASE WHEN c.status = 'disabled' AND c.sessions_run THEN 'active' ELSE COALESCE(c.status, '') END`
+
 const passwordSessions = `
 	SELECT id, member_id FROM session
 	WHERE  workspace_id = $1 AND ended_at IS NULL AND method = 'password' AND NOT break_glass ORDER BY id`
@@ -260,7 +284,7 @@ type LiveSession struct {
 }
 
 const sessionByHash = `
-	SELECT ` + sessionColumns + `, w.slug, ro.name, COALESCE(c.status, ''), ` + memberColumns + `
+	SELECT ` + sessionColumns + `, w.slug, ro.name, ` + throughConnection + `, ` + memberColumns + `
 	FROM   session_handle h
 	JOIN   session s ON s.workspace_id = h.workspace_id AND s.id = h.session_id
 	JOIN   member m ON m.workspace_id = s.workspace_id AND m.id = s.member_id

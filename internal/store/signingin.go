@@ -16,6 +16,7 @@ type SignInState struct {
 	ReturnTo   string     // a path of ours, or ""
 	Force      bool       // a fresh proof was asked for
 	OIDC       *OIDCState // nil for SAML
+	Attempt    string     // id of the attempt that it belongs to, or ""
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 }
@@ -32,8 +33,8 @@ type OIDCState struct {
 }
 
 const insertState = `
-	INSERT INTO state_handle (hash, workspace_id, connection_id, request_id, browser, return_to, force, oidc, created_at, expires_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	INSERT INTO state_handle (hash, workspace_id, connection_id, request_id, browser, return_to, force, oidc, created_at, expires_at, attempt_id)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 // InsertSignInState keeps a sign-in under way, found by the hash of its handle. It needs no event.
 func (tx *Tx) InsertSignInState(hash string, s SignInState) {
@@ -41,11 +42,11 @@ func (tx *Tx) InsertSignInState(hash string, s SignInState) {
 	if s.OIDC != nil {
 		oidc = toJSON(s.OIDC)
 	}
-	tx.later(insertState, hash, tx.workspace, s.Connection, s.RequestID, s.Browser, s.ReturnTo, s.Force, oidc, micros(tx.now), micros(s.ExpiresAt))
+	tx.later(insertState, hash, tx.workspace, s.Connection, s.RequestID, s.Browser, s.ReturnTo, s.Force, oidc, micros(tx.now), micros(s.ExpiresAt), s.Attempt)
 }
 
 const stateByHash = `
-	SELECT workspace_id, connection_id, request_id, browser, return_to, force, oidc, created_at, expires_at FROM state_handle WHERE hash = $1`
+	SELECT workspace_id, connection_id, request_id, browser, return_to, force, oidc, created_at, expires_at, attempt_id FROM state_handle WHERE hash = $1`
 
 // SignInState reads a sign-in under way, expired ones included. It consumes nothing.
 // One that is not there is errs.KindForbidden, "state_unknown".
@@ -53,7 +54,7 @@ func (s System) SignInState(ctx context.Context, hash string) (*SignInState, err
 	var st SignInState
 	var created, expires int64
 	var oidc string
-	found, err := s.one(ctx, []any{&st.Workspace, &st.Connection, &st.RequestID, &st.Browser, &st.ReturnTo, &st.Force, &oidc, &created, &expires}, stateByHash, hash)
+	found, err := s.one(ctx, []any{&st.Workspace, &st.Connection, &st.RequestID, &st.Browser, &st.ReturnTo, &st.Force, &oidc, &created, &expires, &st.Attempt}, stateByHash, hash)
 	if err == nil && !found {
 		err = errStateUnknown
 	}

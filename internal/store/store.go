@@ -94,6 +94,8 @@ const (
 	TopicSession = "session"
 	// TopicEvent says that events of the workspace with id Key have got their numbers.
 	TopicEvent = "event"
+	// TopicAttempt says that the test of a connection whose attempt has the id Key has ended.
+	TopicAttempt = "attempt"
 	// topicUnsequenced wakes the sequencer of this process.
 	topicUnsequenced = "unsequenced"
 )

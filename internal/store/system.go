@@ -57,15 +57,6 @@ func (s System) Workspaces(ctx context.Context) ([]WorkspaceRef, error) {
 	return out, s.db.translate(err)
 }
 
-const workspacesOfDomain = `SELECT workspace_id FROM domain_handle WHERE domain = $1 ORDER BY workspace_id`
-
-// WorkspacesOfDomain returns the ids of the workspaces that have proven a domain (folded).
-func (s System) WorkspacesOfDomain(ctx context.Context, domain string) ([]string, error) {
-	var out []string
-	err := each(ctx, s.db.driver, collect(&out), workspacesOfDomain, domain)
-	return out, s.db.translate(err)
-}
-
 const linkByHash = `SELECT workspace_id, member_id FROM link_handle WHERE hash = $1`
 
 // LinkByHash returns whose a one-time link is, used and expired ones included: whether it still

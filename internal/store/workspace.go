@@ -111,7 +111,7 @@ const configOf = `
 		FROM   workspace WHERE id = $1
 		UNION ALL SELECT 2, rank, id, name, permissions, '', '', '', 0, 0 FROM role WHERE workspace_id = $1
 		UNION ALL SELECT 3, 0, id, directory_id, connection_id, pattern, role_id, '', 0, 0 FROM role_mapping WHERE workspace_id = $1
-		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml || ' ' || watch END, verified_at, 0
+		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status || CASE WHEN sessions_run THEN ' 1 ' ELSE ' 0 ' END || domains, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml || ' ' || watch END, verified_at, 0
 		FROM   connection WHERE workspace_id = $1
 		UNION ALL SELECT 5, created_at, id, name, connection_id, mode, override, status || ' ' || pilot, CASE WHEN enabled THEN 1 ELSE 0 END, 0
 		FROM   directory WHERE workspace_id = $1
@@ -157,8 +157,13 @@ func (p configPart) addTo(cfg *directory.Config) error {
 	case partMapping:
 		cfg.Mappings = append(cfg.Mappings, directory.RoleMapping{ID: p.a, Directory: p.b, Connection: p.c, Match: p.d, Role: p.e})
 	case partConnection:
-		c := directory.Connection{ID: p.a, Name: p.b, Provider: p.c, Protocol: directory.Protocol(p.d),
-			Status: directory.ConnectionStatus(p.e), VerifiedAt: maybeInstant(p.n), CreatedAt: at}
+		c := directory.Connection{ID: p.a, Name: p.b, Provider: p.c, Protocol: directory.Protocol(p.d), VerifiedAt: maybeInstant(p.n), CreatedAt: at}
+		status, reach, _ := strings.Cut(p.e, " ")
+		run, domains, _ := strings.Cut(reach, " ")
+		c.Status, c.SessionsRun = directory.ConnectionStatus(status), run == "1"
+		if domains != "" {
+			c.Domains = strings.Split(domains, ",")
+		}
 		var err error
 		switch c.Protocol {
 		case directory.ProtocolSAML:
@@ -299,11 +304,11 @@ func readOIDC(c *directory.Connection, settings string) error {
 }
 
 const insertConnection = `
-	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, oidc, watch, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+	INSERT INTO connection (workspace_id, id, name, name_folded, provider, protocol, status, verified_at, saml, oidc, watch, domains, sessions_run, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
 const updateConnection = `
-	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9, oidc = $10, watch = $11
+	UPDATE connection SET name = $3, name_folded = $4, provider = $5, protocol = $6, status = $7, verified_at = $8, saml = $9, oidc = $10, watch = $11, domains = $12, sessions_run = $13
 	WHERE  workspace_id = $1 AND id = $2`
 
 // A connection that an older binary made has no handle until it is saved.
@@ -316,7 +321,8 @@ const deleteConnectionHandle = `DELETE FROM connection_handle WHERE connection_i
 // SaveConnection makes (fresh) or changes a connection.
 func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 	tx.configuration("connection")
-	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), "", "", ""}
+	args := []any{tx.workspace, c.ID, c.Name, directory.Fold(c.Name), c.Provider, string(c.Protocol), string(c.Status), maybeMicros(c.VerifiedAt), "", "", "",
+		strings.Join(c.Domains, ","), c.SessionsRun}
 	if c.SAML != nil {
 		args[8], args[10] = toJSON(c.SAML), watchText(c.SAML.Watch)
 	}
@@ -340,7 +346,7 @@ func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 // caller's to end.
 func (tx *Tx) DeleteConnection(id string) {
 	tx.configuration("connection")
-	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteWatch, deleteWarnings, deleteLogoutsOf} {
+	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteWatch, deleteWarnings, deleteLogoutsOf, deleteTestsOf} {
 		tx.later(statement, tx.workspace, id)
 	}
 }
@@ -390,20 +396,4 @@ func (tx *Tx) SaveDirectory(d directory.Directory, fresh bool) {
 func (tx *Tx) DeleteDirectory(id string) {
 	tx.configuration("directory")
 	tx.later(deleteDirectory, tx.workspace, id)
-}
-
-const insertDomain = `INSERT INTO domain_handle (domain, workspace_id, proven_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
-
-const deleteDomain = `DELETE FROM domain_handle WHERE domain = $1 AND workspace_id = $2`
-
-// InsertDomain marks a domain (folded) as proven by this workspace.
-func (tx *Tx) InsertDomain(domain string) {
-	tx.configuration("domain")
-	tx.later(insertDomain, domain, tx.workspace, micros(tx.now))
-}
-
-// DeleteDomain takes the proof back.
-func (tx *Tx) DeleteDomain(domain string) {
-	tx.configuration("domain")
-	tx.later(deleteDomain, domain, tx.workspace)
 }

@@ -34,6 +34,7 @@ type house struct {
 	Grant, CodeHash                string
 	AccessHash, RefreshHash        string
 	Adoption, Claim                string
+	Attempt, TestHash              string
 }
 
 // named makes the names of a workspace; nothing is stored yet.
@@ -47,7 +48,7 @@ func named(tag string) house {
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag,
 		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, NameHash: "name-" + tag, LogoutHash: "leaving-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
-		Adoption: "ado_" + tag, Claim: "claim-" + tag,
+		Adoption: "ado_" + tag, Claim: "claim-" + tag, Attempt: "att_" + tag, TestHash: "tst-" + tag,
 	}
 }
 
@@ -83,6 +84,7 @@ func (h house) config(tx *store.Tx) error {
 		Override: directory.Override{GroupLoss: &loss}}, true)
 	tx.InsertMapping(directory.RoleMapping{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest})
 	tx.InsertDomain(h.Domain)
+	tx.InsertDomainClaim(h.Domain, "challenge of "+h.Slug)
 	tx.SaveSchema(h.schema())
 	tx.SetApplied("applied " + h.Slug)
 	if _, err := tx.FirstWarning(h.Connection, "of "+h.Slug, 30); err != nil {
@@ -136,6 +138,8 @@ func (h house) signsIn(tx *store.Tx) error {
 	tx.InsertLogout(h.LogoutHash, store.Leaving{Connection: h.Connection, Member: h.Member, ReturnTo: "https://" + h.Slug, ExpiresAt: tx.Now().Add(time.Hour)})
 	tx.InsertJob("test", `{"of":"`+h.Slug+`"}`, tx.Now().Add(time.Hour))
 	tx.InsertJobInQueue("queue of "+h.Slug, "test", `{"first of":"`+h.Slug+`"}`)
+	tx.BeginAttempt(store.Attempt{ID: h.Attempt, Connection: h.Connection, Method: directory.MethodSAML, Steps: []audit.Step{{Text: "of " + h.Slug}}})
+	tx.InsertTestState(h.TestHash, store.TestState{Connection: h.Connection, Attempt: h.Attempt, Kind: store.TestRound, ExpiresAt: tx.Now().Add(time.Hour)})
 	_, err := tx.FirstSight(h.Connection, h.Replay, tx.Now().Add(time.Hour))
 	return err
 }

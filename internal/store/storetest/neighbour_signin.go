@@ -10,12 +10,15 @@ import (
 // signInProbes are the methods that signing in through a connection needs.
 var signInProbes = map[string]probe{
 	"EndSessionsOfConnection": func(tx *store.Tx, h house) (any, error) { return tx.EndSessionsOfConnection(h.Connection, "taken") },
-	"SessionsOfIdP":           func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
-	"LiveSessionsThrough":     func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
-	"SessionsOfName":          func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfName(h.Connection, h.NameHash, "") },
-	"NamelessSessions":        func(tx *store.Tx, h house) (any, error) { return tx.NamelessSessions(h.Connection, h.Member, "") },
-	"NameOfSession":           func(tx *store.Tx, h house) (any, error) { return tx.NameOfSession(h.Session) },
-	"ApplicationsOf":          func(tx *store.Tx, h house) (any, error) { return tx.ApplicationsOf([]string{h.Session}) },
+	"ShortenSessionsOfConnection": func(tx *store.Tx, h house) (any, error) {
+		return tx.ShortenSessionsOfConnection(h.Connection, tx.Now())
+	},
+	"SessionsOfIdP":       func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
+	"LiveSessionsThrough": func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
+	"SessionsOfName":      func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfName(h.Connection, h.NameHash, "") },
+	"NamelessSessions":    func(tx *store.Tx, h house) (any, error) { return tx.NamelessSessions(h.Connection, h.Member, "") },
+	"NameOfSession":       func(tx *store.Tx, h house) (any, error) { return tx.NameOfSession(h.Session) },
+	"ApplicationsOf":      func(tx *store.Tx, h house) (any, error) { return tx.ApplicationsOf([]string{h.Session}) },
 	"InsertLogout": does(func(tx *store.Tx, h house) {
 		tx.InsertLogout(h.LogoutHash, store.Leaving{Connection: h.Connection, ExpiresAt: tx.Now()})
 	}),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -100,6 +101,10 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO adoption SELECT CAST($1 AS TEXT), 'ad' || i, 'd' || (i % 20), 'm' || i, 'c' || i, '', '', '', '', TRUE, '', CASE WHEN i % 4 = 0 THEN 'waiting' ELSE 'adopted' END, '', 1, i, i, NULL, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO domain_claim SELECT CAST($1 AS TEXT), 'd' || i || '.test', 'c', i, i, NULL, i, '', '', 0, NULL, 0, CASE WHEN i > 10 THEN 4000000000000000 + i ELSE i END FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO domain_handle SELECT 'd' || i || $1 || '.test', CAST($1 AS TEXT), i, TRUE FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO sign_in_attempt SELECT CAST($1 AS TEXT), 'att_' || SUBSTR(CAST($1 AS TEXT), 4) || (1000 + i), '` + h.Connection + `', 'saml', FALSE, i, i, 'ok', '', '', 'm' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'b', 'e' || i, NULL, FALSE, NULL, NULL, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO member_seen SELECT CAST($1 AS TEXT), 'm' || i, i FROM n WHERE i % 2 = 0 AND CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO claim SELECT CAST($1 AS TEXT), 'm' || i, '` + h.Connection + `', '["Agents"]', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO oidc_grant SELECT CAST($1 AS TEXT), 'gr' || i, 'a' || (i % 3), 's' || i, 'm' || i, 'openid', '', i, i, 4000000000000000 + i, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO code_handle SELECT $1 || 'c' || i, CAST($1 AS TEXT), 'gr' || i, '', '', 4000000000000000, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -423,6 +428,15 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	for name, call := range hotAdoptions {
 		run(name, false, inside(call))
 	}
+	for name, call := range hotDomains {
+		run(name, false, inside(call))
+	}
+	for name, call := range hotAttempts {
+		run(name, false, inside(call))
+	}
+	for name, call := range walkAttempts {
+		run(name, true, inside(call))
+	}
 	for name, call := range walkAdoptions {
 		run(name, true, inside(call))
 	}
@@ -444,6 +458,10 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	run("the marks", false, func() error { return db.FlushMarks(ctx) })
 	run("a slug", false, func() error { _, err := db.System().WorkspaceBySlug(ctx, "a"); return err })
 	run("a domain", false, func() error { _, err := db.System().WorkspacesOfDomain(ctx, "a.test"); return err })
+	run("domains to be looked at again", false, func() error {
+		_, err := db.System().TakeDueDomains(ctx, time.Minute, 20)
+		return err
+	})
 	run("the sequencer", true, func() error { _, err := db.Sequence(ctx); return err })
 }
 
@@ -466,7 +484,7 @@ var (
 	searched = regexp.MustCompile(`^SEARCH .* \((.*)\)`)
 	// A scan of these is over what the statement itself brings, or over an index that holds only
 	// what is wanted.
-	ownScan = regexp.MustCompile(`SCAN (numbered|by_name|by_external|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|\w+ USING (COVERING )?INDEX event_unsequenced)$`)
+	ownScan = regexp.MustCompile(`SCAN (numbered|windowed|by_name|by_external|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|\w+ USING (COVERING )?INDEX event_unsequenced)$`)
 )
 
 func slowSQLite(t testing.TB, d store.Driver, st statement, walk bool) string {
@@ -511,7 +529,7 @@ var (
 	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 	// The tables of settings are small in every workspace.
-	bigScan = regexp.MustCompile(`Seq Scan on (member|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
+	bigScan = regexp.MustCompile(`Seq Scan on (member|sign_in_attempt|member_seen|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
 )
 
 func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {

@@ -302,7 +302,8 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		age := 60
 		oidc = directory.DefaultOIDC("entra")
 		oidc.Issuer, oidc.MaxAge, oidc.Secret, oidc.Tenants = "https://idp.test/é", &age, "sealed", []string{"a", "b"}
-		tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, OIDC: &oidc}, false)
+		tx.SaveConnection(directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, OIDC: &oidc,
+			Domains: []string{"a.test", "xn--b-cha.test"}, SessionsRun: true}, false)
 		tx.SaveDirectory(directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict}, false)
 		tx.DeleteMapping(h.Mapping)
 		tx.DeleteDomain(h.Domain)
@@ -320,7 +321,8 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		w := cfg.Workspace
 		same(t, "the workspace", []any{w.Name, w.Slug, w.CreatedAt, w.UpdatedAt}, []any{"Ölmühle", "a", at, at.Add(time.Minute)})
 		same(t, "the role", cfg.Roles[1], directory.Role{ID: h.Lowest, Name: "Lehrling", Rank: 7, Permissions: []string{"x"}})
-		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at, OIDC: &oidc})
+		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at, OIDC: &oidc,
+			Domains: []string{"a.test", "xn--b-cha.test"}, SessionsRun: true})
 		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict, CreatedAt: at})
 		same(t, "what is gone", len(cfg.Mappings)+len(cfg.Domains), 0)
 		if len(cfg.Schemas) != 1 || cfg.Schemas[0].URN != strings.ToUpper(h.schema().URN) || !cfg.Schemas[0].Required {
@@ -378,6 +380,14 @@ func testSessionValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	okta := directory.Connection{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionDisabled}
 	states(func(tx *store.Tx) { tx.SaveConnection(okta, false) })
 	dead(t, "its connection is disabled", c.now())
+	okta.SessionsRun = true
+	states(func(tx *store.Tx) { tx.SaveConnection(okta, false) })
+	if _, err := db.SessionByToken(ctx, h.SessionHash, c.now()); err != nil {
+		t.Errorf("a disabled connection that lets its sessions run ends one: %v", err)
+	}
+	okta.Status = directory.ConnectionDraft
+	states(func(tx *store.Tx) { tx.SaveConnection(okta, false) })
+	dead(t, "its connection is a draft, whatever it let run", c.now())
 	states(func(tx *store.Tx) { tx.DeleteConnection(h.Connection) })
 	dead(t, "its connection is gone", c.now())
 	okta.Status = directory.ConnectionActive
@@ -513,7 +523,7 @@ func testSystemValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	list, err := sys.Workspaces(ctx)
 	must(t, err)
 	same(t, "workspaces", list, []store.WorkspaceRef{{ID: a.Workspace, Slug: "a", Name: "Workspace a"}, {ID: b.Workspace, Slug: "b", Name: "Workspace b"}})
-	change(t, db, b.Workspace, func(tx *store.Tx) error { tx.InsertDomain("a.test"); tx.InsertDomain("a.test"); return nil })
+	secondProof(t, d, "a.test", b.Workspace)
 	spaces, err := sys.WorkspacesOfDomain(ctx, "a.test")
 	must(t, err)
 	same(t, "workspaces of a domain", spaces, []string{a.Workspace, b.Workspace})
