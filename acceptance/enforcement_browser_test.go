@@ -58,10 +58,12 @@ func TestBrowser_EnforcementAndEmergencyAccess(t *testing.T) {
 	b.follow("#resume", here+"/emergency")
 	b.see("#relax")
 
-	m := newPerson(t).open(w.base + "/signin/mail")
+	m := newPerson(t).open(w.base + "/signin?workspace=acme")
+	m.picture("signin-required")
+	m.follow("#mail-link", w.base+"/signin/forgot?workspace=acme")
 	m.picture("mail-ask")
-	m.enter("#workspace", "acme")
 	m.enter("#email", "somebody@acme.test")
-	m.follow("#send-link", w.base+"/signin/mail")
+	m.follow("#ask", w.base+"/signin/forgot")
+	m.see("#sent")
 	m.picture("mail-sent")
 }

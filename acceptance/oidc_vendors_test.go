@@ -143,23 +143,6 @@ func (c *oidcCompany) landed(b *browser, p page, who string) session {
 	return s
 }
 
-// inGroup is somebody in a group there who may sign in.
-func (c *oidcCompany) inGroup(name string) string {
-	c.w.t.Helper()
-	for _, g := range c.idp.State().Groups {
-		if g.Name != name {
-			continue
-		}
-		for _, x := range c.idp.State().People {
-			if len(g.Members) > 0 && x.ID == g.Members[0] {
-				return x.UserName
-			}
-		}
-	}
-	c.w.t.Fatalf("nobody is in %s", name)
-	return ""
-}
-
 // TestStory_signing_in_by_oidc_at has one story for each IdP of the table (F3 to F7, F9).
 func TestStory_signing_in_by_oidc_at(t *testing.T) {
 	for name, v := range oidcVendors {

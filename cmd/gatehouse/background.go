@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
-	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -58,12 +58,13 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 
 // outbox is what does the work of the outbox; here is said who does which.
 func (s *server) outbox() *jobs.Runner {
-	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler()}
-	handlers[settings.JobRelaxationOver], handlers[settings.JobNotice] = s.app.settings.RelaxationHandler(), s.app.settings.NoticeHandler(s.mailer)
+	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler(),
+		provision.JobImport: s.app.provision.ImportHandler(), settings.JobRelaxationOver: s.app.settings.RelaxationHandler()}
 	if s.mailer != nil {
-		handlers[signin.JobMailLink] = s.app.signin.MailHandler(s.mailer)
-		inviter := &provision.Inviter{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
-		handlers[provision.JobInvitation] = inviter.Handler()
+		post := &jobs.Post{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
+		handlers[jobs.JobNotice] = post.Notices()
+		maps.Copy(handlers, (&provision.Inviter{Post: post}).Handlers())
+		maps.Copy(handlers, s.app.signin.Letters(post))
 		notifier := &settings.DomainNotifier{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[settings.JobDomainNotice] = notifier.Handler()
 		expiries := &settings.ExpiryMailer{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}

@@ -99,7 +99,11 @@ func showIdP(w io.Writer, c settings.ConnectionView) {
 		fmt.Fprint(w, cells("  IdP", "unknown: give its metadata in an apply file"))
 	}
 	if c.IdPInitiated != nil {
-		fmt.Fprint(w, cells("  IdP-initiated", yesOrNo(*c.IdPInitiated)))
+		tile := yesOrNo(*c.IdPInitiated)
+		if c.ConvertUnasked {
+			tile = "converted into a sign-in that begins here"
+		}
+		fmt.Fprint(w, cells("  IdP-initiated", tile))
 	}
 	if a := c.Attributes; a != nil {
 		for _, row := range [][2]string{{"email", a.Email}, {"firstName", a.FirstName}, {"lastName", a.LastName}, {"name", a.Name}, {"groups", a.Groups}, {"groups_delimiter", a.GroupsDelimiter}, {"subject", a.Subject}} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -18,6 +19,11 @@ import (
 type memberCommand struct {
 	List       memberListCommand       `cmd:"" help:"List everybody, with status and role."`
 	Show       memberShowCommand       `cmd:"" help:"Show one person: role and why, groups, attributes, what keeps them out."`
+	Invite     memberInviteCommand     `cmd:"" help:"Invite somebody by a letter with a link."`
+	Resend     memberResendCommand     `cmd:"" help:"Send an invitation again."`
+	Revoke     memberRevokeCommand     `cmd:"" help:"Take back an invitation that was not accepted."`
+	Import     memberImportCommand     `cmd:"" help:"Invite a list of people from a CSV file; says first what would become of each."`
+	Edit       memberEditCommand       `cmd:"" help:"Change a name or an address that no directory has the say over."`
 	Deactivate memberDeactivateCommand `cmd:"" help:"Take somebody's access away. Sessions end at once, data stay."`
 	Restore    memberRestoreCommand    `cmd:"" help:"Give somebody's access back, whatever had taken it."`
 	SetRole    memberSetRoleCommand    `cmd:"" help:"Set somebody's role by hand. It wins over groups until it is cleared."`
@@ -57,6 +63,17 @@ type memberView struct {
 	DeactivatedBy []string `json:"deactivated_by"`
 	BreakGlass    bool     `json:"break_glass"`
 	CreatedAt     string   `json:"created_at"`
+	// Fields say who has the say over what is known of them.
+	Fields []provision.Field `json:"fields"`
+	// Invitation is the standing invitation by hand, or nil.
+	Invitation *invitationView `json:"invitation,omitempty"`
+}
+
+// invitationView is a standing invitation.
+type invitationView struct {
+	By        string `json:"by"`
+	SentAt    string `json:"sent_at"` // "" until a mail server took it
+	ExpiresAt string `json:"expires_at"`
 }
 
 // roleReason says how a member got their role.
@@ -113,6 +130,19 @@ func (a *app) member(ctx context.Context, workspace string, find func(*store.Tx)
 			Groups:     append([]string{}, groups...), Attributes: map[string]string{}, Directory: m.Directory,
 			DeactivatedBy: m.Sources.Names(), BreakGlass: m.BreakGlass, CreatedAt: instant(m.CreatedAt)}
 		maps.Copy(view.Attributes, m.Attributes)
+		if view.Fields, err = provision.Fields(tx, cfg, m); err != nil {
+			return err
+		}
+		stands, err := tx.Invitation(m.ID)
+		if errs.Is(err, errs.KindNotFound) || err == nil && m.Status() != directory.StatusInvited {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		view.Invitation = &invitationView{By: stands.By.Name, ExpiresAt: instant(stands.ExpiresAt)}
+		if !stands.SentAt.IsZero() {
+			view.Invitation.SentAt = instant(stands.SentAt)
+		}
 		return nil
 	})
 	return view, err
@@ -131,6 +161,18 @@ func (p *program) showMember(v memberView) error {
 		}
 		for _, name := range slices.Sorted(maps.Keys(v.Attributes)) {
 			rows = append(rows, [2]string{name, v.Attributes[name]})
+		}
+		for _, f := range v.Fields {
+			if !f.Editable() {
+				rows = append(rows, [2]string{f.Name, "is the " + string(f.Owner) + "'s, " + f.By})
+			}
+		}
+		if i := v.Invitation; i != nil {
+			sent := "not sent yet"
+			if i.SentAt != "" {
+				sent = "sent " + i.SentAt
+			}
+			rows = append(rows, [2]string{"invitation", sent + ", until " + i.ExpiresAt})
 		}
 		for _, r := range rows {
 			fmt.Fprint(w, cells(r[0], r[1]))

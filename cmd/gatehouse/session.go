@@ -129,9 +129,9 @@ func revokeSessions(ctx context.Context, a *app, by audit.Party, args sessionRev
 
 // link is a one-time sign-in link. It is a credential until it is used.
 type link struct {
-	URL       string `json:"url"`
-	ExpiresAt string `json:"expires_at"`
-	Member    string `json:"member"` // id
+	URL       string `json:"url,omitempty"`        // "" for one that was sent by mail
+	ExpiresAt string `json:"expires_at,omitempty"` // likewise
+	Member    string `json:"member"`               // id
 	Email     string `json:"email"`
 }
 
@@ -154,6 +154,7 @@ type urlFlags struct {
 type sessionLinkCommand struct {
 	whoArg
 	urlFlags
+	Mail bool `help:"Send it to the member by e-mail instead of printing it."`
 }
 
 func (sessionLinkCommand) Help() string {
@@ -166,7 +167,22 @@ Example:
 }
 
 func (c *sessionLinkCommand) Run(ctx context.Context, p *program) error {
+	if c.Mail {
+		to, err := call[link](ctx, p, "session.mail", c.args())
+		if err != nil {
+			return err
+		}
+		return p.show(to, func(w io.Writer) { fmt.Fprintf(w, "A sign-in link is on its way to %s.\n", to.Email) })
+	}
 	return p.showLink(ctx, "session.link", c.args())
+}
+
+func mailLink(ctx context.Context, a *app, by audit.Party, args memberArgs) (link, error) {
+	workspace, m, err := a.find(ctx, args)
+	if err != nil {
+		return link{}, err
+	}
+	return link{Member: m.ID, Email: m.Email}, a.signin.MailLink(ctx, workspace, m.ID, by)
 }
 
 func makeLink(ctx context.Context, a *app, by audit.Party, args memberArgs) (link, error) {

@@ -36,6 +36,22 @@ const (
 	AdoptionRefused   Type = "adoption.refused"
 	AdoptionUndone    Type = "adoption.undone"
 	MemberInvited     Type = "member.invited" // told by e-mail; refused where the mail was
+	// People's own acts beside a directory.
+	InvitationResent  Type = "member.invitation_resent"
+	InvitationRevoked Type = "member.invitation_revoked"
+	PasswordAsked     Type = "member.password_asked"   // a letter with which to set a new password was asked for
+	PasswordSet       Type = "member.password_set"     // by a link that was sent by mail
+	PasswordChanged   Type = "member.password_changed" // by its holder, who knew the old one
+	MemberErased      Type = "member.erased"
+	TeamCreated       Type = "team.created"
+	TeamChanged       Type = "team.changed"
+	TeamRemoved       Type = "team.removed"
+	ImportStarted     Type = "import.started" // of a list of people to invite
+	ImportFinished    Type = "import.finished"
+
+	MailUndelivered Type = "mail.undelivered" // a letter was given up
+	MailRetried     Type = "mail.retried"
+	MailDiscarded   Type = "mail.discarded"
 
 	SignInSucceeded Type = "signin.succeeded"
 	SignInRefused   Type = "signin.refused"
@@ -48,13 +64,10 @@ const (
 	// Enforcement let go for a while by emergency access, and its end.
 	EnforcementRelaxed Type = "enforcement.relaxed"
 	EnforcementResumed Type = "enforcement.resumed"
-	// A link was mailed that sets a password or signs in; a password was set by one, or changed by its holder.
-	PasswordLinkSent Type = "password.link_sent"
-	PasswordReset    Type = "password.reset"
-	PasswordChanged  Type = "password.changed"
-	MailLinkSent     Type = "signin.mail_link_sent"
-	SessionEnded     Type = "session.ended"
-	SessionsEnded    Type = "session.all_ended"
+	// MailLinkSent is a link by mail that signs in while enforcement is relaxed.
+	MailLinkSent  Type = "signin.mail_link_sent"
+	SessionEnded  Type = "session.ended"
+	SessionsEnded Type = "session.all_ended"
 	// SessionsShortened is a connection that does not notice leavers any more: its sessions end sooner.
 	SessionsShortened Type = "session.all_shortened"
 	LogoutRefused     Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed

@@ -112,7 +112,7 @@ func TestTheLargeMeasures_DoTheirWorkInSmall(t *testing.T) {
 
 func TestTheNeighbour_IsServedBesideAFlood(t *testing.T) {
 	r := newReport()
-	h := bare(t, floodRate)
+	h := bare(t, floodRate/4)
 	if err := h.beside(t.Context(), r, 1, 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}

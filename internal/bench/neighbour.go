@@ -99,6 +99,7 @@ func (n *neighbourhood) measure(ctx context.Context, r *report) error {
 		}
 		select {
 		case <-full:
+		case <-time.After(20 * n.length): // a machine that serves no more than is allowed refuses nothing
 		case <-ctx.Done():
 		}
 		under, err := n.round(ctx)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type connectionData struct {
 	MetadataWord       string    // where the IdP shows its metadata
 	Certificates       []certificate
 	Ready              bool // the IdP is known well enough to switch the connection on
-	Tile               bool
+	Tile, TileConverts bool
 	AttributeFields    []attributeField
 	LoginURL           string
 	Review             *review                // a difference to decide on
@@ -130,7 +131,7 @@ func (d *Door) showConnection(v *visit, con settings.ConnectionView, t told, dec
 			}
 		}
 		if con.IdPInitiated != nil {
-			data.Tile = *con.IdPInitiated
+			data.Tile, data.TileConverts = *con.IdPInitiated, con.ConvertUnasked
 		}
 		if con.Attributes != nil {
 			data.AttributeFields = attributeFields(*con.Attributes)
@@ -199,18 +200,16 @@ func (d *Door) setAttributes(v *visit) error {
 	})
 }
 
-// setIdPInitiated switches the IdP's tile on or off.
+// setIdPInitiated says what becomes of an answer of the IdP's tile.
 func (d *Door) setIdPInitiated(v *visit) error {
 	form, err := web.Form(v.r)
 	if err != nil {
 		return err
 	}
-	on, done := form.Get("on") == "1", "tile-off"
-	if on {
-		done = "tile-on"
-	}
-	return d.onConnection(v, "idp-initiated", done, nil, func(id string) error {
-		_, err := d.Settings.SetIdPInitiated(v.r.Context(), v.live.Slug, id, on, v.actor)
+	tile := form.Get("tile")
+	done := map[string]string{settings.TileSignsIn: "tile-on", settings.TileConverted: "tile-convert"}[tile]
+	return d.onConnection(v, "idp-initiated", cmp.Or(done, "tile-off"), nil, func(id string) error {
+		_, err := d.Settings.SetIdPInitiated(v.r.Context(), v.live.Slug, id, tile, v.actor)
 		return err
 	})
 }

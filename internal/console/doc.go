@@ -9,6 +9,10 @@
 //	/console/{workspace}/sso/connections/{id}      its guide with values to copy, the IdP's metadata, attributes, on and off
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
 //	/console/{workspace}/sso/waiting               members whom a directory named without owning them: decide, undo
+//	/console/{workspace}/members, /members/{id}    members; one of them: invitation, role, what is edited here, in and out
+//	/console/{workspace}/teams, /teams/{id}        teams; one of them: who is in it, its name
+//	/console/{workspace}/imports, /imports/{id}    lists of people to invite; one of them: what would become of each row
+//	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/enforcement               who must use single sign-on: the ladder, whom a change shuts out, and the change
@@ -32,7 +36,7 @@
 //
 // Elements that tests and guides may rely on have these ids. SSO & SCIM: provider,
 // connection-name, new-connection, new-directory. A connection: metadata-url-value, entity-id,
-// acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated,
+// acs-url, metadata-xml, import-xml, metadata-url, import-url, idp-entity-id, idp-initiated, idp-initiated-convert and -refuse,
 // save-saml-options with encryption, sha1-until and authn-contexts, rotate-key, use-key-0, remove-key-1 and their
 // like, certificate-0, attribute-email and its like, save-attributes, activate, disable, disable-keep, open-sessions, domains, save-domains, signin-url, leavers, remove, test-sign-in,
 // status, verified, new-directory. A directory: scim-base-url, generate-token, scim-token, token-refused,
@@ -40,7 +44,12 @@
 // discard-directory, disable-directory, pilot, save-pilot, plan-counts, plan-rows, plan-blocked, last-used, last-served,
 // last-refused, heard-who. What waits: waiting and waiting-count on the first page; allow-, refuse-
 // and undo- with the id of the meeting, decision-error. Domains: domain, claim-domain, and with the domain behind them domain-, record-name-,
-// record-value-, check- and remove-; check-error. Role mappings: mapping-group, mapping-source, mapping-role,
+// record-value-, check- and remove-; check-error. Members: invite with invite-email, invite-name and invite-role,
+// member-who with find, members, letters-given-up. A member: member-status, invitation, resend, revoke, edit-email and its like,
+// save-member, set-role with member-role, deactivate, restore, against-directory. Teams: teams, create-team with team-name,
+// team-members, add-to-team with team-who, remove- with the id of the member, rename-team, delete-team. Lists: read-import with
+// import-file, import-counts, import-rows, import-csv, start-import, stop-import. Letters: letters, retry- and discard- with
+// the id of the letter. Role mappings: mapping-group, mapping-source, mapping-role,
 // add-mapping. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
 // skew, steps, would, role, attributes, unseen, nobody; test-connection on a connection. The log: filter-outcome, filter-type, filter-who,
 // filter, older, payload. What is wrong with a field

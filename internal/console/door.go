@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 
+	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
@@ -53,7 +54,8 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen", "enforcement", "emergency"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -125,6 +127,10 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/sso/waiting/{adoption}/refuse", d.refuseAdoption)
 	on("POST "+workspace+"/sso/waiting/{adoption}/undo", d.undoAdoption)
 
+	d.mountPeople(on, workspace)
+	lists := *d.browser
+	lists.MaxBody = maxImportBody
+	mux.Handle("POST "+workspace+"/imports", lists.Handle(d.admin(d.readImport)))
 	on("GET "+workspace+"/domains", d.domainsPage)
 	on("POST "+workspace+"/domains", d.addDomain)
 	on("POST "+workspace+"/domains/{domain}/check", d.checkDomain)
@@ -145,6 +151,39 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	for name, a := range d.assets {
 		mux.HandleFunc("GET /assets/"+name, a.serve)
 	}
+}
+
+// mountPeople adds the routes of Members & Teams.
+func (d *Door) mountPeople(on func(string, handler), workspace string) {
+	on("GET "+workspace+"/members", d.membersPage)
+	on("POST "+workspace+"/members", d.invite)
+	member := workspace + "/members/{member}"
+	on("GET "+member, d.memberPage)
+	on("POST "+member+"/resend", d.acted("resend", "invited", d.Provision.Resend))
+	on("POST "+member+"/revoke", d.acted("resend", "invitation-revoked", d.Provision.Revoke))
+	on("POST "+member+"/deactivate", d.acted("deactivate", "member-deactivated", d.Provision.Deactivate))
+	on("POST "+member+"/restore", d.acted("restore", "member-restored", d.Provision.Restore))
+	on("POST "+member+"/role", d.setMemberRole)
+	on("POST "+member+"/edit", d.editMember)
+
+	on("GET "+workspace+"/teams", d.teamsPage)
+	on("POST "+workspace+"/teams", d.createTeam)
+	team := workspace + "/teams/{team}"
+	on("GET "+team, d.teamPage)
+	on("POST "+team+"/rename", d.renameTeam)
+	on("POST "+team+"/delete", d.deleteTeam)
+	on("POST "+team+"/members", d.addToTeam)
+	on("POST "+team+"/members/{member}/remove", d.removeFromTeam)
+
+	on("GET "+workspace+"/imports", d.importsPage)
+	on("GET "+workspace+"/imports/{import}", d.importPage)
+	on("GET "+workspace+"/imports/{import}/rows.csv", d.importCSV)
+	on("POST "+workspace+"/imports/{import}/start", d.startImport)
+	on("POST "+workspace+"/imports/{import}/stop", d.stopImport)
+
+	on("GET "+workspace+"/mail", d.mailPage)
+	on("POST "+workspace+"/mail/{letter}/retry", d.onLetter("letter-retried", jobs.RetryLetter))
+	on("POST "+workspace+"/mail/{letter}/discard", d.onLetter("letter-discarded", jobs.DiscardLetter))
 }
 
 // serve serves a file for good under the address that holds its hash.

@@ -81,7 +81,7 @@ func TestMetadata_KeysAreSeenAndDecidedOn(t *testing.T) {
 		}
 		publish("https://okta.example/sso", keys[0])
 		page := b.imports(b.page(path), "import-url", "url", at)
-		page = b.done(page, "activate")
+		b.done(page, "activate")
 		w.signs(con.ID, keys[0])
 		if page = b.page(path); !strings.Contains(page.text(t, "idp-keys"), "in use") || !strings.Contains(page.text(t, "watch"), at) {
 			t.Errorf("the page says %q and %q", page.text(t, "idp-keys"), page.text(t, "watch"))

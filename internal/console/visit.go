@@ -207,7 +207,8 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"},
+		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -252,6 +253,7 @@ var doneTexts = map[string]string{
 	"options":             "The choices were saved.",
 	"attributes":          "The attribute names were saved.",
 	"tile-on":             "People can sign in from the identity provider's tile.",
+	"tile-convert":        "The identity provider's tile begins a sign-in here from now on.",
 	"tile-off":            "Sign-in from the identity provider's tile is refused from now on.",
 	"activated":           "The connection was switched on.",
 	"disabled":            "The connection is disabled, and everybody who had signed in through it is signed out.",
@@ -273,6 +275,21 @@ var doneTexts = map[string]string{
 	"directory-testing":   "The directory is testing: what the identity provider sends is staged. Look at the plan here, and enable or discard it.",
 	"directory-discarded": "What was staged was discarded.",
 	"pilot":               "The pilot list was saved.",
+	"invited":             "The invitation is on its way.",
+	"invitation-revoked":  "The invitation was taken back. Its link does not work any more.",
+	"member-deactivated":  "The member is deactivated and signed out everywhere.",
+	"member-restored":     "The member has access again.",
+	"role-set":            "The role was decided again.",
+	"member-saved":        "The changes were saved.",
+	"team-created":        "The team is there. Put people into it.",
+	"team-renamed":        "The team has the new name.",
+	"team-joined":         "The member is in the team.",
+	"team-left":           "The member was taken out of the team.",
+	"team-deleted":        "The team is gone. Its members stay members.",
+	"import-started":      "The list is being carried out. Look again for how far it is.",
+	"import-stopped":      "The list was stopped or thrown away.",
+	"letter-retried":      "The letter is tried again now.",
+	"letter-discarded":    "The letter was thrown away.",
 	"enforcement":         "It was saved.",
 	"designated":          "Emergency access is theirs now.",
 	"factor-on":           "The second factor is on.",

@@ -84,11 +84,11 @@ func MayUseMailLink(c *Config, m *Member, now time.Time) error {
 	return nil
 }
 
-// MayHavePassword reports whether a member may set a password: who has one already, or whom neither a directory
-// nor an IdP knows. Nobody who was provisioned or came by single sign-on has a credential of ours (F1): their
-// organisation would take their access away and the password would go on.
+// MayHavePassword reports whether a member may set a password by mail: who has one already, or whom no IdP knows. Nobody
+// who is provisioned or came by single sign-on has a credential of ours (F1): their organisation would take their access
+// away and the password would go on. Who had one before a directory took them over keeps it, and gets no other by mail.
 func MayHavePassword(m *Member, has, linked bool) bool {
-	return m.In() && (has || m.Directory == "" && !linked)
+	return m.In() && m.Directory == "" && (has || !linked)
 }
 
 // WayIn is how somebody gets in while single sign-on is enforced.

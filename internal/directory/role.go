@@ -16,20 +16,12 @@ type Role struct {
 	Permissions []string `json:"permissions,omitempty"`
 }
 
-// Permissions that a role can carry.
-const (
-	PermissionAll = "all"
-	// PermissionSettings is to read and change sign-in, provisioning and role mappings, and to read
-	// the event log.
-	PermissionSettings = "settings"
-)
-
 // IsOwner reports whether r is the owner role.
 func (r Role) IsOwner() bool { return r.Rank == 0 }
 
 // May reports whether people with the role may do what needs a permission. Owners may do everything.
 func (r Role) May(permission string) bool {
-	return r.IsOwner() || slices.Contains(r.Permissions, PermissionAll) || slices.Contains(r.Permissions, permission)
+	return r.IsOwner() || slices.ContainsFunc(r.Permissions, func(held string) bool { return Grants(held, permission) })
 }
 
 // RolePermissions is what a role carries that is made with that name and rank: everything for the

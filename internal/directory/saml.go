@@ -15,6 +15,9 @@ type SAML struct {
 	// IdPInitiated lets the IdP's tile sign people in without a request of ours.
 	IdPInitiated bool       `json:"idp_initiated,omitempty"`
 	Attributes   Attributes `json:"attributes"`
+	// ConvertUnasked has an answer that nobody asked for begin a sign-in of ours at the IdP, in place of being one. It
+	// stands alone: IdPInitiated is false beside it.
+	ConvertUnasked bool `json:"convert_unasked,omitempty"`
 	// Require is what must be signed: "any" (assertion or response), "response" or "both".
 	Require string `json:"require,omitempty"`
 	// Skew is how far the IdP's clock may be off; zero is the maximum of 300 s.

@@ -28,7 +28,7 @@ var (
 	// knowing is everything that a room with transactions stands on.
 	knowing = slices.Concat(leaves, pure, []string{"internal/store"})
 	// rules are the rooms that open write transactions, without the one that draws pages.
-	rules = []string{"internal/settings", "internal/grants", "internal/provision", "internal/jobs"}
+	rules = []string{"internal/settings", "internal/grants", "internal/provision", "internal/jobs", "internal/roster"}
 	// below is what every door may call.
 	below = slices.Concat(knowing, rules, guides, []string{"internal/signin", "internal/web"})
 )
@@ -43,6 +43,10 @@ var rooms = map[string]room{
 	"saml":            {stdOnly: true},
 	// Our side of OpenID Connect towards IdPs, and an IdP for tests below it.
 	"internal/relyingparty": {},
+	// What people are sent by e-mail.
+	"internal/letter": {stdOnly: true},
+	// Lists of people, as spreadsheets write them.
+	"internal/roster": {stdOnly: true},
 	// The client of outgoing calls is handed to rooms as an *http.Client.
 	"internal/outbound": {stdOnly: true},
 
@@ -60,11 +64,11 @@ var rooms = map[string]room{
 	"internal/store/postgres": {imports: []string{"internal/store", "internal/errs"}},
 
 	// Layer 3: rules that need a transaction, left to right; settings and grants not each other.
-	"internal/jobs":      {imports: knowing},
-	"internal/provision": {imports: append([]string{"internal/jobs"}, knowing...)},
+	"internal/jobs":      {imports: append([]string{"internal/letter"}, knowing...)},
+	"internal/provision": {imports: append([]string{"internal/jobs", "internal/letter", "internal/roster"}, knowing...)},
 	"internal/grants":    {imports: append([]string{"internal/provision", "internal/jobs"}, knowing...)},
-	"internal/settings":  {imports: slices.Concat(knowing, guides, []string{"internal/provision", "internal/jobs", "internal/relyingparty"})},
-	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/relyingparty", "internal/web"})},
+	"internal/settings":  {imports: slices.Concat(knowing, guides, []string{"internal/provision", "internal/jobs", "internal/letter", "internal/relyingparty"})},
+	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/letter", "internal/relyingparty", "internal/web"})},
 
 	// Layer 4: doors, and the kit beside them.
 	"internal/web":        {imports: []string{"internal/errs", "internal/directory"}},
@@ -89,6 +93,7 @@ var rooms = map[string]room{
 	"internal/store/storetest":  {testOnly: true, anything: true},
 	"internal/bench":            {testOnly: true, anything: true},
 	"acceptance":                {testOnly: true, anything: true},
+	"internal/jobs/mtatest":     {testOnly: true},
 }
 
 // drivers are the packages that speak SQL. They may appear below internal/store and nowhere else.

@@ -20,7 +20,7 @@ var ssoCases = []shown{
 	{"SA17", "audiences: none, another, one of two, two restrictions of which one is another's", []string{lib + "TestConditions"}},
 	{"SA18", "recipient and destination: compared byte for byte; a missing destination counts where the Response is signed", []string{lib + "TestAddresses_AreComparedOctetByOctet"}},
 	{"SA19", "conditions and confirmations missing or wrong; one good of two is enough", []string{lib + "TestConditions", lib + "TestConfirmations"}},
-	{"SA21", "an answer that nobody asked for: off, on, on with an InResponseTo of nobody's", []string{lib + "TestUnsolicited_OnlyWhereAllowed", signin + "TestUnsolicitedAnswers_CountWhereTheConnectionAllowsThem", story + "TestStory_signing_in tile_signs_in"}},
+	{"SA21", "an answer that nobody asked for: off, on, converted, on with an InResponseTo of nobody's", []string{lib + "TestUnsolicited_OnlyWhereAllowed", signin + "TestUnsolicitedAnswers_CountWhereTheConnectionAllowsThem", signin + "TestSAML_AnAnswerThatNobodyAskedForBeginsASignInWhereItIsConverted", story + "TestStory_signing_in tile_signs_in"}},
 	{"SA23", "replay after a restart, and after the session's end", []string{signin + "TestReplay_IsRefusedAfterSignOutAndAfterARestart", story + "TestStory_a_killed_server_forgets_no_answer"}},
 	{"SA25", "two tenants at the same IdP with the same key", []string{signin + "TestAnswersOfAnotherTenant_AreRefused", lib + "TestConnections_DoNotTakeEachOthersAssertions", strangers}},
 	{"SA26", "2,000 groups, values of 256 characters, groups over several attributes", []string{lib + "TestManyGroups_AreAllRead", lib + "TestAttributes_AreReadByNameAndOnlyAsText", rule + "TestTwoThousandGroups_AreHeardAndShown"}},

@@ -11,5 +11,10 @@
 // It refuses to know what a job means: handlers are registered by the command, by kind. A handler
 // may run twice for one job, so what it does can be done twice.
 //
-// Entry points: [Enqueue], [EnqueueInOrder], [Runner], [Permanent].
+// Letters are jobs like others, whose kinds begin with "mail.". [Post] sends them: the handler of a kind writes the letter
+// at the moment of sending and gives it to [Post.Send], so that a link that must be secret is in no job, and neither is
+// the address of somebody who is gone by then. What needs no secret, such as a warning, is one call: [EnqueueLetter]. A
+// letter that was given up is an event, and is kept for people to look at, to try again or to throw away.
+//
+// Entry points: [Enqueue], [EnqueueInOrder], [EnqueueLetter], [Runner], [Permanent], [Post].
 package jobs

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -16,11 +19,15 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 )
 
-// Message is one e-mail of plain text.
+// Message is one e-mail.
 type Message struct {
+	// ID identifies it: one that is sent again, because it is not known whether it arrived, has the same Message-ID, by
+	// which mail servers and readers know the second. "" makes one up.
+	ID      string
 	To      string // address
 	Subject string
-	Body    string
+	Body    string // plain text
+	HTML    string // the same as HTML, "" for none
 }
 
 // Mailer takes messages. An error that trying again will not mend is one that Permanent made.
@@ -30,8 +37,10 @@ type Mailer interface {
 
 // SMTP hands messages to a mail server, each in an exchange of its own.
 type SMTP struct {
-	client *gomail.Client
-	from   string
+	host    string
+	options []gomail.Option
+	from    string
+	secure  bool // TLS from the start
 }
 
 // smtpTime bounds one exchange; less than a handler has.
@@ -64,11 +73,10 @@ func NewSMTP(address, from string) (*SMTP, error) {
 			options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
 		}
 	}
-	client, err := gomail.NewClient(u.Hostname(), options...)
-	if err != nil {
+	if _, err := gomail.NewClient(u.Hostname(), options...); err != nil {
 		return nil, fmt.Errorf("mail server: %w", err)
 	}
-	return &SMTP{client, from}, nil
+	return &SMTP{u.Hostname(), options, from, u.Scheme == "smtps"}, nil
 }
 
 // Send makes Mailer of it.
@@ -77,7 +85,18 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return Permanent(err)
 	}
-	err = s.client.DialAndSendWithContext(ctx, message)
+	options := slices.Clip(s.options)
+	if !s.secure { // the library would not know that such a connection is secure, and keep the password to itself
+		options = append(options, gomail.WithDialContextFunc(until(ctx)))
+	}
+	client, err := gomail.NewClient(s.host, options...)
+	if err != nil {
+		return fmt.Errorf("mail server: %w", err)
+	}
+	err = client.DialAndSendWithContext(ctx, message)
+	if err != nil && message.IsDelivered() {
+		return nil // the server took it, and then broke off
+	}
 	var refused *gomail.SendError
 	if errors.As(err, &refused) && refused.ErrorCode() >= 500 && !refused.IsTemp() {
 		return Permanent(fmt.Errorf("send mail: %w", err))
@@ -88,6 +107,18 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	return nil
 }
 
+// until dials connections that are cut when ctx ends: a server that answers a little now and then would else be listened
+// to for longer than a handler has.
+func until(ctx context.Context) gomail.DialContextFunc {
+	return func(dialling context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(dialling, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = conn.Close() })
+		}
+		return conn, err
+	}
+}
+
 func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 	return compose(s.from, m)
 }
@@ -95,19 +126,30 @@ func (s *SMTP) compose(m Message) (*gomail.Msg, error) {
 // compose makes the message. Addresses and subject are encoded by the library, so that a line break
 // in a name is no header.
 func compose(from string, m Message) (*gomail.Msg, error) {
-	message := gomail.NewMsg()
+	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := message.From(from); err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
 	}
 	if err := message.To(m.To); err != nil {
 		return nil, fmt.Errorf("recipient: %w", err)
 	}
-	message.Subject(m.Subject)
+	message.Subject(strings.Join(strings.Fields(m.Subject), " "))
 	message.SetDate()
-	message.SetMessageID()
+	if m.ID == "" {
+		message.SetMessageID()
+	} else {
+		sender, err := message.GetSender(false)
+		if err != nil {
+			return nil, fmt.Errorf("sender: %w", err)
+		}
+		message.SetMessageIDWithValue(m.ID + "@" + strings.TrimSuffix(sender[strings.LastIndexByte(sender, '@')+1:], ">"))
+	}
 	// Automatic answers, holiday notes above all, are not wanted (RFC 3834).
 	message.SetGenHeader("Auto-Submitted", "auto-generated")
 	message.SetBodyString(gomail.TypeTextPlain, m.Body)
+	if m.HTML != "" {
+		message.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	}
 	return message, nil
 }
 

@@ -103,6 +103,37 @@ func TestADecision_TakesEffectAtTheNextPost(t *testing.T) {
 	})
 }
 
+func TestAPostThatWouldAdoptAndIsRefused_LeavesADecisionAboutTheMember(t *testing.T) { // row 7; law 6
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		both(t, db, func(t *testing.T, h *house) {
+			h.hand("bob")
+			// Ada's and Bea's links both name the directory's Ada: an owner decides.
+			h.arrive(h.asserted("ada"))
+			bea := h.arrive(h.asserted("bob", email("shared@acme.test")))
+			said := with(person("ada"), func(p *provision.Person) { p.Email = "shared@acme.test" })
+			waiting := h.waits(h.okta, said, bea, directory.MeetTwoNames)
+			// By her link alone Bea is the directory's Bob, whose address is somebody else's.
+			h.refusedPost(h.okta, person("bob"), "address_taken")
+			if now := h.the(store.AdoptionWaiting, bea); now.ID != waiting.ID || now.Seen != waiting.Seen {
+				t.Errorf("what waits became %+v, was %+v", now, waiting)
+			}
+			allowed := h.allow(waiting)
+			h.refusedPost(h.okta, person("bob"), "address_taken")
+			if now := h.the(store.AdoptionAllowed, bea); now.ID != allowed.ID || now.Seen != allowed.Seen {
+				t.Errorf("the decision became %+v, was %+v", now, allowed)
+			}
+			if u := h.post(said); u.Member != bea || h.member(bea).Email != "shared@acme.test" {
+				t.Errorf("what was allowed made %+v", u)
+			}
+			if used := h.the(store.AdoptionAdopted, bea); used.ID != allowed.ID {
+				t.Errorf("%s was used, %s was allowed", used.ID, allowed.ID)
+			}
+			h.sound()
+		})
+	})
+}
+
 func TestADecision_IsAboutWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

@@ -23,6 +23,8 @@ type Arrival struct {
 	Unverified string
 
 	Name, GivenName, FamilyName string
+	// Invitation is the hash of an invitation's link that whoever arrives holds, or "".
+	Invitation string
 	// Groups is what the IdP asserts where GroupsKnown; an absent or truncated claim is not known.
 	Groups      []string
 	GroupsKnown bool
@@ -59,6 +61,7 @@ const (
 	byDirectory   = "directory"     // by a person of the connection's own directory
 	byDomain      = "domain"        // by an address in a domain that this workspace has proven
 	byFirstSignIn = "first_sign_in" // the member was made by it
+	byInvitation  = "invitation"    // by the link of an invitation to the address that is asserted
 )
 
 // Arrive finds, links or makes the member whom an arrival is (rows 19 to 23, law 6), and hears what

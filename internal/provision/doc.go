@@ -14,6 +14,10 @@
 // (staged.go). What would become of each is its outcome (outcome.go), of which the plan that people are shown
 // and the enabling that carries it out are both made (enable.go).
 //
+// What people do beside a directory passes the hand that does it (hand.go): nobody acts on somebody of a higher role, or gives
+// one. They invite (invite_hand.go, whose rule lists share: import.go), edit what nobody else has the say over
+// (edit_hand.go), put out, let in and give roles (member.go), and make teams (team.go).
+//
 // Every change of a member ends in save (save.go). It sees a member go out and does in that
 // transaction all that going out means: sessions end, one-time links die. There is no other way
 // to write a member, so no path can forget it.

@@ -19,10 +19,15 @@ import (
 type letterbox struct {
 	letters chan jobs.Message
 	refuse  bool
+	down    int // tries that fail for now
 }
 
 func (b *letterbox) Send(_ context.Context, m jobs.Message) error {
 	b.letters <- m
+	if b.down > 0 {
+		b.down--
+		return errDown
+	}
 	if b.refuse {
 		return jobs.Permanent(errors.New("550 no such user"))
 	}
@@ -32,8 +37,8 @@ func (b *letterbox) Send(_ context.Context, m jobs.Message) error {
 // deliver runs the outbox until the test ends.
 func deliver(t *testing.T, db *store.DB, box *letterbox) {
 	t.Helper()
-	inviter := &provision.Inviter{DB: db, Mailer: box, PublicURL: "https://id.test"}
-	runner := &jobs.Runner{DB: db, Log: slog.New(slog.DiscardHandler), Handlers: map[string]jobs.Handler{provision.JobInvitation: inviter.Handler()}}
+	inviter := &provision.Inviter{Post: &jobs.Post{DB: db, Mailer: box, PublicURL: "https://id.test"}}
+	runner := &jobs.Runner{DB: db, Log: slog.New(slog.DiscardHandler), Handlers: inviter.Handlers()}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx) }()
@@ -93,7 +98,7 @@ func TestInvitation_ThatTheServerRefusesIsAnEvent(t *testing.T) {
 			h.read(func(tx *store.Tx) error {
 				events, err := tx.EventsOf(u.Member, 10)
 				for _, e := range events {
-					found = found || e.Type == audit.MemberInvited && e.Outcome == audit.Refused && e.Reason == "mail_refused"
+					found = found || e.Type == audit.MailUndelivered && e.Outcome == audit.Refused && e.Reason == "mail_refused"
 				}
 				return err
 			})

@@ -30,6 +30,13 @@ func (s *Service) act(ctx context.Context, scope Scope, find func(*store.Tx) (*d
 		if m.Stage == directory.StageErased {
 			return errs.Conflict("member_erased", "The member %s was erased.", m.ID)
 		}
+		h, err := handOf(tx, cfg, scope)
+		if err == nil {
+			err = h.over(m.Role)
+		}
+		if err != nil {
+			return refusedAct(scope, m, err)
+		}
 		return fn(tx, cfg, m)
 	})
 }
@@ -48,6 +55,9 @@ func Who(who string) func(*store.Tx) (*directory.Member, error) {
 func (s *Service) Deactivate(ctx context.Context, scope Scope, find func(*store.Tx) (*directory.Member, error)) (directory.Member, error) {
 	var done directory.Member
 	err := s.act(ctx, scope, find, func(tx *store.Tx, cfg *directory.Config, m *directory.Member) error {
+		if err := notYourself(scope, m, "deactivate"); err != nil {
+			return err
+		}
 		if err := s.shield(tx, cfg, scope, m, "deactivating them"); err != nil {
 			return err
 		}
@@ -106,6 +116,13 @@ func (s *Service) SetRole(ctx context.Context, scope Scope, find func(*store.Tx)
 			if !ok {
 				return errs.Invalid("role_unknown", "There is no role %q. The roles are %v.", roleName, cfg.Roles.Names())
 			}
+			h, err := handOf(tx, cfg, scope)
+			if err == nil {
+				err = h.over(role.ID)
+			}
+			if err != nil {
+				return refusedAct(scope, m, err)
+			}
 			m.ManualRole = role.ID
 		}
 		groups, err := groupsOf(tx, cfg, m)
@@ -149,6 +166,10 @@ func SignedIn(tx *store.Tx, cfg *directory.Config, m *directory.Member) error {
 	}
 	c := edit(m, "first_sign_in")
 	m.Stage = directory.StageActive
+	if c.before.Stage == directory.StageInvited {
+		tx.DeleteInvitation(m.ID)
+		tx.EndMailLinks(m.ID, store.LinkInvitation)
+	}
 	scope := Scope{Workspace: tx.Workspace(), Actor: memberParty(m)}
 	e := scope.event(audit.MemberActivated, memberParty(m), audit.Change{Field: "status", From: string(c.before.Status()), To: string(m.Status())})
 	e.Reason = c.why

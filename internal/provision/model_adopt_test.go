@@ -237,3 +237,35 @@ func (r *run) doUndo() {
 		r.w.undone[pair] = true
 	}
 }
+
+func storedMeetings(tx *store.Tx, states ...store.AdoptionState) (all []store.Adoption, err error) {
+	for _, state := range states {
+		some, err := tx.Adoptions(state, 200)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+func (r *run) compareMeetings(tx *store.Tx) error {
+	all, err := storedMeetings(tx, store.AdoptionWaiting, store.AdoptionAllowed, store.AdoptionRefused)
+	if err != nil {
+		return err
+	}
+	var got, want []string
+	for _, a := range all {
+		claim := strings.ToLower(a.UserName) + " " + a.ExternalID + " " + strings.ToLower(a.Address)
+		got = append(got, fmt.Sprintf("%s meets %s as %s, active %v: %s", a.Directory, a.Member, claim, a.Active, a.State))
+	}
+	for _, x := range r.w.meetings {
+		want = append(want, fmt.Sprintf("%s meets %s as %s, active %v: %s", x.dir, x.member.id, x.claim, x.active, x.state))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		r.rt.Fatalf("the meetings are\n%s, the model says\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	return nil
+}

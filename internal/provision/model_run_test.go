@@ -36,6 +36,11 @@ func TestAnySequenceOfRequestsAndActs_LeavesWhatTheModelSays(t *testing.T) {
 			}
 			defer func() { broken = broken || rt.Failed() }()
 			r := start(rt, db)
+			defer func() {
+				if rt.Failed() {
+					rt.Log(r.bothSides())
+				}
+			}()
 			if rapid.Bool().Draw(rt, "ruled from the directory") {
 				r.handOver()
 			}
@@ -93,6 +98,7 @@ func (r *run) handOver() {
 // settled expects of err what the model refused, "" for nothing.
 func (r *run) settled(what, refusal string, err error) bool {
 	r.t.Helper()
+	r.rt.Logf("%s: %q", what, refusal)
 	if got := string(errs.KindOf(err)); got != refusal {
 		r.rt.Fatalf("%s: got %q (%v), the model says %q", what, got, err, refusal)
 	}
@@ -148,7 +154,7 @@ func (r *run) doPost() {
 		p.Active = &x.active
 	}
 	u, err := r.svc.CreateUser(bg, r.scopeOf(x.dir), p)
-	if r.settled("POST "+x.user, refusal, err) {
+	if r.settled(fmt.Sprintf("POST %s %q %s to %s, active %v", x.user, x.ext, x.email, x.dir, x.active), refusal, err) {
 		x.id = u.ID
 		r.learn(x, u)
 	}
@@ -183,7 +189,7 @@ func (r *run) doPut() {
 	p := x.person()
 	p.Email, p.Active = email, says
 	u, err := r.svc.UpdateUser(bg, r.scopeOf(x.dir), x.id, true, func(provision.User) (provision.Person, error) { return p, nil })
-	if r.settled("PUT "+x.user, refusal, err) {
+	if r.settled(fmt.Sprintf("PUT %s %s", x.user, email), refusal, err) {
 		r.learn(x, u)
 	}
 }
@@ -384,6 +390,9 @@ func (r *run) compare() {
 			}
 		}
 		if err := r.compareLinks(tx); err != nil {
+			return err
+		}
+		if err := r.compareMeetings(tx); err != nil {
 			return err
 		}
 		return r.compareGroups(tx)

@@ -148,6 +148,7 @@ func (w *model) attempt(fn func() string) (refusal string) {
 	for _, g := range groups {
 		wasG[g] = modelGroup{g.id, g.name, maps.Clone(g.has)}
 	}
+	meetings := w.meetings
 	links, wasL := w.links, map[*modelLink]modelLink{}
 	for _, l := range links {
 		wasL[l] = *l
@@ -179,6 +180,7 @@ func (w *model) attempt(fn func() string) (refusal string) {
 	for g, was := range wasG {
 		*g = was
 	}
+	w.meetings = slices.Clip(meetings)
 	w.links = slices.Clip(links)
 	for l, was := range wasL {
 		*l = was

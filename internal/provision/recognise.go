@@ -42,6 +42,11 @@ func (r recognised) same(other recognised) bool {
 // or somebody to be made (row 21). With a refusal, the member whom it concerns may be there.
 func recognise(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, error) {
 	identity, m, err := tx.IdentityAndMember(a.Connection, a.Subject)
+	if a.Invitation != "" && (err == nil || errs.Is(err, errs.KindNotFound)) {
+		if found, err := byLetter(tx, cfg, a, identity, m); err != nil || found.member != nil {
+			return found, err
+		}
+	}
 	if err == nil {
 		return passedOn(tx, cfg, a, identity, m)
 	}
@@ -55,6 +60,31 @@ func recognise(tx *store.Tx, cfg *directory.Config, a Arrival) (recognised, erro
 		return found, err
 	}
 	return unknown(tx, cfg, a)
+}
+
+// byLetter finds the member to whose address an invitation was sent by hand, for whoever holds its link and is vouched
+// for with that address: no address alone makes this link, and an IdP alone cannot (law 6). Neither an owner is found by
+// it, nor anybody for a subject who is somebody else here, unless that is the member who was replaced.
+func byLetter(tx *store.Tx, cfg *directory.Config, a Arrival, identity *store.Identity, known *directory.Member) (recognised, error) {
+	id, address, err := tx.LiveInvitation(a.Invitation)
+	if err != nil || id == "" {
+		return recognised{}, err
+	}
+	m, err := tx.Member(id)
+	switch {
+	case errs.Is(err, errs.KindNotFound):
+		return recognised{}, nil
+	case err != nil:
+		return recognised{}, err
+	case m.Stage != directory.StageInvited, m.Sources != 0, m.Directory != "", guarded(cfg, m),
+		!directory.SameName(a.Email, m.Email), directory.Fold(m.Email) != address:
+		return recognised{}, nil
+	case known == nil:
+		return recognised{member: m, how: byInvitation}, nil
+	case known.ID != m.ID && known.Sources != 0 && known.ID == m.Replaces:
+		return recognised{identity: identity, member: m, how: byInvitation}, nil
+	}
+	return recognised{}, nil
 }
 
 // passedOn says whose a link is. It is the member's whom it names, but for a subject that the

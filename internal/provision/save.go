@@ -87,6 +87,9 @@ func saveOne(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {
 	switch {
 	case c.before.Sources == 0 && m.Sources != 0:
 		tx.EndLinks(m.ID)
+		if m.Stage == directory.StageInvited {
+			tx.DeleteInvitation(m.ID)
+		}
 		if err := record(audit.MemberDeactivated, sources); err != nil {
 			return err
 		}

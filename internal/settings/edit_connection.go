@@ -76,9 +76,29 @@ func (s *Service) SetAttributes(ctx context.Context, slug, connection string, na
 	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.Attributes = names })
 }
 
-// SetIdPInitiated says whether the IdP's tile may sign people in without a request of ours.
-func (s *Service) SetIdPInitiated(ctx context.Context, slug, connection string, on bool, actor audit.Party) (ConnectionView, error) {
-	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) { side.IdPInitiated = on })
+// What becomes of an answer of a SAML IdP's tile, which nobody asked for.
+const (
+	TileRefused   = "no"
+	TileSignsIn   = "yes"
+	TileConverted = convertWord // it begins a sign-in of ours
+)
+
+// SetIdPInitiated says what becomes of an answer that nobody asked for: one of TileRefused and its neighbours.
+func (s *Service) SetIdPInitiated(ctx context.Context, slug, connection, tile string, actor audit.Party) (ConnectionView, error) {
+	if tile != TileRefused && tile != TileSignsIn && tile != TileConverted {
+		return ConnectionView{}, errs.Invalid("idp_initiated_unknown", "idp_initiated: expected yes, no or convert, received %s", quote(tile))
+	}
+	return s.editSAML(ctx, slug, connection, actor, func(side *directory.SAML) {
+		side.IdPInitiated, side.ConvertUnasked = tile == TileSignsIn, tile == TileConverted
+	})
+}
+
+// tileWord is how the apply file says it.
+func tileWord(side *directory.SAML) string {
+	if side.ConvertUnasked {
+		return TileConverted
+	}
+	return yesNo(side.IdPInitiated)
 }
 
 // ConfirmConnection is an owner's word that the IdP's side of a connection is right as they have seen it

@@ -181,7 +181,7 @@ func TestConnection_WhatAnAdministratorMayNotDoIsNamed(t *testing.T) {
 			{"a workspace that nobody knows", "workspace_unknown", second(s.CreateConnection(ctx, "acm", "x", "okta", administrator))},
 			{"renaming to another's name", "name_taken", second(s.RenameConnection(ctx, "acme", "okta", "Entra", administrator))},
 			{"activating OIDC", "connection_incomplete", second(s.ActivateConnection(ctx, "acme", "entra", administrator))},
-			{"the SAML tile of OIDC", "not_saml", second(s.SetIdPInitiated(ctx, "acme", "entra", true, administrator))},
+			{"the SAML tile of OIDC", "not_saml", second(s.SetIdPInitiated(ctx, "acme", "entra", TileSignsIn, administrator))},
 			{"attributes with a line break", "text_invalid", second(s.SetAttributes(ctx, "acme", "okta", directory.Attributes{Email: "a\nb"}, administrator))},
 			{"deleting what a directory names", "connection_in_use", s.DeleteConnection(ctx, "acme", "okta", administrator)},
 			{"a directory's name twice", "name_taken", second(s.CreateDirectory(ctx, "acme", "Okta", "", administrator))},
@@ -407,7 +407,7 @@ func TestConnection_ThatAnAdministratorChangedWaitsForAnOwner(t *testing.T) {
 		}
 		v, err = s.ConfirmConnection(ctx, "acme", con.ID, v.Word, owner)
 		want("an owner's word", false, v, err)
-		v, err = s.SetIdPInitiated(ctx, "acme", con.ID, false, administrator)
+		v, err = s.SetIdPInitiated(ctx, "acme", con.ID, TileRefused, administrator)
 		want("the tile", false, v, err)
 		v, err = s.ActivateConnection(ctx, "acme", con.ID, administrator)
 		want("an administrator's activation", false, v, err)

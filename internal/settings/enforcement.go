@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/letter"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -167,15 +168,19 @@ func workspaceParty(cfg *directory.Config) audit.Party {
 
 // endRelaxation ends what a relaxation gave, where a change of enforcement ends it.
 func (a *apply) endRelaxation() error {
-	return endRelaxation(a.tx, a.after, "enforcement_changed", a.options.Actor)
+	return a.Service.endRelaxation(a.tx, a.after, "enforcement_changed", a.options.Actor)
 }
 
-func endRelaxation(tx *store.Tx, cfg *directory.Config, reason string, actor audit.Party) error {
+func (s *Service) endRelaxation(tx *store.Tx, cfg *directory.Config, reason string, actor audit.Party) error {
 	ended, err := tx.EndMailAccess("relaxation_over")
 	if err != nil {
 		return err
 	}
-	if err := TellOwners(tx, cfg, Notice{About: NoticeResumed, Who: actor.Name}); err != nil {
+	who := actor.Name
+	if actor.Kind == "system" {
+		who = ""
+	}
+	if err := s.tellOwners(tx, cfg, func(to letter.To) letter.Letter { return letter.Resumed(to, who, tx.Now(), enforcementPage(cfg)) }); err != nil {
 		return err
 	}
 	return tx.Record(audit.Event{Type: audit.EnforcementResumed, Actor: actor, Reason: reason, Subject: workspaceParty(cfg),

@@ -2,9 +2,10 @@ package settings
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -258,33 +259,71 @@ func TestARelaxation_IsEmergencyAccesssAndEndsByItself(t *testing.T) {
 	}
 }
 
-func TestOwners_AreToldByMailEachOnce(t *testing.T) {
-	each(t, func(t *testing.T, s *Service) {
-		s.mustApply(t, acme, ApplyOptions{})
-		id, cfg, err := s.Workspace(context.Background(), "acme")
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.write(t, func(tx *store.Tx) error {
-			return TellOwners(tx, cfg, Notice{About: NoticeEmergency, Who: "root@acme.test", How: "with a password", Address: "192.0.2.1"})
-		})
-		to := post{}
-		handler := s.NoticeHandler(&to)
-		for _, owner := range []string{s.member(t, "root@acme.test").ID, s.member(t, "second@acme.test").ID, "mem_gone"} {
-			if err := handler.Do(context.Background(), store.Job{Workspace: id, Body: `{"owner":"` + owner + `","about":"emergency","who":"root@acme.test","how":"with a password"}`}); err != nil {
-				t.Error(err)
+// letters counts the letters that wait, by receiver and subject.
+func (s *Service) letters(t *testing.T) map[string]int {
+	t.Helper()
+	id, _, err := s.Workspace(context.Background(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int{}
+	if err := s.DB.Read(context.Background(), id, func(tx *store.Tx) error {
+		letters, err := tx.Letters("", 100)
+		for _, l := range letters {
+			m, err := tx.Member(l.Member)
+			if err != nil {
+				return err
 			}
+			var body struct{ Letter struct{ Subject string } }
+			if err := json.Unmarshal([]byte(l.Body), &body); err != nil || l.Kind != jobs.JobNotice {
+				t.Errorf("%s %s: %v", l.Kind, l.Body, err)
+			}
+			out[m.Email+": "+body.Letter.Subject]++
 		}
-		if len(to.sent) != 2 || to.sent[0].To != "root@acme.test" || to.sent[1].To != "second@acme.test" || !strings.Contains(to.sent[1].Body, "root@acme.test signed in to Acme Inc by emergency access, with a password") {
-			t.Errorf("%+v", to.sent)
-		}
-	})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
-// post keeps what is sent.
-type post struct{ sent []jobs.Message }
-
-func (p *post) Send(_ context.Context, m jobs.Message) error {
-	p.sent = append(p.sent, m)
-	return nil
+func TestOwners_AreToldByMailEachOnceOfARelaxationAndItsEnd(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		ctx := context.Background()
+		s.mustApply(t, acme, ApplyOptions{})
+		root := s.member(t, "root@acme.test").ID
+		by := audit.Party{Kind: "member", ID: root, Name: "root@acme.test"}
+		if _, err := s.SetEnforcement(ctx, "acme", everybody, "", administrator); err != nil {
+			t.Fatal(err)
+		}
+		s.sessionOf(t, "ses_glass", root, directory.MethodPassword, true)
+		relax := func() {
+			t.Helper()
+			if _, err := s.Relax(ctx, "acme", "ses_glass", by); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Relax(ctx, "acme", "ses_glass", by); errs.CodeOf(err) != "relaxed_already" {
+				t.Error(err)
+			}
+			for range 2 {
+				if err := s.Resume(ctx, "acme", by); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		relax() // no mail can be sent: nothing waits for a server that there is not
+		if got := s.letters(t); len(got) != 0 {
+			t.Errorf("without mail: %v", got)
+		}
+		s.Mail = true
+		relax()
+		want := map[string]int{}
+		for _, owner := range []string{"root@acme.test", "second@acme.test"} {
+			want[owner+": Single sign-on is not required in Acme Inc for a while"] = 1
+			want[owner+": Single sign-on is required again in Acme Inc"] = 1
+		}
+		if got := s.letters(t); !maps.Equal(got, want) {
+			t.Errorf("%v", got)
+		}
+	})
 }

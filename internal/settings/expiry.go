@@ -7,13 +7,13 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
+	"github.com/gatehouse-id/gatehouse/internal/letter"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -21,7 +21,7 @@ import (
 func warnDays() []int { return []int{60, 30, 14, 7, 1, 0} }
 
 // JobExpiry is the kind of job that tells an owner by e-mail that a certificate ends.
-const JobExpiry = "connection.certificate_expiring"
+const JobExpiry = store.MailKind + "expiry"
 
 // Sides of a certificate.
 const (
@@ -255,7 +255,11 @@ type ExpiryMailer struct {
 }
 
 // Handler is what does such jobs.
-func (m *ExpiryMailer) Handler() jobs.Handler { return jobs.Handler{Do: m.send} }
+func (m *ExpiryMailer) Handler() jobs.Handler { return m.post().Handler(m.send) }
+
+func (m *ExpiryMailer) post() *jobs.Post {
+	return &jobs.Post{DB: m.DB, Mailer: m.Mailer, PublicURL: m.PublicURL}
+}
 
 // send tells one owner, unless the certificate is not in use or they are not an owner any more.
 func (m *ExpiryMailer) send(ctx context.Context, j store.Job) error {
@@ -263,9 +267,10 @@ func (m *ExpiryMailer) send(ctx context.Context, j store.Job) error {
 	if err := json.Unmarshal([]byte(j.Body), &notice); err != nil {
 		return jobs.Permanent(fmt.Errorf("read notice: %w", err))
 	}
-	var letter *jobs.Message
+	var written *letter.Letter
+	var to string
 	err := m.DB.Read(ctx, j.Workspace, func(tx *store.Tx) error {
-		letter = nil
+		written = nil
 		cfg, err := tx.Config()
 		if err != nil {
 			return err
@@ -279,29 +284,29 @@ func (m *ExpiryMailer) send(ctx context.Context, j store.Job) error {
 			return nil
 		}
 		if age, ok := inUse(cfg, c, notice.Fingerprint); ok {
-			letter = m.letter(cfg, c, age, owner.Email, tx.Now())
+			written, to = expiryLetter(cfg, c, age, owner, tx.Now()), owner.Email
 		}
 		return nil
 	})
-	if err != nil || letter == nil {
+	if err != nil || written == nil {
 		if errs.Is(err, errs.KindNotFound) {
 			return nil
 		}
 		return err
 	}
-	return m.Mailer.Send(ctx, *letter)
+	return m.post().Send(ctx, j, to, *written)
 }
 
-func (m *ExpiryMailer) letter(cfg *directory.Config, c directory.Connection, age CertificateAge, to string, now time.Time) *jobs.Message {
-	name := strings.Join(strings.Fields(cfg.Workspace.Name), " ")
+func expiryLetter(cfg *directory.Config, c directory.Connection, age CertificateAge, to *directory.Member, now time.Time) *letter.Letter {
+	name, connection := letter.Name(cfg.Workspace.Name), letter.Name(c.Name)
 	when := "expires on " + age.NotAfter.UTC().Format("2 January 2006")
 	if now.After(age.NotAfter) {
 		when = "expired on " + age.NotAfter.UTC().Format("2 January 2006")
 	}
-	page := strings.TrimSuffix(m.PublicURL, "/") + "/console/" + url.PathEscape(cfg.Workspace.Slug) + "/sso/connections/" + url.PathEscape(c.ID)
-	return &jobs.Message{To: to, Subject: "A certificate of the connection " + c.Name + " of " + name + " " + when,
-		Body: "Hello,\n\na certificate of the single sign-on connection " + c.Name + " of " + name + " " + when + ".\n\n" + whatToDo(c, age) +
-			"\n\nCertificate (SHA-256): " + age.Fingerprint + "\nConnection: " + page + "\n"}
+	return &letter.Letter{Subject: "A certificate of the connection " + connection + " of " + name + " " + when, Workspace: name, Hello: letter.Name(to.GivenName),
+		Lines:  []string{"A certificate of the single sign-on connection " + connection + " of " + name + " " + when + ".", whatToDo(c, age)},
+		Button: "Look at the connection", Link: "/console/" + url.PathEscape(cfg.Workspace.Slug) + "/sso/connections/" + url.PathEscape(c.ID),
+		After: []string{"Certificate (SHA-256): " + age.Fingerprint}, Why: "Every owner of the workspace gets this."}
 }
 
 // whatToDo is a sentence for whoever is told that a certificate ends.

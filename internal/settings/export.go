@@ -74,7 +74,7 @@ type exportedConnection struct {
 	SingleLogout  *bool    `yaml:"single_logout,omitempty"`
 	Artifact      *bool    `yaml:"artifact,omitempty"`
 
-	IdPInitiated *bool      `yaml:"idp_initiated,omitempty"`
+	IdPInitiated any        `yaml:"idp_initiated,omitempty"` // yes, no or convert
 	Attributes   *yaml.Node `yaml:"attributes,omitempty"`
 	Metadata     *yaml.Node `yaml:"metadata,omitempty"`
 	// Where it is published, which an apply with metadata beside it does not fetch.
@@ -180,7 +180,7 @@ func exportConnection(c directory.Connection) exportedConnection {
 	switch {
 	case c.OIDC != nil:
 		o := *c.OIDC
-		out.IdPInitiated, out.Attributes = &o.IdPInitiated, exportAttributes(o.Attributes)
+		out.IdPInitiated, out.Attributes = o.IdPInitiated, exportAttributes(o.Attributes)
 		out.Issuer, out.ClientID, out.ClientAuth, out.Scopes, out.Prompt, out.MaxAge = o.Issuer, o.ClientID, o.ClientAuth, o.Scopes, o.Prompt, o.MaxAge
 		out.ACRValues, out.Algorithms, out.Audiences, out.Tenants, out.HostedDomains = o.ACRValues, o.Algorithms, o.Audiences, o.Tenants, o.HostedDomains
 		out.Callback, out.ResponseMode, out.UserInfo, out.Logout = oneOfTwo(callbacks, o.OwnCallback), oneOfTwo(responseModes, o.FormPost), o.UserInfo, &o.Logout
@@ -189,7 +189,10 @@ func exportConnection(c directory.Connection) exportedConnection {
 		return out
 	}
 	side := *c.SAML
-	out.IdPInitiated, out.Attributes = &side.IdPInitiated, exportAttributes(side.Attributes)
+	out.IdPInitiated, out.Attributes = side.IdPInitiated, exportAttributes(side.Attributes)
+	if side.ConvertUnasked {
+		out.IdPInitiated = convertWord
+	}
 	if side.SignRequests {
 		out.SignRequests = &side.SignRequests
 	}

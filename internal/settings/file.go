@@ -65,6 +65,7 @@ type connectionPart struct {
 	oidcPart
 	// What both protocols have.
 	idpInitiated *bool
+	convert      *bool             // idp_initiated: convert
 	attributes   map[string]string // by name of the attributeKey; "" reads none
 	domains      *[]string         // folded
 	sessionsRun  *bool             // with status disabled

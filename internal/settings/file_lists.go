@@ -71,6 +71,22 @@ func (r *reader) optionalBool(n *yaml.Node, path string) *bool {
 	return nil
 }
 
+// convertWord is the third value of idp_initiated, of SAML alone.
+const convertWord = "convert"
+
+// idpInitiated reads yes, no or convert.
+func (r *reader) idpInitiated(n *yaml.Node, path string) (on, convert *bool) {
+	if n == nil {
+		return nil, nil
+	}
+	word, ok := r.word(n, path, []string{"yes", "true", "no", "false", convertWord})
+	if !ok {
+		return nil, nil
+	}
+	yes, third := word == "yes" || word == "true", word == convertWord
+	return &yes, &third
+}
+
 func (r *reader) mappings(n *yaml.Node) *[]mappingPart {
 	nodes, ok := r.list(n, "role_mappings", MaxMappings)
 	if !ok {
@@ -134,7 +150,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 		c.protocol = oneOf(r, parts["protocol"], path+".protocol", directory.ProtocolSAML, directory.ProtocolOIDC)
 		c.status = oneOf(r, parts["status"], path+".status", directory.ConnectionDraft, directory.ConnectionActive, directory.ConnectionDisabled)
 		c.samlPart, c.oidcPart = r.saml(parts, path, n.Line), r.oidc(parts, path, n.Line)
-		c.idpInitiated = r.optionalBool(parts["idp_initiated"], path+".idp_initiated")
+		c.idpInitiated, c.convert = r.idpInitiated(parts["idp_initiated"], path+".idp_initiated")
 		c.domains, c.sessionsRun = r.reach(parts, path)
 		if n := parts["attributes"]; n != nil {
 			c.attributes = r.attributes(n, path+".attributes")

@@ -122,6 +122,9 @@ func (p *plan) oidc(c *directory.Connection, was directory.Connection, part conn
 	if part.issuer != "" {
 		next.Issuer, _ = tidyIssuer(c.Provider, part.issuer)
 	}
+	if part.convert != nil && *part.convert {
+		p.add(part.line, "%s.idp_initiated: convert: expected only with protocol: saml", part.path)
+	}
 	if part.idpInitiated != nil {
 		next.IdPInitiated = *part.idpInitiated
 	}

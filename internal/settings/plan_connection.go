@@ -104,7 +104,7 @@ func (p *plan) saml(c *directory.Connection, was directory.Connection, part conn
 		next = otherDefaults(*c.SAML, was.Provider, c.Provider)
 	}
 	if part.idpInitiated != nil {
-		next.IdPInitiated = *part.idpInitiated
+		next.IdPInitiated, next.ConvertUnasked = *part.idpInitiated, *part.convert
 	}
 	for _, k := range attributeKeys() {
 		if name, ok := part.attributes[k.name]; ok {
@@ -211,7 +211,7 @@ func otherDefaults(s directory.SAML, from, to string) directory.SAML {
 		return s
 	}
 	old, fresh := directory.DefaultSAML(from), directory.DefaultSAML(to)
-	if s.IdPInitiated == old.IdPInitiated {
+	if s.IdPInitiated == old.IdPInitiated && !s.ConvertUnasked {
 		s.IdPInitiated = fresh.IdPInitiated
 	}
 	for _, k := range attributeKeys() {

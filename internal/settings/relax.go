@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
+	"github.com/gatehouse-id/gatehouse/internal/letter"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -47,7 +49,10 @@ func (s *Service) Relax(ctx context.Context, slug string, session string, actor 
 		if err := jobs.Enqueue(tx, JobRelaxationOver, relaxationOver{until}, until); err != nil {
 			return err
 		}
-		if err := TellOwners(tx, cfg, Notice{About: NoticeRelaxed, Who: actor.Name, Until: until}); err != nil {
+		since := tx.Now()
+		if err := s.tellOwners(tx, cfg, func(to letter.To) letter.Letter {
+			return letter.Relaxed(to, actor.Name, since, until, enforcementPage(cfg))
+		}); err != nil {
 			return err
 		}
 		return tx.Record(audit.Event{Type: audit.EnforcementRelaxed, Actor: actor, Reason: "emergency_access", Subject: workspaceParty(cfg),
@@ -72,10 +77,10 @@ func emergencySession(tx *store.Tx, member, session string) (bool, error) {
 
 // Resume ends a relaxation at once, with the sessions and links that it gave. Where there is none nothing is changed.
 func (s *Service) Resume(ctx context.Context, slug string, actor audit.Party) error {
-	return s.deciding(ctx, slug, func(tx *store.Tx, cfg *directory.Config) error { return resume(tx, cfg, "by_hand", actor) })
+	return s.deciding(ctx, slug, func(tx *store.Tx, cfg *directory.Config) error { return s.resume(tx, cfg, "by_hand", actor) })
 }
 
-func resume(tx *store.Tx, cfg *directory.Config, reason string, actor audit.Party) error {
+func (s *Service) resume(tx *store.Tx, cfg *directory.Config, reason string, actor audit.Party) error {
 	w := cfg.Workspace
 	if w.Enforcement.Relaxed == nil {
 		return nil
@@ -84,7 +89,21 @@ func resume(tx *store.Tx, cfg *directory.Config, reason string, actor audit.Part
 	if err := tx.UpdateWorkspace(w); err != nil {
 		return err
 	}
-	return endRelaxation(tx, cfg, reason, actor)
+	return s.endRelaxation(tx, cfg, reason, actor)
+}
+
+// tellOwners puts a letter to every owner into the outbox of the transaction that does what it tells: each is sent once.
+// Where no mail can be sent the event log tells of it, and the banner of every page.
+func (s *Service) tellOwners(tx *store.Tx, cfg *directory.Config, write func(letter.To) letter.Letter) error {
+	if !s.Mail {
+		return nil
+	}
+	return jobs.ToOwners(tx, cfg, "", "", write)
+}
+
+// enforcementPage is where enforcement is looked at.
+func enforcementPage(cfg *directory.Config) string {
+	return "/console/" + url.PathEscape(cfg.Workspace.Slug) + "/enforcement"
 }
 
 // RelaxationHandler ends relaxations whose time is over.
@@ -106,7 +125,7 @@ func (s *Service) RelaxationHandler() jobs.Handler {
 			if r := cfg.Workspace.Enforcement.Relaxed; r == nil || !r.Until.Equal(over.Until) {
 				return nil
 			}
-			return resume(tx, cfg, "time_is_over", audit.Party{Kind: "system"})
+			return s.resume(tx, cfg, "time_is_over", audit.Party{Kind: "system"})
 		})
 		if errs.Is(err, errs.KindNotFound) {
 			return nil // the workspace is gone

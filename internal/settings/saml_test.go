@@ -107,7 +107,7 @@ func TestConnection_ItsMistakesAreNamed(t *testing.T) {
 		head + "metadata: {a: b}}":                                                        "line 3: connections[0].metadata: expected the IdP's metadata as XML, received keys and values",
 		head + "attributes: {mail: x}}":                                                   "line 3: connections[0].attributes.mail: unknown key",
 		head + "attributes: {email: 7}}":                                                  "line 3: connections[0].attributes.email: expected text, received \"7\"",
-		head + "idp_initiated: perhaps}":                                                  "line 3: connections[0].idp_initiated: expected yes or no",
+		head + "idp_initiated: perhaps}":                                                  "line 3: connections[0].idp_initiated: expected one of yes, true, no, false, convert",
 		head + "metadata_fil: x}":                                                         `unknown key; did you mean "metadata_file"?`,
 		"workspace: a\nrole_mappings: [{directory: d, connection: c, group: g, role: r}]": "line 2: role_mappings[0]: expected directory (its groups) or connection (its group claims), received both",
 		"workspace: a\nrole_mappings:\n- {connection: c, group: g, role: r}\n- {connection: C, group: G, role: r}": `line 4: role_mappings[1]: the group "G" is mapped twice, first in line 3`,
@@ -260,11 +260,44 @@ func TestConnection_OfAnOlderVersionWithoutMetadataStaysActiveAndIsNoted(t *test
 		})
 		s.mustApply(t, "workspace: acme\nconnections: [{name: okta, idp_initiated: no, attributes: {email: mail}, metadata_file: okta.xml}]\n", ApplyOptions{})
 		s.mustApply(t, "workspace: acme\nname: A\n", ApplyOptions{})
-		if _, err := s.SetIdPInitiated(context.Background(), "acme", "okta", true, operator); err != nil {
+		if _, err := s.SetIdPInitiated(context.Background(), "acme", "okta", TileSignsIn, operator); err != nil {
 			t.Fatal(err)
 		}
 		s.wantRefusal(t, "workspace: acme\nconnections: [{name: okta, idp_initiated: no}]\n", ApplyOptions{}, errs.KindConflict,
 			"connections.okta.idp_initiated: last applied no, now yes, file no")
+	})
+}
+
+func TestConnection_SaysWhatBecomesOfAnAnswerThatNobodyAskedFor(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		s.mustApply(t, acme, ApplyOptions{})
+		apply := func(word string) []string {
+			return s.mustApply(t, "workspace: acme\nconnections: [{name: okta, idp_initiated: "+word+"}]\n", ApplyOptions{}).Changes
+		}
+		was := "yes" // of its preset
+		for _, word := range []string{"convert", "yes", "convert", "no", "yes"} {
+			if got := apply(word); len(got) != 1 || got[0] != "connections.okta.idp_initiated: "+was+" -> "+word {
+				t.Errorf("to %s: changes %v", word, got)
+			}
+			side := s.connection(t, "okta").SAML
+			if side.IdPInitiated != (word == "yes") || side.ConvertUnasked != (word == "convert") || len(apply(word)) != 0 {
+				t.Errorf("%s: %+v", word, side)
+			}
+			was = word
+		}
+		apply("convert")
+		text, err := s.Export(context.Background(), "acme")
+		if err != nil || !strings.Contains(string(text), "idp_initiated: convert") {
+			t.Errorf("export: %v\n%s", err, text)
+		}
+		if r := s.mustApply(t, string(text), ApplyOptions{}); len(r.Changes) > 0 {
+			t.Errorf("an export applied back changes %v", r.Changes)
+		}
+		s.wantRefusal(t, "workspace: acme\nconnections: [{name: second, provider: generic, protocol: oidc, idp_initiated: convert}]\n", ApplyOptions{}, errs.KindInvalid,
+			"idp_initiated: convert: expected only with protocol: saml")
+		if _, err := ParseFile([]byte("workspace: acme\nconnections: [{name: okta, idp_initiated: maybe}]\n"), ""); err == nil || !strings.Contains(err.Error(), `received "maybe"`) {
+			t.Errorf("maybe: %v", err)
+		}
 	})
 }
 

@@ -88,7 +88,7 @@ func (s state) saml(at string, side *directory.SAML) {
 	if side == nil {
 		return
 	}
-	s[at+".idp_initiated"] = yesNo(side.IdPInitiated)
+	s[at+".idp_initiated"] = tileWord(side)
 	if side.Unconfirmed {
 		s[at+unconfirmedKey] = yesNo(true)
 	}

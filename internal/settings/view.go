@@ -39,9 +39,11 @@ type ConnectionView struct {
 	// SAML is set for SAML connections.
 	SAML *SAMLView `json:"saml,omitempty"`
 	// IdP is set for SAML once its metadata is known.
-	IdP          *IdPView              `json:"idp,omitempty"`
-	IdPInitiated *bool                 `json:"idp_initiated,omitempty"`
-	Attributes   *directory.Attributes `json:"attributes,omitempty"`
+	IdP          *IdPView `json:"idp,omitempty"`
+	IdPInitiated *bool    `json:"idp_initiated,omitempty"`
+	// ConvertUnasked says that an answer which nobody asked for begins a sign-in (idp_initiated: convert).
+	ConvertUnasked bool                  `json:"idp_initiated_convert,omitempty"`
+	Attributes     *directory.Attributes `json:"attributes,omitempty"`
 	// Unconfirmed says that owners do not sign in through it until one of them confirms it.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
 	// Guide is how the IdP's administrator sets it up, with the connection's own values.
@@ -187,7 +189,7 @@ func (s *Service) view(cfg *directory.Config, c directory.Connection) Connection
 	}
 	if c.SAML != nil {
 		side := *c.SAML
-		v.IdPInitiated, v.Attributes, v.IdP = &side.IdPInitiated, &side.Attributes, viewIdP(c)
+		v.IdPInitiated, v.ConvertUnasked, v.Attributes, v.IdP = &side.IdPInitiated, side.ConvertUnasked, &side.Attributes, viewIdP(c)
 		v.Unconfirmed, v.Word = side.Unconfirmed, wordOf(c)
 		v.SAML, v.OptionsWord = viewSAML(&side), optionsWordOf(&side)
 	}

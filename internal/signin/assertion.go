@@ -97,6 +97,9 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	if r.test != nil {
 		return nil, s.testSAML(ctx, r)
 	}
+	if r.converted() && r.Artifact != "" && r.unreadable == nil {
+		return nil, &Converted{To: r.RelayState} // whatever it stands for would be dropped
+	}
 	err = s.resolve(ctx, r)
 	a.fetched = r.fetched // an artifact counts once, and the connection may change meanwhile
 	if err == nil {
@@ -118,14 +121,18 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	case err != nil:
 		return nil, fmt.Errorf("sign in by SAML: %w", err)
 	}
+	if r.converted() {
+		return nil, &Converted{To: r.RelayState}
+	}
 	r.signer = side.connection.SAML.Certificates[r.assertion.Certificate]
 	if r.arrival, err = arrivalOf(r.assertion, side.connection); err != nil {
 		return nil, s.turnAway(ctx, r, err)
 	}
+	r.arrival.Invitation = r.Client.invitation
 	entered := &Entered{}
 	err = s.DB.Write(ctx, side.workspace, func(tx *store.Tx) error {
 		var err error
-		entered.Token, entered.Session, err = r.enter(tx, r.consume, func(tx *store.Tx) (opening, error) { return r.opening(tx, s.PublicURL) })
+		entered.Token, entered.Session, err = r.enter(s, tx, r.consume, func(tx *store.Tx) (opening, error) { return r.opening(tx, s.PublicURL) })
 		return err
 	})
 	switch {
@@ -142,6 +149,18 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	}
 	entered.To = landing(side.cfg.Workspace.Slug, to)
 	return entered, nil
+}
+
+// Converted has the browser begin a sign-in of ours in place of one that the IdP began: the answer is dropped, so that
+// nobody can plant theirs in somebody else's browser. To is a stranger's word for where to go afterwards.
+type Converted struct{ To string }
+
+// Error makes an error of it.
+func (*Converted) Error() string { return "an answer that nobody asked for begins a sign-in" }
+
+// converted reports whether an answer belongs to no sign-in under way and is to begin one.
+func (r *received) converted() bool {
+	return r.side.connection.SAML.ConvertUnasked && r.pending.state == nil && r.pending.found == "none"
 }
 
 // answersTest finds out whether an answer belongs to a test. waits says that it does and that the browser's cookies did
@@ -231,7 +250,9 @@ func (r *received) expectation(publicURL string) (saml.Expectation, error) {
 }
 
 // unasked reports whether answers to no request are taken: not where each must show a proof that was asked for.
-func unasked(side *directory.SAML) bool { return side.IdPInitiated && !side.ForceAuthn }
+func unasked(side *directory.SAML) bool {
+	return side.IdPInitiated && !side.ForceAuthn || side.ConvertUnasked
+}
 
 // reasonReplayed is the code of an answer that was accepted before.
 const reasonReplayed = "replayed"

@@ -6,7 +6,9 @@
 // UseLink, Check, ListSessions, EndSession, EndAllSessions); BeginSAML and SAML, BeginOIDC and OIDC are the two halves of a
 // sign-in at an IdP, BackchannelLogout and FrontchannelLogout its word that a session has ended.
 // SignOut ends a session and tells its IdP, and SingleLogout takes what a SAML IdP sends about logouts, a request or an
-// answer. Door puts all of it
+// answer. Invitation and AcceptInvitation are behind
+// the links of invitations, AskPassword and SetPassword behind those for a new password; Letters writes what this room sends by
+// mail. Door puts all of it
 // behind /signin, /signout, /w/{workspace}, /auth/session, /auth/saml/{connection}, /auth/oidc and /auth/test. ContinuePath is the only rule for where a sign-in may lead.
 //
 // An IdP's answer is verified by package saml, or its tokens by relyingparty, for the connection of the address it
@@ -17,9 +19,9 @@
 // not carry, from an address that the connection knows.
 //
 // Emergency access (emergency.go) is the break-glass administrator's: a password, a one-time password where a second factor was set
-// up, and a recovery code in the place of either, which nothing that strangers do delays. Links by mail (mail.go) set a password, or
+// up, and a recovery code in the place of either, which nothing that strangers do delays. Links by mail (reset.go, mailed.go) set a password, or
 // sign in while settings.Relax has let enforcement go; whoever asks for one is answered alike, and what is sent is decided
-// when the mail is made.
+// when the letter is written. ownpassword.go is for whoever knows their password and wants another.
 //
 // Each attempt, finished or not, is kept as steps with the checks that an answer passed and one coded reason of package
 // reason (trace.go); Explain tells them of somebody. A browser that begins again and again is stopped (loop.go). MakeTest and

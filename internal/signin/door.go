@@ -46,8 +46,8 @@ func NewDoor(s *Service) (*Door, error) {
 	}
 	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
 		pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "test", "mail", "maillink", "password"} {
-		if d.pages[name], err = web.Template(files, "pages/"+name+".html"); err != nil {
+	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "test", "invitation", "forgot", "password", "ownpassword"} {
+		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/newpassword.html"); err != nil {
 			return nil, fmt.Errorf("make sign-in door: %w", err)
 		}
 	}
@@ -68,12 +68,6 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	mux.Handle("POST /signin", d.browser.Handle(d.signin))
 	mux.Handle("GET "+linkPath+"{token}", d.browser.Handle(d.linkPage))
 	mux.Handle("POST "+linkPath+"{token}", d.browser.Handle(d.link))
-	mux.Handle("GET /signin/mail", d.browser.Handle(d.mailPage))
-	mux.Handle("POST /signin/mail", d.browser.Handle(d.askMail))
-	mux.Handle("GET "+mailSignInPath+"{token}", d.browser.Handle(d.mailLinkPage))
-	mux.Handle("POST "+mailSignInPath+"{token}", d.browser.Handle(d.mailLink))
-	mux.Handle("GET "+passwordPath+"{token}", d.browser.Handle(d.setPasswordPage))
-	mux.Handle("POST "+passwordPath+"{token}", d.browser.Handle(d.setPassword))
 	mux.Handle("GET /signout", d.browser.Handle(d.signoutPage))
 	mux.Handle("POST /signout", d.browser.Handle(d.signout))
 
@@ -98,6 +92,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	d.mountOIDC(mux)
 	mux.Handle("GET "+testPath+"{ticket}", d.browser.Handle(d.testPage))
 	mux.Handle("POST "+testPath+"{ticket}", d.browser.Handle(d.beginTest))
+	d.mountMailed(mux)
 
 	for name, a := range d.assets {
 		mux.HandleFunc("GET /assets/"+name, a.serve)

@@ -203,7 +203,7 @@ func (s *Service) enterByRecovery(tx *store.Tx, found *account, r PasswordReques
 		refusal.Reason, refusal.Actor = "recovery_code_used", r.Client.stranger()
 		return "", nil, store.Refuse(errCredentials, keepRefused(r.attempt(), refusal), refusal)
 	}
-	return start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email), emergency: "recovery_code", proof: proof})
+	return s.start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email), emergency: "recovery_code", proof: proof})
 }
 
 // refuseRecovery records a recovery code that is none: the first of a client in a window as an event, the others in the sum of

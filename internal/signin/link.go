@@ -91,7 +91,7 @@ func (s *Service) UseLink(ctx context.Context, link string, c Client) (token str
 	}
 	err = s.DB.Write(ctx, workspace, func(tx *store.Tx) error {
 		var err error
-		token, started, err = enterByLink(tx, member, hash, c)
+		token, started, err = s.enterByLink(tx, member, hash, c)
 		return err
 	})
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Service) UseLink(ctx context.Context, link string, c Client) (token str
 // enterByLink is the part of a sign-in by link that holds the member's lock. The lock is taken
 // before the link's row is touched: a deactivation holds the one and then ends the other, and
 // each would wait for the other.
-func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *session.Session, err error) {
+func (s *Service) enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *session.Session, err error) {
 	if err := tx.LockPeople([]string{member}, false); err != nil {
 		return "", nil, err
 	}
@@ -123,7 +123,7 @@ func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *
 	if _, err := tx.UseLink(hash); err != nil {
 		return "", nil, refuseLink(err, party(m), c)
 	}
-	return start(tx, cfg, m, opening{attempt: attemptBy(c, directory.MethodLink)})
+	return s.start(tx, cfg, m, opening{attempt: attemptBy(c, directory.MethodLink)})
 }
 
 // refuseLink makes a refusal of err with its event, and leaves errors that are not one alone.

@@ -242,10 +242,10 @@ func (k *walk) step() (string, error) {
 			if err != nil {
 				return err
 			}
-			if may, err := maySetByMail(tx, cfg, m); err != nil || !may {
+			if may, err := mayReset(tx, cfg, m); err != nil || !may {
 				return err
 			}
-			return savePassword(tx, m, hash, time.Time{}, "", audit.Event{Type: audit.PasswordReset})
+			return savePassword(tx, m, hash, time.Time{}, "", audit.Event{Type: audit.PasswordSet})
 		})
 		return "set the password of " + who.Email + " by mail", err
 	case 20:

@@ -65,6 +65,15 @@ func (d *Door) tried(w http.ResponseWriter, r *http.Request, connection string) 
 	http.SetCookie(w, d.triesCookie(strconv.FormatInt(t.since, 10)+"."+strconv.Itoa(t.count+1)+"."+connection))
 }
 
+// rests forgets the sign-ins that a browser began: it is shown a page that waits for a person, which no circle passes.
+func (d *Door) rests(w http.ResponseWriter, r *http.Request) {
+	if _, err := r.Cookie(d.triesCookie("").Name); err == nil {
+		c := d.triesCookie("")
+		c.MaxAge = -1
+		http.SetCookie(w, c)
+	}
+}
+
 // stopLoop records that a browser was stopped and returns the *TurnedAway for it, with what became of its last sign-in.
 func (s *Service) stopLoop(ctx context.Context, connection string, protocol directory.Protocol, browser, to string, c Client) error {
 	at, err := s.sideOf(ctx, connection, protocol)

@@ -95,7 +95,7 @@ func (d *Door) callback(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return errs.Invalid("method_head", "This address is for browsers that an identity provider leads back.")
 	}
-	a := Callback{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r), Session: d.sessionOf(r)}
+	a := Callback{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: d.client(r), Session: d.sessionOf(r)}
 	said := r.URL.Query()
 	if r.Method == http.MethodPost {
 		if _, err := web.Form(r); err != nil {

@@ -237,7 +237,7 @@ func (s *Service) enterByPassword(tx *store.Tx, found *account, r PasswordReques
 	if r.Code != "" {
 		o.proof = "a password and a one-time password"
 	}
-	return start(tx, cfg, m, o)
+	return s.start(tx, cfg, m, o)
 }
 
 // refuseCredentials records an attempt that proved nothing and returns the one answer to it.

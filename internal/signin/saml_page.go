@@ -87,7 +87,7 @@ const passedOn = "passed_on"
 // tells who began the sign-in nor the session's. So the form is posted once more from a page of
 // ours, where it matters.
 func (d *Door) acs(w http.ResponseWriter, r *http.Request) error {
-	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: ClientOf(r), Tile: d.tile(r), Session: d.sessionOf(r)}
+	answer := Answer{Connection: r.PathValue("connection"), Browser: d.browserSecret(r), Client: d.client(r), Tile: d.tile(r), Session: d.sessionOf(r)}
 	if _, err := web.Form(r); err != nil {
 		answer.unreadable = unreadable(err)
 	} else {
@@ -127,7 +127,15 @@ func (d *Door) received(w http.ResponseWriter, r *http.Request, answer Answer) e
 	var pass *PassOn
 	var away *TurnedAway
 	var done *TestDone
+	var converted *Converted
 	switch {
+	case errors.As(err, &converted):
+		to := directory.Connection{ID: answer.Connection, Protocol: directory.ProtocolSAML}.LoginPath()
+		if path, ok := ContinuePath(converted.To); ok {
+			to += "?" + url.Values{"continue": {path}}.Encode()
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return nil
 	case errors.As(err, &done):
 		return d.testDone(w, r, done)
 	case errors.As(err, &pass):

@@ -6,16 +6,18 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/letter"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/relyingparty"
 	"github.com/gatehouse-id/gatehouse/internal/session"
-	"github.com/gatehouse-id/gatehouse/internal/settings"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
@@ -31,6 +33,9 @@ type Service struct {
 	// Now is the clock of checks outside a transaction. The default is the store's.
 	Now func() time.Time
 
+	// Mail says that mail can be sent: passwords can be set anew by it, and owners are told of emergency access.
+	Mail bool
+
 	// Artifacts fetches what artifacts of SAML connections stand for; nil where none can be fetched.
 	Artifacts *Artifacts
 	// Outside speaks with the IdPs of OIDC connections, and Master opens their client secrets. Assert signs
@@ -38,9 +43,6 @@ type Service struct {
 	Outside *relyingparty.RelyingParty
 	Master  *keys.Master
 	Assert  func(ctx context.Context, claims map[string]any) (string, error)
-
-	// Mail says that mail can be sent: people may ask for a link.
-	Mail bool
 
 	// UnknownKey looks at the metadata of a SAML connection whose IdP signed with a key that is not known, and reports
 	// whether that is done now (settings.Service.UnknownKey). nil looks at none.
@@ -61,6 +63,8 @@ type Client struct {
 	IP        netip.Addr // the zero Addr where there is none
 	Bucket    string     // what limits count (web.Bucket)
 	UserAgent string
+
+	invitation string // hash of the invitation that the browser took along, or ""
 }
 
 // maxUserAgent is how much of a User-Agent is kept, in bytes.
@@ -162,29 +166,29 @@ func (o *opening) keep(tx *store.Tx, m *directory.Member) {
 
 // start opens a session of m. The caller holds m's lock, has read m under it and has asked
 // directory.MaySignIn.
-func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) (token string, _ *session.Session, err error) {
+func (s *Service) start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) (token string, _ *session.Session, err error) {
 	now := tx.Now()
 	if o.until.IsZero() {
 		o.until = now.Add(session.Absolute)
 	}
-	s := &session.Session{
+	opened := &session.Session{
 		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: o.Method, BreakGlass: o.breakGlass,
 		CreatedAt: now, LastUsedAt: now, ExpiresAt: o.until, Address: o.Address, UserAgent: o.UserAgent,
 		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index, NameID: o.nameID, NameHash: o.named,
 	}
 	token, hash := keys.NewToken(session.TokenPrefix)
-	tx.InsertSession(s, hash)
-	o.Session = s.ID
+	tx.InsertSession(opened, hash)
+	o.Session = opened.ID
 	payload := o.attempt.payload()
 	if o.payload != nil {
-		payload = o.payload(s.ID)
+		payload = o.payload(opened.ID)
 	}
 	events := []audit.Event{{Type: audit.SignInSucceeded, Reason: string(o.Method), Actor: party(m), Subject: party(m), Connection: o.connection, Payload: payload}}
 	if o.breakGlass || o.emergency != "" {
 		// Apart from the sign-in, so that the other owners can be told of this and of nothing else.
-		events = append(events, audit.Event{Type: audit.BreakGlassUsed, Reason: cmp.Or(o.emergency, "sso_enforced"), Actor: party(m), Subject: party(m), Payload: payload})
-		err := settings.TellOwners(tx, cfg, settings.Notice{About: settings.NoticeEmergency, Who: m.Email, How: "with " + o.proof, Address: o.Address})
-		if err != nil {
+		used := audit.Event{ID: keys.ID("evt_", now), Type: audit.BreakGlassUsed, Reason: cmp.Or(o.emergency, "sso_enforced"), Actor: party(m), Subject: party(m), Payload: payload}
+		events = append(events, used)
+		if err := s.announce(tx, cfg, m, o, used.ID); err != nil {
 			return "", nil, err
 		}
 	}
@@ -194,5 +198,17 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 			return "", nil, err
 		}
 	}
-	return token, s, provision.SignedIn(tx, cfg, m)
+	return token, opened, provision.SignedIn(tx, cfg, m)
+}
+
+// announce tells every owner, the one who did it included, that emergency access was used: it may have been somebody else.
+// Where no mail can be sent the event alone tells of it, on every owner's own page.
+func (s *Service) announce(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening, event string) error {
+	if !s.Mail {
+		return nil
+	}
+	link := "/console/" + url.PathEscape(cfg.Workspace.Slug) + "/events/" + event
+	return jobs.ToOwners(tx, cfg, "", "", func(to letter.To) letter.Letter {
+		return letter.BreakGlassUsed(to, letter.Use{Who: m.Email, With: o.proof, From: o.Address, At: tx.Now()}, link)
+	})
 }

@@ -20,7 +20,7 @@ import (
 const (
 	noticeEnded     = "ended"
 	noticeSignedOut = "signed_out"
-	noticePassword  = "password"
+	noticePassword  = "password_set"
 	// The IdP was told of the sign-out, and says that other services may not know, or did not do it.
 	noticePartly   = "signed_out_partly"
 	noticeHereOnly = "signed_out_here"
@@ -30,7 +30,7 @@ const (
 var notices = map[string]*web.Notice{
 	noticeEnded:     {Kind: "info", Text: "Your session has ended. Sign in again."},
 	noticeSignedOut: {Kind: "ok", Text: "You have signed out."},
-	noticePassword:  {Kind: "ok", Text: "Your password was set. Sign in with it."},
+	noticePassword:  {Kind: "ok", Text: "The password is set. Sign in with it."},
 	noticePartly:    {Kind: "warn", Text: "You have signed out here. At other services of your identity provider you may still be signed in."},
 	noticeHereOnly:  {Kind: "warn", Text: "You have signed out here. Your identity provider did not sign you out: you may still be signed in there."},
 	noticeByIdP:     {Kind: "info", Text: "Your identity provider has signed you out."},
@@ -86,8 +86,8 @@ type signinData struct {
 	SignedInURL      string
 	GoOn             string // where the one who is signed in may simply go on, or ""
 	EmergencyURL     string
-	MailURL          string // where a link by mail can be asked for, "" where no mail is sent
 	BackURL          string
+	ForgotURL        string // "" where no mail can be sent
 }
 
 // way is a connection that can be chosen.
@@ -159,10 +159,7 @@ func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, da
 	path.Emergency = true
 	data.EmergencyURL = path.url()
 	if d.service.Mail {
-		data.MailURL = "/signin/mail"
-		if data.Workspace != "" {
-			data.MailURL += "?" + url.Values{"workspace": {data.Workspace}}.Encode()
-		}
+		data.ForgotURL = forgotPath + "?" + url.Values{"workspace": {data.Workspace}}.Encode()
 	}
 	page := web.Page{Title: "Sign in", Notice: notice, Data: data}
 	if data.Ask {
@@ -178,6 +175,7 @@ func (d *Door) showSignin(w http.ResponseWriter, r *http.Request, status int, da
 			return err
 		}
 	}
+	d.rests(w, r)
 	return web.Render(w, status, d.pages["signin"], page)
 }
 
@@ -310,7 +308,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req PasswordReques
 // linkPage shows one button. It asks the database nothing: mail scanners and prefetching browsers
 // follow links, and a link must not be consumed by being looked at.
 func (d *Door) linkPage(w http.ResponseWriter, r *http.Request) error {
-	return web.Render(w, http.StatusOK, d.pages["link"], web.Page{Title: "Sign in", Data: r.URL.EscapedPath()})
+	return web.Render(w, http.StatusOK, d.pages["link"], web.Page{Title: "Sign in", Data: mailedData{Path: r.URL.EscapedPath()}})
 }
 
 func (d *Door) link(w http.ResponseWriter, r *http.Request) error {

@@ -215,6 +215,39 @@ func TestSAML_ForceAuthnIsAskedForAndEnforcedOnReturn(t *testing.T) {
 	})
 }
 
+// An answer that nobody asked for begins a sign-in where the connection converts it: nobody is signed in by it, also
+// where each sign-in must be proven anew, and what it says of where to go is a path of ours or nothing.
+func TestSAML_AnAnswerThatNobodyAskedForBeginsASignInWhereItIsConverted(t *testing.T) {
+	eachConnected(t, func(t *testing.T, w *world) {
+		w.reconnect(func(c *directory.Connection) {
+			c.SAML.IdPInitiated, c.SAML.ConvertUnasked, c.SAML.ForceAuthn = false, true, true
+		})
+		login := "/auth/saml/" + okta + "/login"
+		for relay, want := range map[string]string{"": login, "/w/acme": login + "?continue=%2Fw%2Facme", "//evil.test/": login, "https://evil.test/": login} {
+			b := w.browser()
+			a := b.answers(okta, sign(w.response("")), relay)
+			if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != want || b.get("/auth/session").StatusCode != http.StatusUnauthorized {
+				t.Errorf("with %q: %d to %q", relay, a.StatusCode, a.Header.Get("Location"))
+			}
+		}
+		// What was asked for is an answer, and what is no answer is refused as ever.
+		w.browser().enters(w, nil)
+		r := w.response("")
+		r.Assertion.Audiences = [][]string{{"https://another.test"}}
+		w.wantRefused(w.browser().answers(okta, sign(r), ""), saml.ReasonAudience, saml.ReasonAudience)
+		w.clock.turn(time.Second)
+		w.wantRefused(w.browser().answers(okta, sign(w.response("_of-nobody")), ""), saml.ReasonInResponseTo, saml.ReasonInResponseTo)
+		w.reconnect(func(c *directory.Connection) { c.Status = directory.ConnectionDisabled })
+		b := w.browser()
+		if a := b.get(b.answers(okta, sign(w.response("")), "").Header.Get("Location")); a.StatusCode != http.StatusForbidden {
+			t.Errorf("at a disabled connection the sign-in that begins is answered %d", a.StatusCode)
+		}
+		w.clock.turn(time.Second) // the newest event is the next one
+		w.reconnect(func(c *directory.Connection) { c.Status, c.SAML.ConvertUnasked = directory.ConnectionActive, false })
+		w.wantRefused(w.browser().answers(okta, sign(w.response("")), ""), saml.ReasonUnsolicited, saml.ReasonUnsolicited)
+	})
+}
+
 func TestSAML_AuthnContextsAreAskedForAndEnforcedOnReturn(t *testing.T) {
 	eachConnected(t, func(t *testing.T, w *world) {
 		const mfa = "https://refeds.org/profile/mfa"

@@ -221,6 +221,14 @@ func TestABrowserThatGoesInCircles_IsStoppedAndToldWhy(t *testing.T) { // F35
 		if !strings.Contains(a.body, "refused with the reason clock_skew") || !strings.Contains(a.body, "We stopped") {
 			t.Errorf("the page does not say what became of the last one: %s", a.body)
 		}
+		// A person who is shown the sign-in page and chooses again goes in no circle.
+		if a := b.get("/signin?workspace=acme"); a.StatusCode != http.StatusOK {
+			t.Errorf("the sign-in page answers %d", a.StatusCode)
+		}
+		for range loopLimit {
+			b.begin(okta)
+		}
+		w.wantRefused(b.get("/auth/saml/"+okta+"/login"), "sign_in_loop", "sign_in_loop")
 		// Another browser is not stopped, and this one goes on after a while.
 		w.browser().begin(okta)
 		w.clock.turn(loopWindow)

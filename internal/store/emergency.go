@@ -1,11 +1,6 @@
 package store
 
-import (
-	"context"
-	"time"
-
-	"github.com/gatehouse-id/gatehouse/internal/errs"
-)
+import "time"
 
 // SecondFactor is what a break-glass administrator proves beside the password.
 type SecondFactor struct {
@@ -109,56 +104,7 @@ func (tx *Tx) RecoveryCodesLeft(member string) (left int, made time.Time, err er
 	return int(unused), made, err
 }
 
-// MailKind is what a mailed link does.
-type MailKind string
-
-const (
-	MailPassword MailKind = "password" // sets a password
-	MailSignIn   MailKind = "signin"   // signs in while enforcement is relaxed
-)
-
-const insertMailLink = `
-	INSERT INTO mail_handle (hash, workspace_id, member_id, kind, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`
-
-// InsertMailLink keeps the hash of a link that is mailed to a member.
-func (tx *Tx) InsertMailLink(hash, member string, kind MailKind, expires time.Time) {
-	tx.change("mailed link")
-	tx.later(insertMailLink, hash, tx.workspace, member, string(kind), micros(tx.now), micros(expires))
-}
-
-const useMailLink = `
-	UPDATE mail_handle SET used_at = $4
-	WHERE  hash = $1 AND workspace_id = $2 AND kind = $3 AND used_at IS NULL AND expires_at > $4 RETURNING member_id`
-
-// UseMailLink consumes a mailed link and returns its member. Of many who try at once one succeeds; the others, and
-// whoever has one that has expired or is of another kind, get errs.KindForbidden, "link_invalid".
-func (tx *Tx) UseMailLink(hash string, kind MailKind) (member string, err error) {
-	found, err := tx.one([]any{&member}, useMailLink, hash, tx.workspace, string(kind), micros(tx.now))
-	if err == nil && !found {
-		err = errLinkInvalid
-	}
-	return member, err
-}
-
-const (
-	endMailLinks   = `UPDATE mail_handle SET used_at = $3 WHERE workspace_id = $1 AND member_id = $2 AND used_at IS NULL`
-	endSignInLinks = `UPDATE mail_handle SET used_at = $2 WHERE workspace_id = $1 AND kind = 'signin' AND used_at IS NULL`
-)
-
-const mailLinkByHash = `SELECT workspace_id, member_id FROM mail_handle WHERE hash = $1 AND kind = $2 AND used_at IS NULL AND expires_at > $3`
-
-// MailLinkByHash returns whose a mailed link is that could be used now; UseMailLink decides. One that could not is
-// errs.KindForbidden, "link_invalid".
-func (s System) MailLinkByHash(ctx context.Context, hash string, kind MailKind) (workspace, member string, err error) {
-	found, err := s.one(ctx, []any{&workspace, &member}, mailLinkByHash, hash, string(kind), micros(s.db.Now()))
-	if err == nil && !found {
-		err = errLinkInvalid
-	}
-	return workspace, member, err
-}
-
-// ErrLinkInvalid is the one answer for links that were used, have expired, or were never made.
-func ErrLinkInvalid() *errs.Error { return errLinkInvalid }
+const endSignInLinks = `UPDATE mail_link SET used_at = $2 WHERE workspace_id = $1 AND purpose = $3 AND used_at IS NULL`
 
 const mailSessions = `
 	UPDATE session SET ended_at = $2, end_reason = $3, id_token = '', name_id = '', name_hash = ''
@@ -170,7 +116,7 @@ func (tx *Tx) EndMailAccess(reason string) (ended int, err error) {
 	if err := tx.each(collect(&ids), mailSessions, tx.workspace, micros(tx.now), reason); err != nil {
 		return 0, err
 	}
-	tx.later(endSignInLinks, tx.workspace, micros(tx.now))
+	tx.later(endSignInLinks, tx.workspace, micros(tx.now), LinkSignIn)
 	return len(ids), tx.announceEnded(ids)
 }
 

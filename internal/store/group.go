@@ -79,6 +79,7 @@ func (tx *Tx) DeleteGroup(id string) {
 	tx.change("group")
 	tx.later(deleteGroupMembers, tx.workspace, id)
 	tx.later(dropMemberships, tx.workspace, id)
+	tx.later(deleteTeamMembers, tx.workspace, id)
 	tx.later(deleteGroup, tx.workspace, id)
 }
 
@@ -369,7 +370,7 @@ func (tx *Tx) MembersInGroup(group string) (ids []string, err error) {
 }
 
 // groupNames reads the groups of a member's live SCIM users (asserted_at NULL), and beside them the
-// lists that connections asserted, the newest of which counts where there are none.
+// lists that connections asserted, the newest of which counts where there are none, and the member's teams (-1).
 const groupNames = `
 	SELECT g.display_name AS name, CAST(NULL AS BIGINT) AS asserted_at
 	FROM   scim_user u CROSS JOIN group_member gm CROSS JOIN grp g
@@ -377,12 +378,15 @@ const groupNames = `
 	AND    gm.workspace_id = $1 AND gm.scim_user_id = u.id
 	AND    g.workspace_id = $1 AND g.id = gm.group_id
 	UNION  ALL
-	SELECT c.asserted AS name, c.updated_at AS asserted_at FROM claim c WHERE c.workspace_id = $1 AND c.member_id = $2`
+	SELECT c.asserted AS name, c.updated_at AS asserted_at FROM claim c WHERE c.workspace_id = $1 AND c.member_id = $2
+	UNION  ALL
+	SELECT g.display_name AS name, -1 AS asserted_at FROM team_member t CROSS JOIN grp g
+	WHERE  t.workspace_id = $1 AND t.member_id = $2 AND g.workspace_id = $1 AND g.id = t.group_id`
 
 // GroupNames returns the groups of a member by name: those that their live SCIM users are in, else
-// those that a connection asserted of them last.
+// those that a connection asserted of them last; and their teams.
 func (tx *Tx) GroupNames(member string) ([]string, error) {
-	var names, claimed []string
+	var names, claimed, teams []string
 	var newest int64
 	if err := tx.each(func(r Rows) error {
 		var name string
@@ -393,6 +397,8 @@ func (tx *Tx) GroupNames(member string) ([]string, error) {
 		switch {
 		case assertedAt == nil:
 			names = append(names, name)
+		case *assertedAt < 0:
+			teams = append(teams, name)
 		case *assertedAt >= newest:
 			newest, claimed = *assertedAt, nil
 			if err := json.Unmarshal([]byte(name), &claimed); err != nil {
@@ -406,6 +412,7 @@ func (tx *Tx) GroupNames(member string) ([]string, error) {
 	if len(names) == 0 {
 		names = claimed
 	}
+	names = append(names, teams...)
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }

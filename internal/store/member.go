@@ -290,3 +290,15 @@ func (tx *Tx) BreakGlass(ownerRole string) (*directory.Member, error) {
 	}
 	return m, err
 }
+
+const membersNamed = `
+	SELECT ` + memberColumns + ` FROM member m
+	WHERE  m.workspace_id = $1 AND m.email_folded >= $2 AND m.email_folded < $3 ORDER BY m.email_folded, m.created_at LIMIT $4`
+
+// MembersNamed returns members whose address begins as given, without regard to letter case, in the order of addresses.
+func (tx *Tx) MembersNamed(prefix string, limit int) ([]directory.Member, error) {
+	var out []directory.Member
+	folded := directory.Fold(prefix)
+	err := tx.members(&out, membersNamed, tx.workspace, folded, folded+"\U0010FFFF", limit)
+	return out, err
+}

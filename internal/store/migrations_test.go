@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"os"
 	"testing"
@@ -12,22 +13,29 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/store/storetest"
 )
 
+// migrated is a database at the newest level, and what goes up and down in it.
+func migrated(t *testing.T, open func(t testing.TB) store.Driver) (store.Driver, *goose.Provider, *sql.DB) {
+	t.Helper()
+	d := open(t)
+	storetest.Open(t, d, nil)
+	source, handle, dialect, err := d.Migrations(os.DirFS("migrations"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { handle.Close() })
+	provider, err := goose.NewProvider(dialect, handle, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, provider, handle
+}
+
 func TestMigrations_GoDownAndUpAgain(t *testing.T) {
 	for name, open := range map[string]func(t testing.TB) store.Driver{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
-			d := open(t)
-			storetest.Open(t, d, nil)
-			source, handle, dialect, err := d.Migrations(os.DirFS("migrations"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer handle.Close()
-			provider, err := goose.NewProvider(dialect, handle, source)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d, provider, handle := migrated(t, open)
 			if _, err := provider.DownTo(ctx, 0); err != nil {
 				t.Fatal(err)
 			}
@@ -52,17 +60,7 @@ func TestMigrations_KeepADirectoryAsItWas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
-			d := open(t)
-			storetest.Open(t, d, nil)
-			source, handle, dialect, err := d.Migrations(os.DirFS("migrations"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer handle.Close()
-			provider, err := goose.NewProvider(dialect, handle, source)
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, provider, handle := migrated(t, open)
 			if _, err := provider.DownTo(ctx, 3); err != nil {
 				t.Fatal(err)
 			}
@@ -95,17 +93,7 @@ func TestMigrations_KeepDomainsThatTwoHadProven(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
-			d := open(t)
-			storetest.Open(t, d, nil)
-			source, handle, dialect, err := d.Migrations(os.DirFS("migrations"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer handle.Close()
-			provider, err := goose.NewProvider(dialect, handle, source)
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, provider, handle := migrated(t, open)
 			if _, err := provider.DownTo(ctx, 8); err != nil {
 				t.Fatal(err)
 			}

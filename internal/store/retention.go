@@ -41,6 +41,9 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 			c.Defer(`DELETE FROM logout WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now))
 			c.Defer(`DELETE FROM oidc_grant WHERE workspace_id = $1 AND created_at < $2`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(sweepAdoptions, w.ID, micros(now.Add(-events)), micros(now.Add(-AllowedAge)))
+			c.Defer(`DELETE FROM import_row WHERE workspace_id = $1 AND import_id IN (SELECT id FROM import WHERE workspace_id = $1 AND updated_at < $2)`, w.ID, micros(now.Add(-importAge)))
+			c.Defer(`DELETE FROM import WHERE workspace_id = $1 AND updated_at < $2`, w.ID, micros(now.Add(-importAge)))
+			c.Defer(`DELETE FROM mail_once WHERE workspace_id = $1 AND at < $2`, w.ID, micros(now.Add(-events)))
 			c.Defer(`DELETE FROM job WHERE workspace_id = $1 AND dead_at < $2`, w.ID, micros(now.Add(-deadJobAge)))
 			return nil
 		}); err != nil {
@@ -51,7 +54,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 		c.Defer(`DELETE FROM attempt WHERE window_start < $1`, micros(now.Add(-24*time.Hour)))
 		c.Defer(`DELETE FROM stranger WHERE hour < $1`, micros(now.Add(-payloads)))
 		c.Defer(`DELETE FROM link_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
-		c.Defer(`DELETE FROM mail_handle WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
+		c.Defer(`DELETE FROM mail_link WHERE expires_at < $1`, micros(now.Add(-sessionAge)))
 		c.Defer(`DELETE FROM code_handle WHERE expires_at < $1`, micros(now.Add(-spentAge)))
 		c.Defer(`DELETE FROM access_handle WHERE expires_at < $1`, micros(now.Add(-accessAge)))
 		c.Defer(`DELETE FROM scim_access_handle WHERE expires_at < $1`, micros(now.Add(-accessAge)))
@@ -79,6 +82,8 @@ const (
 	sessionAge     = 30 * 24 * time.Hour
 	// deadJobAge is how long work that was given up can be looked at. What is still tried stays.
 	deadJobAge = 30 * 24 * time.Hour
+	// importAge is how long a list of people to invite can be looked at after it was touched last.
+	importAge = 7 * 24 * time.Hour
 	// spentAge is how long codes and refresh tokens are remembered, so that one that comes again
 	// ends what it gave: as long as a session lives.
 	spentAge      = session.Absolute

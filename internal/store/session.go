@@ -358,7 +358,7 @@ func (tx *Tx) UseLink(hash string) (member string, err error) {
 
 const endLinks = `UPDATE link_handle SET used_at = $3 WHERE workspace_id = $1 AND member_id = $2 AND used_at IS NULL`
 
-// EndLinks makes the unused links of a member useless, those that were mailed among them.
+// EndLinks makes the unused links of a member useless, those that were sent by mail too.
 func (tx *Tx) EndLinks(member string) {
 	tx.later(endLinks, tx.workspace, member, micros(tx.now))
 	tx.later(endMailLinks, tx.workspace, member, micros(tx.now))

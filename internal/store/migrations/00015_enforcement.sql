@@ -22,21 +22,7 @@ CREATE TABLE recovery_code (
 	PRIMARY KEY (workspace_id, member_id, hash)
 );
 
--- Links that were mailed: kind 'password' sets a password, 'signin' signs in while enforcement is relaxed. They are
--- not among link_handle, so that a binary of an earlier level signs nobody in by one that only sets a password.
-CREATE TABLE mail_handle (
-	hash         TEXT NOT NULL PRIMARY KEY,
-	workspace_id TEXT NOT NULL,
-	member_id    TEXT NOT NULL,
-	kind         TEXT NOT NULL,
-	created_at   BIGINT NOT NULL,
-	expires_at   BIGINT NOT NULL,
-	used_at      BIGINT
-);
-CREATE INDEX mail_handle_member ON mail_handle (workspace_id, member_id);
-
 -- +goose Down
 
-DROP TABLE mail_handle;
 DROP TABLE recovery_code;
 DROP TABLE second_factor;

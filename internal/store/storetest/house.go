@@ -27,7 +27,8 @@ type house struct {
 	Session, SessionHash           string
 	Token, TokenHash               string
 	Secret, SecretHash, SCIMAccess string
-	LinkHash                       string
+	LinkHash, MailHash, Letter     string
+	Import, Team                   string
 	Subject, Replay, StateHash     string
 	NameHash, LogoutHash           string
 	Application, Event             string
@@ -45,7 +46,7 @@ func named(tag string) house {
 		Member: "mem_" + tag, Boss: "mem_boss_" + tag, Address: "ann@" + tag + ".test",
 		User: "user-" + tag, BossUser: "user-boss-" + tag, UserName: "Ann@" + tag + ".test", ExternalID: "ext-" + tag,
 		Group: "grp_" + tag, Empty: "grp_empty_" + tag,
-		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag,
+		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag, MailHash: "mh-" + tag, Letter: "job_letter_" + tag, Import: "imp_" + tag, Team: "grp_team_" + tag,
 		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, NameHash: "name-" + tag, LogoutHash: "leaving-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
 		Adoption: "ado_" + tag, Claim: "claim-" + tag, Attempt: "att_" + tag, TestHash: "tst-" + tag,
@@ -119,7 +120,15 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
 	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
-	tx.InsertMailLink(h.LinkHash, h.Member, store.MailPassword, tx.Now().Add(time.Hour))
+	tx.InsertMailLink(h.MailHash, store.LinkInvitation, &directory.Member{ID: h.Member, Email: h.Address}, tx.Now().Add(time.Hour))
+	tx.SaveInvitation(store.Invitation{Member: h.Member, By: audit.Party{Kind: "operator"}, Round: 1, CreatedAt: tx.Now(), ExpiresAt: tx.Now().Add(time.Hour)})
+	tx.InsertGroup(&store.Group{Group: directory.Group{ID: h.Team, DisplayName: h.Team}, Document: "{}"})
+	if _, err := tx.AddTeamMember(h.Team, h.Member); err != nil {
+		return err
+	}
+	tx.InsertImport(store.Import{ID: h.Import, Actor: audit.Party{Kind: "operator"}, State: "planned"})
+	tx.InsertImportRows(h.Import, []store.ImportRow{{Line: 2, Email: h.Address}})
+	tx.InsertJob(store.MailKind+"test", `{"member":"`+h.Member+`"}`, tx.Now().Add(time.Hour))
 	tx.InsertAdoption(h.adoption())
 	if err := h.signsIn(tx); err != nil {
 		return err
@@ -163,6 +172,13 @@ func furnish(t testing.TB, db *store.DB, tag string) house {
 	must(t, db.LogRead(context.Background(), store.ReadLogEntry{Workspace: h.Workspace, Directory: h.Directory, Time: db.Now(),
 		Method: "GET", Path: "/Users", Status: 200, Took: time.Millisecond, Results: 1}))
 	must(t, db.FlushMarks(context.Background()))
+	must(t, db.Read(context.Background(), h.Workspace, func(tx *store.Tx) error {
+		letters, err := tx.Letters("", 1)
+		if err == nil {
+			h.Letter = letters[0].ID // ids of jobs are the store's to make
+		}
+		return err
+	}))
 	_, err := db.Sequence(context.Background())
 	must(t, err)
 	return h

@@ -1,13 +1,8 @@
 package storetest
 
-import (
-	"time"
+import "github.com/gatehouse-id/gatehouse/internal/store"
 
-	"github.com/gatehouse-id/gatehouse/internal/store"
-)
-
-// emergencyProbes are the methods that emergency access and mailed links need. LinkHash names a link of either kind,
-// and the boss's recovery code.
+// emergencyProbes are the methods that emergency access needs. LinkHash names the boss's recovery code.
 var emergencyProbes = map[string]probe{
 	"SecondFactor":      func(tx *store.Tx, h house) (any, error) { return tx.SecondFactor(h.Boss) },
 	"SaveSecondFactor":  does(func(tx *store.Tx, h house) { tx.SaveSecondFactor(h.Boss, "taken") }),
@@ -21,10 +16,6 @@ var emergencyProbes = map[string]probe{
 		left, made, err := tx.RecoveryCodesLeft(h.Boss)
 		return []any{left, made}, err
 	},
-	"InsertMailLink": does(func(tx *store.Tx, h house) {
-		tx.InsertMailLink("own mail "+h.LinkHash, h.Member, store.MailPassword, tx.Now().Add(time.Hour))
-	}),
-	"UseMailLink":           func(tx *store.Tx, h house) (any, error) { return tx.UseMailLink(h.LinkHash, store.MailPassword) },
 	"PasswordSessions":      nil,
 	"EndPasswordSessionsOf": func(tx *store.Tx, h house) (any, error) { return tx.EndPasswordSessionsOf(h.Member, "taken") },
 	"EndMailAccess":         nil, // binds the workspace alone

@@ -99,6 +99,11 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO secret_handle SELECT $1 || 'cs' || i, CAST($1 AS TEXT), 'cs' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO scim_access_handle SELECT $1 || 'sa' || i, CAST($1 AS TEXT), 'cs' || i, i, 4000000000000000 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO mail_link SELECT $1 || 'ml' || i, CAST($1 AS TEXT), 'm' || i, 'invitation', '', i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO import_row SELECT CAST($1 AS TEXT), '` + h.Import + `', 10 + i, '', '', '', '', '', CASE WHEN i % 3 = 0 THEN 'new' ELSE 'member' END, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO team_member SELECT CAST($1 AS TEXT), 'g1', 'm' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO invitation SELECT CAST($1 AS TEXT), 'm' || i, '{}', 1, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO job SELECT CAST($1 AS TEXT), 'job_' || i, CASE WHEN i % 10 = 0 THEN 'mail.test' ELSE 'test' END, '{}', i, 4000000000000000 + i, 0, '', '', NULL, '', 0 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO identity SELECT CAST($1 AS TEXT), '` + h.Connection + `', 's' || i, 'p' || i, 'p' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', 'm' || i, 'directory', i, i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO adoption SELECT CAST($1 AS TEXT), 'ad' || i, 'd' || (i % 20), 'm' || i, 'c' || i, '', '', '', '', TRUE, '', CASE WHEN i % 4 = 0 THEN 'waiting' ELSE 'adopted' END, '', 1, i, i, NULL, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO domain_claim SELECT CAST($1 AS TEXT), 'd' || i || '.test', 'c', i, i, NULL, i, '', '', 0, NULL, 0, CASE WHEN i > 10 THEN 4000000000000000 + i ELSE i END FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -113,7 +118,6 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO event SELECT CAST($1 AS TEXT), 'e' || (100000 + i), CASE WHEN i < 9990 THEN i + 100 END, i, 'x', 'ok', '', '{}', 'member', 'm' || i, '', '', CAST($2 AS TEXT), '[]' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO event_payload SELECT CAST($1 AS TEXT), 'e' || (100000 + i), i, CAST('' AS BYTEA) FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO request_log SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), 'r' || i, i, 'GET', '/', 200, 1, 1 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
-		`INSERT INTO mail_handle SELECT $1 || 'ml' || i, CAST($1 AS TEXT), 'm' || i, 'password', i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO recovery_code SELECT CAST($1 AS TEXT), 'm' || i, 'rc' || i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO credential SELECT CAST($1 AS TEXT), 'm' || i, 'hash', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 	} {
@@ -271,7 +275,31 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.Claims([]string{"m5", "m6"})
 		return err
 	},
-	"links":             func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"links": func(tx *store.Tx, h house) error { tx.EndLinks("m5"); _, _ = tx.UseLink(h.LinkHash); return nil },
+	"holders of addresses": func(tx *store.Tx, h house) error {
+		_, err := tx.HoldersOf([]string{"p77@x.test", "p78@x.test"})
+		return err
+	},
+	"rows of a list": func(tx *store.Tx, h house) error {
+		tx.SettleImportRow(h.Import, store.ImportRow{Line: 77})
+		_, err := tx.ImportRows(h.Import, 50, 20, "new")
+		return err
+	},
+	"a team": func(tx *store.Tx, h house) error {
+		if _, err := tx.AddTeamMember("g1", "m77"); err != nil {
+			return err
+		}
+		_, err := tx.RemoveTeamMember("g1", "m77")
+		tx.LeaveTeams("m78")
+		return err
+	},
+	"members by the beginning of an address": func(tx *store.Tx, h house) error { _, err := tx.MembersNamed("p77@", 20); return err },
+	"links by mail": func(tx *store.Tx, h house) error {
+		tx.EndMailLinks("m5", store.LinkInvitation)
+		return tx.UseMailLink(h.MailHash, h.Member, store.LinkInvitation)
+	},
+	"an invitation":     func(tx *store.Tx, h house) error { _, err := tx.Invitation(h.Member); return err },
+	"a letter":          func(tx *store.Tx, h house) error { _, err := tx.RetryLetter(h.Letter); return err },
 	"events for owners": func(tx *store.Tx, h house) error { _, err := tx.EventsForOwners(tx.Now(), 20); return err },
 	"the look at an IdP's metadata": func(tx *store.Tx, h house) error {
 		if _, err := tx.AskMetadata(h.Connection, 0); err != nil {
@@ -288,7 +316,6 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		_, err := tx.Warnings(h.Connection)
 		return err
 	},
-	"mailed links": func(tx *store.Tx, h house) error { _, _ = tx.UseMailLink(h.LinkHash, store.MailSignIn); return nil },
 	"recovery codes": func(tx *store.Tx, h house) error {
 		if _, err := tx.RecoveryCode("m5", "rc5"); err != nil {
 			return err
@@ -317,6 +344,10 @@ var walks = map[string]func(tx *store.Tx, h house) error{
 	"a page of groups":             findGroup(store.All()),
 	"the last members of a group":  func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "u9890", 20); return err },
 	"the first members of a group": func(tx *store.Tx, h house) error { _, err := tx.MembersBehind("g1", "", 20); return err },
+	"the rows of a list":           func(tx *store.Tx, h house) error { _, err := tx.ImportRows(h.Import, 50, 20, ""); return err },
+	"members of a team":            func(tx *store.Tx, h house) error { _, err := tx.TeamMembers("g1", "m5", 20); return err },
+	"teams":                        func(tx *store.Tx, h house) error { _, err := tx.Teams("", 20); return err },
+	"letters":                      func(tx *store.Tx, h house) error { _, err := tx.Letters("", 20); return err },
 	"a page of members":            func(tx *store.Tx, h house) error { _, err := tx.MembersAfter("m5", 20); return err },
 	"a page of the log": func(tx *store.Tx, h house) error {
 		// A filter costs up to store.EventWindow rows, whatever the size of the log.
@@ -529,7 +560,7 @@ var (
 	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 	// The tables of settings are small in every workspace.
-	bigScan = regexp.MustCompile(`Seq Scan on (member|sign_in_attempt|member_seen|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
+	bigScan = regexp.MustCompile(`Seq Scan on (member|sign_in_attempt|member_seen|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|mail_link|team_member|invitation|import_row|job|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
 )
 
 func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {

@@ -1,0 +1,65 @@
+package provision
+
+import (
+	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+)
+
+// hand is who does something to people by hand: an operator, who may do everything, or a member.
+type hand struct {
+	cfg    *directory.Config
+	member string         // id, "" for an operator
+	role   directory.Role // of the member
+}
+
+// handOf reads who acts, as they are now: a page that was loaded before they lost their role gives them nothing. The
+// policy is held exclusively, so that they stay as they are.
+func handOf(tx *store.Tx, cfg *directory.Config, scope Scope) (hand, error) {
+	h := hand{cfg: cfg}
+	if scope.Actor.Kind != "member" {
+		return h, nil
+	}
+	m, err := tx.Member(scope.Actor.ID)
+	if err != nil && !errs.Is(err, errs.KindNotFound) {
+		return h, err
+	}
+	if m != nil && m.In() {
+		h.member = m.ID
+		h.role, _ = cfg.Roles.ByID(m.Role)
+	}
+	if h.member == "" || !h.role.May(directory.PermissionSettings) {
+		return h, errs.Forbidden("not_an_administrator", "Your role does not let you manage the people of this workspace.")
+	}
+	return h, nil
+}
+
+// over refuses what concerns a role above the actor's own: neither its people nor the giving of it.
+func (h hand) over(role string) error {
+	if h.member == "" {
+		return nil
+	}
+	if r, ok := h.cfg.Roles.ByID(role); ok && r.Rank < h.role.Rank {
+		return errs.Forbidden("rank_too_high", "The role %s is above your own, %s: only somebody who has it can do this.", r.Name, h.role.Name)
+	}
+	return nil
+}
+
+// notYourself refuses what nobody does to themselves, by a slip or by a page that somebody else made them open.
+func notYourself(scope Scope, m *directory.Member, what string) error {
+	if scope.Actor.Kind == "member" && scope.Actor.ID == m.ID {
+		return errs.Forbidden("self", "You cannot %s yourself. Another administrator can.", what)
+	}
+	return nil
+}
+
+// refusedAct is a refusal of somebody's act about m, with its event.
+func refusedAct(scope Scope, m *directory.Member, err error) error {
+	if !errs.Is(err, errs.KindForbidden) {
+		return err
+	}
+	e := scope.event(audit.MemberRefused, memberParty(m))
+	e.Outcome, e.Reason = audit.Refused, errs.CodeOf(err)
+	return store.Refuse(err, nil, e)
+}
