@@ -59,6 +59,9 @@ func writeEnforcement(w io.Writer, v settings.EnforcementView) {
 		required += " (" + strings.Join(v.Domains, ", ") + ")"
 	}
 	fmt.Fprint(w, cells("require_sso", required))
+	if len(v.Unproven) > 0 {
+		fmt.Fprint(w, cells("not proven any more", strings.Join(v.Unproven, ", ")))
+	}
 	if v.RelaxedUntil != nil {
 		fmt.Fprint(w, cells("relaxed until", instant(*v.RelaxedUntil)))
 	}

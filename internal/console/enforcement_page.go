@@ -30,8 +30,9 @@ type enforcementData struct {
 }
 
 type domainChoice struct {
-	Name   string
-	Chosen bool
+	Name     string
+	Chosen   bool
+	Unproven bool // required, and not proven any more
 }
 
 // shownShutOut is how many people the page names; the command line names all.
@@ -76,7 +77,10 @@ func (d *Door) showEnforcement(v *visit, t told, plan *settings.EnforcementPlan,
 			data.Require, chosen = view.RequireSSO, view.Domains
 		}
 		for _, name := range view.Proven {
-			data.Domains = append(data.Domains, domainChoice{name, slices.Contains(chosen, name)})
+			data.Domains = append(data.Domains, domainChoice{name, slices.Contains(chosen, name), false})
+		}
+		for _, name := range view.Unproven { // else it would be dropped by whoever changes something else
+			data.Domains = append(data.Domains, domainChoice{name, slices.Contains(chosen, name), true})
 		}
 		if plan != nil {
 			data.PlanWords = enforced(directory.Enforcement{RequireSSO: plan.Require, Domains: plan.Domains})

@@ -130,6 +130,48 @@ func WayUnder(c *Config, e Enforcement, m *Member, linked []string) WayIn {
 	return WayNone
 }
 
+// Unproven lists the domains by which e requires single sign-on and that c has not proven any more: they lapsed, or were taken
+// away.
+func (c *Config) Unproven(e Enforcement) (out []string) {
+	if e.RequireSSO != RequireDomains {
+		return nil
+	}
+	for _, d := range e.Domains {
+		if !slices.Contains(c.Domains, d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// CheckDomain says whether single sign-on may be required by a domain: one that is proven, or that it was required by
+// before. Who names another one would decide how people of a domain sign in that may be somebody else's.
+func (c *Config) CheckDomain(before Enforcement, domain string) error {
+	if slices.Contains(c.Domains, domain) || before.RequireSSO == RequireDomains && slices.Contains(before.Domains, domain) {
+		return nil
+	}
+	return errs.Invalid("domain_not_proven", "%s is not proven for this workspace, so single sign-on cannot be required by it. Claim it under Domains (or with gatehouse domain add), set the TXT record that is shown there at %s, and have it looked at; then require single sign-on by it.",
+		ShownDomain(domain), ChallengeName(domain))
+}
+
+// Stranded reports whether the end of a domain's proof took a member's only way in: enforcement covers them, and an active
+// connection would find them by the domain if it were proven. lapsed says that the proof of their domain ended by itself;
+// where enforcement names the domain that needs not be said. linked is as for WayUnder.
+//
+// Enforcement outlives the proof. If it ended with it, whoever makes a DNS record disappear for long enough would bring
+// passwords back for a whole company. But nobody decided that these people are to be shut out (law 7), and an address in a
+// domain that may be somebody else's by now must not link them (law 6). So the password that they have lets them in until
+// the domain is proven again or an IdP knows them; none is set by mail meanwhile, for the mailbox may be somebody else's too.
+func (c *Config) Stranded(m *Member, linked []string, lapsed bool) bool {
+	e, domain := c.Workspace.Enforcement, Domain(m.Email)
+	if !e.Covers(m.Email) || slices.Contains(c.Domains, domain) || e.RequireSSO != RequireDomains && !lapsed {
+		return false
+	}
+	proven := *c
+	proven.Domains = append(slices.Clone(c.Domains), domain)
+	return WayUnder(c, e, m, linked) == WayNone && WayUnder(&proven, e, m, linked) == WayDomain
+}
+
 // ShutOut reports whether a change of enforcement from before to after leaves a member without a way in who had
 // one: their password, if nothing else.
 func ShutOut(c *Config, before, after Enforcement, m *Member, linked []string) bool {

@@ -25,6 +25,8 @@ type EnforcementView struct {
 	Missing     []string         `json:"missing"`
 	Connections []ConnectionRung `json:"connections"`
 	Proven      []string         `json:"proven_domains"`
+	// Unproven are those of Domains whose proof has ended. It is required by them all the same (directory.Stranded says why).
+	Unproven []string `json:"unproven_domains"`
 }
 
 // EmergencyView is the break-glass administrator and what they can prove.
@@ -86,7 +88,8 @@ func (s *Service) reading(ctx context.Context, slug string, fn func(tx *store.Tx
 
 func enforcementView(tx *store.Tx, cfg *directory.Config) (EnforcementView, error) {
 	e := cfg.Workspace.Enforcement
-	v := EnforcementView{RequireSSO: e.RequireSSO, Domains: slices.Concat([]string{}, e.Domains), Missing: []string{}, Connections: []ConnectionRung{}, Proven: slices.Concat([]string{}, cfg.Domains)}
+	v := EnforcementView{RequireSSO: e.RequireSSO, Domains: slices.Concat([]string{}, e.Domains), Missing: []string{}, Connections: []ConnectionRung{}, Proven: slices.Concat([]string{}, cfg.Domains),
+		Unproven: slices.Concat([]string{}, cfg.Unproven(e))}
 	if !e.On() {
 		v.RequireSSO = directory.RequireNone
 	}
@@ -128,7 +131,7 @@ func emergencyView(tx *store.Tx, cfg *directory.Config, m *directory.Member, fac
 }
 
 // tidyEnforcement makes one spelling of what is wanted, and refuses what means nothing.
-func tidyEnforcement(cfg *directory.Config, wants directory.Enforcement) (directory.Enforcement, error) {
+func tidyEnforcement(cfg *directory.Config, before, wants directory.Enforcement) (directory.Enforcement, error) {
 	out := directory.Enforcement{RequireSSO: wants.RequireSSO}
 	switch wants.RequireSSO {
 	case directory.RequireNone, directory.RequireAll:
@@ -138,8 +141,11 @@ func tidyEnforcement(cfg *directory.Config, wants directory.Enforcement) (direct
 	case directory.RequireDomains:
 		for _, d := range wants.Domains {
 			name, ok := directory.DomainName(strings.TrimSpace(d))
-			if !ok || !slices.Contains(cfg.Domains, name) {
-				return out, errs.Invalid("domain_not_proven", "domains: %s is not a domain that this workspace has proven", quote(d))
+			if !ok {
+				return out, errs.Invalid("domain_invalid", "domains: expected domains such as acme.com, received %s", quote(d))
+			}
+			if err := cfg.CheckDomain(before, name); err != nil {
+				return out, err
 			}
 			out.Domains = append(out.Domains, name)
 		}
@@ -158,7 +164,7 @@ func tidyEnforcement(cfg *directory.Config, wants directory.Enforcement) (direct
 func (s *Service) PlanEnforcement(ctx context.Context, slug string, wants directory.Enforcement) (EnforcementPlan, error) {
 	var p EnforcementPlan
 	err := s.reading(ctx, slug, func(tx *store.Tx, cfg *directory.Config) error {
-		to, err := tidyEnforcement(cfg, wants)
+		to, err := tidyEnforcement(cfg, cfg.Workspace.Enforcement, wants)
 		if err != nil {
 			return err
 		}
@@ -207,7 +213,7 @@ func enforcementPlanOf(from, to directory.Enforcement) EnforcementPlan {
 func (s *Service) SetEnforcement(ctx context.Context, slug string, wants directory.Enforcement, seen string, actor audit.Party) (EnforcementPlan, error) {
 	var p EnforcementPlan
 	err := s.editThen(ctx, slug, actor, func(plan *plan) error {
-		to, err := tidyEnforcement(plan.after, wants)
+		to, err := tidyEnforcement(plan.after, plan.before.Workspace.Enforcement, wants)
 		if err != nil {
 			return err
 		}

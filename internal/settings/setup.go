@@ -45,9 +45,14 @@ func banners(tx *store.Tx, cfg *directory.Config) (out []Banner, err error) {
 	if e := cfg.Workspace.Enforcement; e.RelaxedAt(tx.Now()) {
 		out = append(out, Banner{Text: "The requirement of single sign-on is relaxed by emergency access until " + e.Relaxed.Until.UTC().Format("2 January 2006, 15:04 MST") + "."})
 	}
+	for _, domain := range cfg.Unproven(cfg.Workspace.Enforcement) {
+		out = append(out, Banner{Text: "Single sign-on is required of people with addresses in " + directory.ShownDomain(domain) + ", and the domain is not proven any more. It goes on; prove the domain again, or do not require it there."})
+	}
 	events, err := tx.EventsForOwners(tx.Now().Add(-bannerAge), 10*maxBanners)
+	uses := 0
 	for _, e := range events {
-		if e.Type == audit.BreakGlassUsed && len(out) < maxBanners {
+		if e.Type == audit.BreakGlassUsed && uses < maxBanners {
+			uses++
 			out = append(out, Banner{At: &e.Time, Text: e.Subject.Name + " signed in by emergency access."})
 		}
 	}

@@ -92,14 +92,14 @@ func (s *Service) checkFactor(tx *store.Tx, m *directory.Member, a attempt, type
 		return err
 	}
 	if typed == "" {
-		refusal.Reason = "code_needed"
+		refusal.ID, refusal.Reason = keys.ID("evt_", tx.Now()), "code_needed"
 		return store.Refuse(errCodeNeeded, keepRefused(a, refusal), refusal)
 	}
 	ok, err := s.proveCode(tx, m, f, typed)
 	if err != nil || ok {
 		return err
 	}
-	refusal.Reason = "code_wrong"
+	refusal.ID, refusal.Reason = keys.ID("evt_", tx.Now()), "code_wrong"
 	return store.Refuse(errCodeWrong, keepRefused(a, refusal), refusal)
 }
 
@@ -192,7 +192,7 @@ func (s *Service) enterByRecovery(tx *store.Tx, found *account, r PasswordReques
 				break
 			}
 		}
-		refusal.Reason = "proof_missing"
+		refusal.ID, refusal.Reason = keys.ID("evt_", tx.Now()), "proof_missing"
 		return "", nil, store.Refuse(errProofShort, keepRefused(r.attempt(), refusal), refusal)
 	}
 	used, err := tx.UseRecoveryCode(m.ID, code)
@@ -200,7 +200,7 @@ func (s *Service) enterByRecovery(tx *store.Tx, found *account, r PasswordReques
 		return "", nil, err
 	}
 	if !used || !m.BreakGlass { // meanwhile
-		refusal.Reason, refusal.Actor = "recovery_code_used", r.Client.stranger()
+		refusal.ID, refusal.Reason, refusal.Actor = keys.ID("evt_", tx.Now()), "recovery_code_used", r.Client.stranger()
 		return "", nil, store.Refuse(errCredentials, keepRefused(r.attempt(), refusal), refusal)
 	}
 	return s.start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email), emergency: "recovery_code", proof: proof})

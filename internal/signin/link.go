@@ -121,17 +121,17 @@ func (s *Service) enterByLink(tx *store.Tx, member, hash string, c Client) (toke
 		return "", nil, barred(tx, cfg, errs.As(err), attemptBy(c, directory.MethodLink), audit.Event{Actor: party(m), Subject: party(m), Payload: attemptBy(c, directory.MethodLink).payload()})
 	}
 	if _, err := tx.UseLink(hash); err != nil {
-		return "", nil, refuseLink(err, party(m), c)
+		return "", nil, refuseLink(err, party(m), c, directory.MethodLink)
 	}
 	return s.start(tx, cfg, m, opening{attempt: attemptBy(c, directory.MethodLink)})
 }
 
 // refuseLink makes a refusal of err with its event, and leaves errors that are not one alone.
-func refuseLink(err error, subject audit.Party, c Client) error {
+func refuseLink(err error, subject audit.Party, c Client, method directory.Method) error {
 	if !errs.Is(err, errs.KindForbidden) {
 		return err
 	}
-	a := attemptBy(c, directory.MethodLink)
+	a := attemptBy(c, method)
 	e := audit.Event{Type: audit.SignInRefused, Outcome: audit.Refused, Reason: errs.CodeOf(err), Actor: c.stranger(), Subject: subject, Payload: a.payload()}
 	return store.Refuse(err, func(tx *store.Tx) error {
 		e.ID = tx.EventID()

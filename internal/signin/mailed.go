@@ -19,13 +19,14 @@ func (s *Service) UseMailedLink(ctx context.Context, link string, c Client) (tok
 	if err != nil {
 		return "", nil, err
 	}
+	whose := audit.Party{Kind: "member", ID: l.Member}
 	err = s.DB.Write(ctx, l.Workspace, func(tx *store.Tx) error {
 		if err := tx.LockPeople([]string{l.Member}, false); err != nil {
 			return err
 		}
 		f, err := opens(tx, l, hash)
 		if err != nil {
-			return refuseMailed(err, l, c)
+			return refuseLink(err, whose, c, directory.MethodMail)
 		}
 		attempt := attemptBy(c, directory.MethodMail)
 		if err := directory.MayUseMailLink(f.cfg, f.member, tx.Now()); err != nil {
@@ -33,10 +34,10 @@ func (s *Service) UseMailedLink(ctx context.Context, link string, c Client) (tok
 		}
 		// The designation may have come to them since.
 		if f.member.BreakGlass {
-			return refuseMailed(store.ErrMailLink(), l, c)
+			return refuseLink(store.ErrMailLink(), whose, c, directory.MethodMail)
 		}
 		if err := tx.UseMailLink(hash, f.member.ID, store.LinkSignIn); err != nil {
-			return refuseMailed(err, l, c)
+			return refuseLink(err, whose, c, directory.MethodMail)
 		}
 		token, started, err = s.start(tx, f.cfg, f.member, opening{attempt: attempt, until: f.cfg.Workspace.Enforcement.Relaxed.Until})
 		return err

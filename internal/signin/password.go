@@ -223,8 +223,12 @@ func (s *Service) enterByPassword(tx *store.Tx, found *account, r PasswordReques
 		refusal.ID = keys.ID("evt_", tx.Now())
 		return "", nil, store.Refuse(errCredentials, keepRefused(r.attempt(), refusal), refusal)
 	}
-	if err := directory.MaySignIn(cfg, m, directory.MethodPassword); err != nil {
-		return "", nil, barred(tx, cfg, errs.As(err), r.attempt(), refusal)
+	if why := directory.MaySignIn(cfg, m, directory.MethodPassword); why != nil {
+		if still, err := stranded(tx, cfg, m, why); err != nil {
+			return "", nil, err
+		} else if !still {
+			return "", nil, barred(tx, cfg, errs.As(why), r.attempt(), refusal)
+		}
 	}
 	if err := s.checkFactor(tx, m, r.attempt(), r.Code, refusal); err != nil {
 		return "", nil, err
@@ -233,11 +237,27 @@ func (s *Service) enterByPassword(tx *store.Tx, found *account, r PasswordReques
 		tx.SaveCredential(m.ID, fresh, tx.Now())
 	}
 	tx.ProveCredential(m.ID)
-	o := opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email), proof: "a password"}
+	o := opening{attempt: r.attempt(), breakGlass: m.BreakGlass && cfg.Workspace.Enforcement.Covers(m.Email), proof: "a password"}
 	if r.Code != "" {
 		o.proof = "a password and a one-time password"
 	}
 	return s.start(tx, cfg, m, o)
+}
+
+// stranded reports whether a member whom why refuses a password may use it all the same (directory.Config.Stranded).
+func stranded(tx *store.Tx, cfg *directory.Config, m *directory.Member, why error) (bool, error) {
+	if errs.CodeOf(why) != "sso_required" {
+		return false, nil
+	}
+	linked, err := tx.ConnectionsOf([]string{m.ID})
+	if err != nil {
+		return false, err
+	}
+	claim, err := tx.DomainClaim(directory.Domain(m.Email))
+	if err != nil && !errs.Is(err, errs.KindNotFound) {
+		return false, err
+	}
+	return cfg.Stranded(m, linked[m.ID], err == nil && !claim.LapsedAt.IsZero()), nil
 }
 
 // refuseCredentials records an attempt that proved nothing and returns the one answer to it.

@@ -202,7 +202,8 @@ func (d *Door) ways(r *http.Request, data *signinData, domain string) (all []way
 		data.AllURL = signinPath{Workspace: data.Workspace, Continue: data.Continue, Fresh: data.Fresh}.url()
 	}
 	// Without a connection that works there is nothing else to offer.
-	data.Password = len(all) == 0 || !covered(cfg.Workspace.Enforcement, data.Email)
+	data.Password = len(all) == 0 || !covered(cfg.Workspace.Enforcement, data.Email) ||
+		data.Email != "" && slices.Contains(cfg.Unproven(cfg.Workspace.Enforcement), directory.Domain(data.Email))
 	return all, nil
 }
 
