@@ -36,7 +36,7 @@ var namesNobody = map[string]string{
 }
 
 // idOnly are tables whose rows of a member go although they name only the id.
-var idOnly = []string{"group_member", "member_seen", "link_handle", "team_member", "credential", "identity", "claim", "mail_link", "invitation"}
+var idOnly = []string{"group_member", "member_seen", "link_handle", "team_member", "credential", "second_factor", "recovery_code", "identity", "claim", "mail_link", "invitation"}
 
 // aLife gives the workspace everything that can be kept about a person.
 func aLife(t *testing.T, h *house) (member string, user provision.User) {
@@ -60,6 +60,8 @@ func aLife(t *testing.T, h *house) (member string, user provision.User) {
 	})
 	h.write(func(tx *store.Tx) error {
 		tx.SaveCredential(member, "hash of zada", tx.Now())
+		tx.SaveSecondFactor(member, "hash of zada's secret")
+		tx.SaveRecoveryCodes(member, []string{"hash of zada's code"})
 		tx.InsertIdentity(store.Identity{Connection: h.conn, Subject: "persistent|nameid-zada", Shown: "nameid-zada", Email: "zada@acme.test", Member: member, How: "directory"})
 		tx.SaveClaims(member, h.conn, []string{"zada nonce group"})
 		tx.InsertSession(&session.Session{ID: "ses_zada", Member: member, Method: directory.MethodSAML, Connection: h.conn, ExpiresAt: tx.Now().Add(time.Hour), Address: "192.0.2.77",

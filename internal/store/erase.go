@@ -13,6 +13,8 @@ import (
 // What is one member's alone, by the member's id. Rows that only name the id stay: host applications and the log know it.
 var ofMember = []string{
 	`DELETE FROM credential WHERE workspace_id = $1 AND member_id = $2`,
+	dropSecondFactor,
+	dropRecoveryCodes,
 	`DELETE FROM identity WHERE workspace_id = $1 AND member_id = $2`,
 	`DELETE FROM claim WHERE workspace_id = $1 AND member_id = $2`,
 	`DELETE FROM link_handle WHERE workspace_id = $1 AND member_id = $2`,
