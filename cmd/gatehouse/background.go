@@ -25,6 +25,8 @@ const (
 	sweepEvery  = time.Hour
 	sweepJitter = 10 * time.Minute
 	expireEvery = 30 * time.Second
+	// eraseEvery is how long a search for traces of an erased person waits past its time.
+	eraseEvery = 15 * time.Second
 	// domainsEvery is how long a domain may wait past its time.
 	domainsEvery   = time.Minute
 	domainsAtLeast = 250 * time.Millisecond
@@ -46,6 +48,7 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 		"expiry":    s.expire,
 		"keys":      s.tendKeys,
 		"domains":   s.recheckDomains,
+		"erasures":  s.erase,
 		"metadata":  s.watchMetadata,
 		"expiries":  s.tendIdPKeys,
 	}
@@ -149,8 +152,20 @@ func (s *server) keepRunning(ctx context.Context, name string, task func(context
 // sweep deletes what is older than its retention, every hour or so.
 func (s *server) sweep(ctx context.Context) error {
 	for wait := firstSweep; pause(ctx, wait); wait = sweepEvery + rand.N(sweepJitter) {
-		if err := s.app.db.Sweep(ctx, s.cfg.PayloadRetention, s.cfg.EventRetention); err != nil {
+		keep := store.Retention{Payloads: s.cfg.PayloadRetention, Events: s.cfg.EventRetention, Requests: s.cfg.RequestRetention,
+			Sessions: s.cfg.SessionRetention, Work: s.cfg.WorkRetention}
+		if err := s.app.db.Keep(ctx, keep); err != nil {
 			s.log.Error("old events could not be swept", "error", err)
+		}
+	}
+	return nil
+}
+
+// erase carries on with the search for traces of erased people, whatever process began it.
+func (s *server) erase(ctx context.Context) error {
+	for pause(ctx, eraseEvery+rand.N(eraseEvery/4)) {
+		if _, err := s.app.provision.EraseDue(ctx); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
 	return nil

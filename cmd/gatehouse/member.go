@@ -27,6 +27,7 @@ type memberCommand struct {
 	Deactivate memberDeactivateCommand `cmd:"" help:"Take somebody's access away. Sessions end at once, data stay."`
 	Restore    memberRestoreCommand    `cmd:"" help:"Give somebody's access back, whatever had taken it."`
 	SetRole    memberSetRoleCommand    `cmd:"" help:"Set somebody's role by hand. It wins over groups until it is cleared."`
+	Erase      memberEraseCommand      `cmd:"" help:"Take somebody's personal data away for good; says first what that does."`
 }
 
 // workspaceFlag says in which workspace people are looked for.

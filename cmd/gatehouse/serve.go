@@ -40,6 +40,9 @@ type serverFlags struct {
 	LogLevel             string `placeholder:"WORD" help:"${help_log_level}"`
 	EventRetention       string `placeholder:"DAYS" help:"${help_event_retention}"`
 	PayloadRetention     string `placeholder:"DAYS" help:"${help_payload_retention}"`
+	RequestRetention     string `placeholder:"DAYS" help:"${help_request_retention}"`
+	SessionRetention     string `placeholder:"DAYS" help:"${help_session_retention}"`
+	WorkRetention        string `placeholder:"DAYS" help:"${help_work_retention}"`
 }
 
 func (serveCommand) Help() string {

@@ -86,6 +86,7 @@ func (a *app) find(ctx context.Context, args memberArgs) (workspace string, m *d
 type sessionRevokeCommand struct {
 	whoArg
 	Session string `placeholder:"ID" help:"Only the session with this id; default all."`
+	All     bool   `help:"Every session, which is the default; says so in scripts."`
 }
 
 type sessionRevokeArgs struct {
@@ -99,6 +100,9 @@ type revoked struct {
 }
 
 func (c *sessionRevokeCommand) Run(ctx context.Context, p *program) error {
+	if c.All && c.Session != "" {
+		return usagef("session revoke: expected either --session or --all")
+	}
 	r, err := call[revoked](ctx, p, "session.revoke", sessionRevokeArgs{c.args(), c.Session})
 	if err != nil {
 		return err

@@ -55,6 +55,8 @@ var verbs = map[string]verb{
 	"member.deactivate":     runs(deactivateMember),
 	"member.restore":        runs(restoreMember),
 	"member.set-role":       runs(setRole),
+	"member.plan-erase":     runs(planErase),
+	"member.erase":          runs(eraseMember),
 	"adoption.list":         runs(listAdoptions),
 	"adoption.allow":        runs(allowAdoption),
 	"adoption.refuse":       runs(refuseAdoption),

@@ -68,8 +68,9 @@ const (
 	MailLinkSent  Type = "signin.mail_link_sent"
 	SessionEnded  Type = "session.ended"
 	SessionsEnded Type = "session.all_ended"
-	// SessionsShortened is a connection that does not notice leavers any more: its sessions end sooner.
+	// SessionsShortened is a connection that does not notice leavers any more, or a new policy: sessions end sooner.
 	SessionsShortened Type = "session.all_shortened"
+	SessionRenewed    Type = "session.renewed"          // its browser got a new token after a change of what the member may do
 	LogoutRefused     Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed
 	LogoutReceived    Type = "logout.received"          // an IdP logged somebody out by way of the browser
 	LogoutSent        Type = "logout.sent"              // an IdP is told of a sign-out; refused where it could not be

@@ -61,6 +61,12 @@ type Config struct {
 	// PayloadRetention is how long the payloads of events are kept; it is never longer than
 	// EventRetention. Default 30 days.
 	PayloadRetention time.Duration
+	// RequestRetention is how long the log of answered SCIM reads is kept. Default 7 days.
+	RequestRetention time.Duration
+	// SessionRetention is how long sessions that have ended are kept. Default 30 days.
+	SessionRetention time.Duration
+	// WorkRetention is how long letters and other work that was given up are kept. Default 30 days.
+	WorkRetention time.Duration
 
 	// Sources tells where each setting came from, by setting name: "flag --listen",
 	// "environment GATEHOUSE_LISTEN", "file gatehouse.yaml line 3" or "default".

@@ -60,7 +60,7 @@ func TestNothingGiven_MeansTheDefaults(t *testing.T) {
 		Database: "sqlite:" + filepath.Join("gatehouse-data", "gatehouse.db"), DataDir: "gatehouse-data",
 		MasterKeyFile: filepath.Join("gatehouse-data", "master.key"),
 		DomainRecheck: day, DomainLapse: 30 * day,
-		SCIMRate: 100, LogFormat: "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day,
+		SCIMRate: 100, LogFormat: "text", LogLevel: slog.LevelInfo, EventRetention: 400 * day, PayloadRetention: 30 * day, RequestRetention: 7 * day, SessionRetention: 30 * day, WorkRetention: 30 * day,
 		Sources: c.Sources,
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -159,6 +159,9 @@ func TestValues_AreReadOrRefused(t *testing.T) {
 		"hours":                      {"event-retention", "36h", "36h0m0s", ""},
 		"less than a day":            {"event-retention", "1h", "", "1d to 3650d"},
 		"too many days":              {"event-retention", "99999d", "", "such as 30d"},
+		"days of reads":              {"request-retention", "30d", "30d", ""},
+		"days of sessions":           {"session-retention", "1d", "1d", ""},
+		"less than a day of work":    {"work-retention", "23h", "", "1d to 3650d"},
 		"negative":                   {"event-retention", "-3d", "", "such as 30d"},
 		"a port by name":             {"listen", "127.0.0.1:http", "", "HOST:PORT"},
 		"metrics on a bad address":   {"metrics-listen", "9090", "", "HOST:PORT"},

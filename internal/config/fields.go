@@ -88,6 +88,15 @@ var fields = []field{
 	{"payload-retention", "How long the payloads of events are kept, in days such as 30d (default 30d).",
 		func(c *Config, v string) (err error) { c.PayloadRetention, err = parseRetention(v); return err },
 		func(c Config) string { return showRetention(c.PayloadRetention) }},
+	{"request-retention", "How long the log of answered SCIM reads is kept, in days such as 7d (default 7d).",
+		func(c *Config, v string) (err error) { c.RequestRetention, err = parseRetention(v); return err },
+		func(c Config) string { return showRetention(c.RequestRetention) }},
+	{"session-retention", "How long sessions that have ended are kept, in days such as 30d (default 30d).",
+		func(c *Config, v string) (err error) { c.SessionRetention, err = parseRetention(v); return err },
+		func(c Config) string { return showRetention(c.SessionRetention) }},
+	{"work-retention", "How long letters and other work that was given up are kept, in days such as 30d (default 30d).",
+		func(c *Config, v string) (err error) { c.WorkRetention, err = parseRetention(v); return err },
+		func(c Config) string { return showRetention(c.WorkRetention) }},
 }
 
 // defaults are the settings that do not depend on others.
@@ -102,6 +111,9 @@ func defaults() Config {
 		LogLevel:         slog.LevelInfo,
 		EventRetention:   400 * day,
 		PayloadRetention: 30 * day,
+		RequestRetention: 7 * day,
+		SessionRetention: 30 * day,
+		WorkRetention:    30 * day,
 	}
 }
 

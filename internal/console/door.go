@@ -55,7 +55,7 @@ func New(o Options) (*Door, error) {
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
-		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency"} {
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "sessions"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -140,6 +140,9 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/roles", d.addMapping)
 	on("POST "+workspace+"/roles/{mapping}/remove", d.removeMapping)
 
+	on("GET "+workspace+"/sessions", d.sessionsPage)
+	on("POST "+workspace+"/sessions", d.setSessions)
+
 	d.mountEnforcement(on)
 
 	on("GET "+workspace+"/sign-ins", d.signInsPage)
@@ -165,6 +168,9 @@ func (d *Door) mountPeople(on func(string, handler), workspace string) {
 	on("POST "+member+"/restore", d.acted("restore", "member-restored", d.Provision.Restore))
 	on("POST "+member+"/role", d.setMemberRole)
 	on("POST "+member+"/edit", d.editMember)
+	on("POST "+member+"/erase", d.eraseMember)
+	on("POST "+member+"/sessions/end", d.endSessions)
+	on("POST "+member+"/sessions/{session}/end", d.endSessions)
 
 	on("GET "+workspace+"/teams", d.teamsPage)
 	on("POST "+workspace+"/teams", d.createTeam)

@@ -397,3 +397,13 @@ func (w *world) proven(connection string) {
 		return settings.ConnectionProven(tx, cfg, connection)
 	})
 }
+
+// byID is a member of acme by id.
+func (w *world) byID(id string) (m *directory.Member, err error) {
+	w.t.Helper()
+	w.in("acme", func(tx *store.Tx) error {
+		m, err = tx.Member(id)
+		return nil
+	})
+	return m, err
+}

@@ -21,7 +21,7 @@ type memberData struct {
 	Groups      []string
 	Fields      []provision.Field
 	Edits       bool // some field can be edited
-	Sessions    int
+	Sessions    []sessionLine
 	BreakGlass  bool
 	Self        bool // it is the visitor
 	May         bool // their role is not above the visitor's
@@ -31,7 +31,9 @@ type memberData struct {
 	Invitation  *store.Invitation
 	Mail        bool
 	EventsURL   string
-	AgainstWord bool // an owner restored them against the directory
+	Account     string // the visitor's own page
+	Word        string // to type before they are erased
+	AgainstWord bool   // an owner restored them against the directory
 }
 
 func (d *Door) memberPage(v *visit) error { return d.showMember(v, told{}) }
@@ -58,7 +60,7 @@ func (d *Door) showMember(v *visit, t told) error {
 		if err != nil {
 			return err
 		}
-		data.Sessions = len(live)
+		data.Sessions = sessionLines(cfg, live)
 		resources, err := tx.SCIMUsersOfMember(m.ID)
 		if err != nil {
 			return err
@@ -90,6 +92,8 @@ func (d *Door) showMember(v *visit, t told) error {
 			}
 		}
 		data.Roles = giveable(v, cfg)
+		data.Word = wordFor(m)
+		data.Account = "/w/" + url.PathEscape(v.live.Slug)
 		data.EventsURL = c.Base + "/events?" + url.Values{"who": {m.ID}}.Encode()
 		return data
 	})
@@ -122,6 +126,37 @@ func (d *Door) setMemberRole(v *visit) error {
 	return d.acted("member-role", "role-set", func(ctx context.Context, s provision.Scope, find func(*store.Tx) (*directory.Member, error)) (directory.Member, error) {
 		return d.Provision.SetRole(ctx, s, find, form.Get("role"))
 	})(v)
+}
+
+// eraseMember erases somebody who is out, once their address, or id, was typed.
+func (d *Door) eraseMember(v *visit) error {
+	form, err := web.Form(v.r)
+	if err != nil {
+		return err
+	}
+	return d.acted("erase", "member-erased", func(ctx context.Context, s provision.Scope, find func(*store.Tx) (*directory.Member, error)) (directory.Member, error) {
+		return d.Provision.Erase(ctx, s, func(tx *store.Tx) (*directory.Member, error) {
+			m, err := find(tx)
+			if err != nil || m.Stage == directory.StageErased {
+				return m, err
+			}
+			if m.Sources == 0 {
+				return nil, errs.Conflict("not_deactivated", "Deactivate them first: only somebody who is out can be erased here.")
+			}
+			if typed := strings.TrimSpace(form.Get("confirm")); !strings.EqualFold(typed, wordFor(m)) {
+				return nil, errs.Invalid("confirmation_wrong", "That is not %s. Nothing was done.", wordFor(m))
+			}
+			return m, nil
+		})
+	})(v)
+}
+
+// wordFor is what is typed so that m and nobody else is erased.
+func wordFor(m *directory.Member) string {
+	if m.Email != "" {
+		return m.Email
+	}
+	return m.ID
 }
 
 func (d *Door) editMember(v *visit) error {

@@ -65,6 +65,9 @@ func (d *Door) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.SignIn.Renew(w, r, live); err != nil {
+		return nil, err
+	}
 	v := &visit{w: w, r: r, live: live, actor: audit.Party{Kind: "member", ID: live.Member.ID, Name: live.Member.Email}}
 	if role, ok := cfg.Roles.ByID(live.Member.Role); !ok || !role.May(directory.PermissionSettings) {
 		return nil, d.denied(v, cfg)
@@ -208,7 +211,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
 	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"},
-		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
+		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sessions", Href: "/sessions"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -280,6 +283,10 @@ var doneTexts = map[string]string{
 	"member-deactivated":  "The member is deactivated and signed out everywhere.",
 	"member-restored":     "The member has access again.",
 	"role-set":            "The role was decided again.",
+	"member-erased":       "The person is erased. What is left is the id, for the log and for the product behind.",
+	"session-times":       "It was saved. Sessions that live already keep to it as well.",
+	"session-ended":       "The session was ended.",
+	"sessions-ended":      "They are signed out everywhere.",
 	"member-saved":        "The changes were saved.",
 	"team-created":        "The team is there. Put people into it.",
 	"team-renamed":        "The team has the new name.",

@@ -75,6 +75,9 @@ type Policy struct {
 	RequiredAttributes []string     `json:"required_attributes"`
 	// Adoption is "" in what binaries before it wrote: AdoptionMode.
 	Adoption Adoption `json:"adoption"`
+	// How long sessions live, each one of SessionIdles and SessionLives; "" in what binaries before them wrote: SessionTimes.
+	SessionIdle string `json:"session_idle"`
+	SessionLife string `json:"session_life"`
 }
 
 // Override is what one directory sets differently from its workspace; nil keeps.
@@ -190,6 +193,8 @@ func (p Policy) Check() []string {
 	word("group_loss", string(p.GroupLoss), string(GroupLossKeep), string(GroupLossDeactivate))
 	word("role_source", string(p.RoleSource), string(RoleSourceMapping), string(RoleSourceDefault))
 	word("adoption", string(p.AdoptionMode()), string(AdoptionLink), string(AdoptionAskOwner), string(AdoptionAskAdmin), string(AdoptionRefuse))
+	word("session_idle", orDefault(p.SessionIdle, defaultIdle), SessionIdles()...)
+	word("session_life", orDefault(p.SessionLife, defaultLife), SessionLives()...)
 	for _, a := range p.RequiredAttributes {
 		word("required_attributes", a, requirable...)
 	}

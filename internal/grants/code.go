@@ -14,7 +14,6 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
-	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -244,7 +243,7 @@ func give(tx *store.Tx, grant string) (g gift, err error) {
 	if slices.Contains(strings.Fields(g.holder.Scope), "offline_access") {
 		refresh, hash := keys.NewToken(RefreshPrefix)
 		g.refresh = refresh
-		tx.InsertRefresh(hash, grant, earlier(tx.Now().Add(session.Idle), ends))
+		tx.InsertRefresh(hash, grant, earlier(tx.Now().Add(g.holder.IdleFor()), ends))
 	}
 	g.holder.IssuedAt, g.holder.ExpiresAt = tx.Now(), earlier(tx.Now().Add(AccessLife), ends)
 	return g, nil

@@ -92,6 +92,11 @@ func (d *Door) proceed(w http.ResponseWriter, r *http.Request, a *authorization)
 	if err != nil {
 		return err
 	}
+	if live != nil {
+		if err := d.SignIn.Renew(w, r, live); err != nil {
+			return err
+		}
+	}
 	if live == nil || fresh {
 		if want.none {
 			return wrong("login_required", "Nobody is signed in to this workspace in this browser.")

@@ -46,6 +46,19 @@ func (h hand) over(role string) error {
 	return nil
 }
 
+// MayManage refuses, with its event, what the actor of scope may not do to m: somebody who may not manage people, or
+// not those of a higher role. The policy is held exclusively.
+func MayManage(tx *store.Tx, cfg *directory.Config, scope Scope, m *directory.Member) error {
+	h, err := handOf(tx, cfg, scope)
+	if err == nil {
+		err = h.over(m.Role)
+	}
+	if err != nil {
+		return refusedAct(scope, m, err)
+	}
+	return nil
+}
+
 // notYourself refuses what nobody does to themselves, by a slip or by a page that somebody else made them open.
 func notYourself(scope Scope, m *directory.Member, what string) error {
 	if scope.Actor.Kind == "member" && scope.Actor.ID == m.ID {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -57,7 +58,24 @@ func save(tx *store.Tx, cfg *directory.Config, scope Scope, changes ...change) e
 			return err
 		}
 	}
+	if err := tx.RenewSessions(raised(cfg, changes), session.RenewedRole); err != nil {
+		return err
+	}
 	return tellTurns(tx, cfg, changes)
+}
+
+// raised are the members who got a role of a higher rank: what their browsers hold was given to somebody who could do less.
+func raised(cfg *directory.Config, changes []change) (members []string) {
+	for _, c := range changes {
+		if c.before.ID == "" || c.before.Role == c.after.Role {
+			continue
+		}
+		was, known := cfg.Roles.ByID(c.before.Role)
+		if is, _ := cfg.Roles.ByID(c.after.Role); !known || is.Rank < was.Rank {
+			members = append(members, c.after.ID)
+		}
+	}
+	return members
 }
 
 func saveOne(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {
@@ -263,6 +281,9 @@ func grantAll(tx *store.Tx, cfg *directory.Config, scope Scope, grants map[strin
 		}
 		n += len(ids)
 		if err := tx.GrantRoles([]store.RoleGrant{{Role: g.role, Reason: g.reason, Members: ids}}); err != nil {
+			return n, err
+		}
+		if err := tx.RenewSessions(raised(cfg, g.changes), session.RenewedRole); err != nil {
 			return n, err
 		}
 		quiet := scope

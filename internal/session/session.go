@@ -8,9 +8,9 @@ import (
 
 // Lifetimes of a session. Both hold: whichever ends first.
 const (
-	// Idle is how long a session lives without use.
+	// Idle is how long a session lives without use where nobody says otherwise.
 	Idle = 12 * time.Hour
-	// Absolute is how long a session lives at the most.
+	// Absolute is how long a session lives at the most; policy may say less.
 	Absolute = 7 * 24 * time.Hour
 	// Unnoticed is how long a session lives at the most that came through a connection where nobody
 	// notices who leaves, whatever longer life is allowed otherwise.
@@ -59,12 +59,43 @@ type Session struct {
 	NameID, NameHash string
 	Address          string // client address at sign-in
 	UserAgent        string // cut at 200 bytes
+	// Idle is how long it lives without use; 0 is Idle of this package.
+	Idle time.Duration
+	// Renew is why its browser is to be given a new token, as a code, or "".
+	Renew string
 }
+
+// IdleFor is how long the session lives without use.
+func (s *Session) IdleFor() time.Duration {
+	if s.Idle <= 0 {
+		return Idle
+	}
+	return s.Idle
+}
+
+// End is when the session ends if nobody uses it any more.
+func (s *Session) End() time.Time {
+	if idle := s.LastUsedAt.Add(s.IdleFor()); idle.Before(s.ExpiresAt) {
+		return idle
+	}
+	return s.ExpiresAt
+}
+
+// RenewGrace is how long a token still counts whose place another one has taken: what a browser had sent with it
+// in its other tabs is answered.
+const RenewGrace = 30 * time.Second
+
+// Reasons for which a session is renewed, as rows and events hold them.
+const (
+	RenewedRole     = "role_changed"
+	RenewedPassword = "password_changed"
+	RenewedFactor   = "second_factor_changed"
+)
 
 // Alive reports whether the session itself still stands at now; the member's and the
 // connection's state are asked beside it.
 func (s *Session) Alive(now time.Time) bool {
-	return s.EndedAt.IsZero() && now.Before(s.ExpiresAt) && now.Before(s.LastUsedAt.Add(Idle))
+	return s.EndedAt.IsZero() && now.Before(s.ExpiresAt) && now.Before(s.LastUsedAt.Add(s.IdleFor()))
 }
 
 // DueTouch reports whether now is late enough after the last recorded use to be written down.

@@ -36,6 +36,19 @@ func policyKeys() []policyKey {
 		switchKey("scim_allowed", func(p *directory.Policy) *bool { return &p.SCIMAllowed }),
 		inviteKey(),
 		adoptionKey(),
+		timeKey("session_idle", func(p *directory.Policy) *string { return &p.SessionIdle }, directory.SessionIdles()),
+		timeKey("session_life", func(p *directory.Policy) *string { return &p.SessionLife }, directory.SessionLives()),
+	}
+}
+
+// timeKey is a key for how long sessions live.
+func timeKey(name string, at func(*directory.Policy) *string, words []string) policyKey {
+	return policyKey{name: name, words: words,
+		get: func(p directory.Policy) string {
+			p.SessionIdle, p.SessionLife = p.SessionWords()
+			return *at(&p)
+		},
+		set: func(p *directory.Policy, word string) { *at(p) = word },
 	}
 }
 

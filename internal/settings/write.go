@@ -136,7 +136,26 @@ func shortenSessions(tx *store.Tx, before, after *directory.Config, actor audit.
 			return notes, err
 		}
 	}
-	return notes, nil
+	limited, err := limitSessions(tx, before, after, actor)
+	return append(notes, limited...), err
+}
+
+// limitSessions has the sessions that live already keep to a new policy of how long they may.
+func limitSessions(tx *store.Tx, before, after *directory.Config, actor audit.Party) ([]string, error) {
+	idle, life := after.Workspace.Policy.SessionTimes()
+	wasIdle, wasLife := before.Workspace.Policy.SessionTimes()
+	if before.Workspace.ID == "" || idle == wasIdle && life == wasLife {
+		return nil, nil
+	}
+	n, err := tx.LimitSessions(idle, life)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	idleWord, lifeWord := after.Workspace.Policy.SessionWords()
+	return []string{fmt.Sprintf("policy: %d sessions that live already end after %s without use and %s after they began, whichever comes first", n, idleWord, lifeWord)},
+		tx.Record(audit.Event{Type: audit.SessionsShortened, Actor: actor, Reason: "policy",
+			Subject: audit.Party{Kind: "workspace", ID: after.Workspace.ID, Name: after.Workspace.Slug},
+			Changes: []audit.Change{{Field: "sessions", To: fmt.Sprint(n)}, {Field: "session_idle", To: idleWord}, {Field: "session_life", To: lifeWord}}})
 }
 
 // ofWorkspace reports whether a difference is kept in the workspace's own row.

@@ -15,9 +15,9 @@ var (
 	}
 )
 
-// browserName says in words which browser a User-Agent claims to be: "Firefox on Linux". It is
+// BrowserName says in words which browser a User-Agent claims to be: "Firefox on Linux". It is
 // for recognising one's own sessions and proves nothing.
-func browserName(userAgent string) string {
+func BrowserName(userAgent string) string {
 	find := func(list []struct{ mark, name string }) string {
 		for _, entry := range list {
 			if strings.Contains(userAgent, entry.mark) {

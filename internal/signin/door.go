@@ -74,6 +74,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /w/{workspace}", d.browser.Handle(d.member(d.workspacePage)))
 	mux.Handle("POST /w/{workspace}/sessions/{session}/end", d.browser.Handle(d.member(d.endOne)))
 	mux.Handle("POST /w/{workspace}/sessions/end-others", d.browser.Handle(d.member(d.endOthers)))
+	mux.Handle("POST /w/{workspace}/sessions/end-all", d.browser.Handle(d.member(d.endEverywhere)))
 
 	mux.Handle("GET /w/{workspace}/password", d.browser.Handle(d.member(d.ownPasswordPage)))
 	mux.Handle("POST /w/{workspace}/password", d.browser.Handle(d.member(d.changePassword)))
@@ -121,6 +122,9 @@ func (d *Door) member(h func(http.ResponseWriter, *http.Request, *store.LiveSess
 		}
 		slug := r.PathValue("workspace")
 		if err == nil && live.Slug == slug {
+			if err := d.service.Renew(w, r, live); err != nil {
+				return err
+			}
 			return h(w, r, live)
 		}
 		notice := ""
@@ -148,14 +152,10 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request, token, to string) e
 	case !errs.Is(err, errs.KindUnauthenticated):
 		return err
 	}
-	d.setCookie(w, token)
+	d.service.setCookie(w, token)
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }
-
-// setCookie gives the browser its session. The cookie ends with the browser; the session's own
-// end is the database's to know.
-func (d *Door) setCookie(w http.ResponseWriter, token string) { http.SetCookie(w, d.cookie(token)) }
 
 func (d *Door) clearCookie(w http.ResponseWriter) {
 	c := d.cookie("")
@@ -163,6 +163,4 @@ func (d *Door) clearCookie(w http.ResponseWriter) {
 	http.SetCookie(w, c)
 }
 
-func (d *Door) cookie(value string) *http.Cookie {
-	return &http.Cookie{Name: d.service.cookieName(), Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: d.service.secure()}
-}
+func (d *Door) cookie(value string) *http.Cookie { return d.service.cookie(value) }

@@ -295,6 +295,9 @@ func (s *Service) ConfirmFactor(ctx context.Context, live *store.LiveSession, se
 		if _, err := tx.UseStep(m.ID, step); err != nil {
 			return err
 		}
+		if err := tx.RenewSessions([]string{m.ID}, session.RenewedFactor); err != nil {
+			return err
+		}
 		return tx.Record(audit.Event{Type: audit.SecondFactorSet, Actor: party(m), Subject: party(m)})
 	})
 }
@@ -307,6 +310,9 @@ func (s *Service) RemoveFactor(ctx context.Context, live *store.LiveSession) err
 			return err
 		}
 		tx.DropSecondFactor(m.ID)
+		if err := tx.RenewSessions([]string{m.ID}, session.RenewedFactor); err != nil {
+			return err
+		}
 		return tx.Record(audit.Event{Type: audit.SecondFactorRemoved, Actor: party(m), Subject: party(m)})
 	})
 }

@@ -27,6 +27,9 @@ func savePassword(tx *store.Tx, m *directory.Member, hash string, proven time.Ti
 	if err != nil {
 		return err
 	}
+	if err := tx.RenewSessions([]string{m.ID}, session.RenewedPassword); err != nil {
+		return err
+	}
 	e.Subject = party(m)
 	if len(ended) > 0 {
 		e.Changes = append(e.Changes, audit.Change{Field: "sessions_ended", To: fmt.Sprint(len(ended))})

@@ -137,7 +137,7 @@ type opening struct {
 	breakGlass bool
 	// emergency is why this is a use of emergency access beside breakGlass, "" for none; proof says how, for people.
 	emergency, proof string
-	until            time.Time // the absolute end; zero is session.Absolute from now
+	until            time.Time // the absolute end at the latest; policy may say sooner
 
 	// Of sessions through a connection.
 	connection      string // id
@@ -168,13 +168,14 @@ func (o *opening) keep(tx *store.Tx, m *directory.Member) {
 // directory.MaySignIn.
 func (s *Service) start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) (token string, _ *session.Session, err error) {
 	now := tx.Now()
-	if o.until.IsZero() {
-		o.until = now.Add(session.Absolute)
+	idle, life := cfg.Workspace.Policy.SessionTimes()
+	if end := now.Add(life); o.until.IsZero() || o.until.After(end) {
+		o.until = end
 	}
 	opened := &session.Session{
 		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: o.Method, BreakGlass: o.breakGlass,
 		CreatedAt: now, LastUsedAt: now, ExpiresAt: o.until, Address: o.Address, UserAgent: o.UserAgent,
-		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index, NameID: o.nameID, NameHash: o.named,
+		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index, NameID: o.nameID, NameHash: o.named, Idle: idle,
 	}
 	token, hash := keys.NewToken(session.TokenPrefix)
 	tx.InsertSession(opened, hash)

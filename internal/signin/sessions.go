@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -23,6 +24,8 @@ const (
 	EndedReplaced = "replaced"
 	// EndedByMember is the member's own act in another browser.
 	EndedByMember = "ended_by_member"
+	// EndedByAdministrator is an act of somebody who may end the sessions of others.
+	EndedByAdministrator = "ended_by_administrator"
 	// EndedByOperator is an act of the command line.
 	EndedByOperator = "ended_by_operator"
 )
@@ -95,14 +98,7 @@ func endSession(tx *store.Tx, id, reason string, actor audit.Party) error {
 // that never was.
 func (s *Service) endOwn(ctx context.Context, live *store.LiveSession, id string) error {
 	err := s.DB.Write(ctx, live.Workspace, func(tx *store.Tx) error {
-		own, err := tx.Sessions(live.Member.ID)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(own, func(o session.Session) bool { return o.ID == id }) {
-			return errs.NotFound("session_unknown", "There is no live session %s.", cut(id, 40))
-		}
-		return endSession(tx, id, EndedByMember, party(&live.Member))
+		return endOf(tx, &live.Member, id, EndedByMember, party(&live.Member))
 	})
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
@@ -121,20 +117,67 @@ func (s *Service) EndAllSessions(ctx context.Context, workspace, member, except,
 		if err != nil {
 			return err
 		}
-		ids, err := tx.EndSessions(member, except, reason, false)
-		if err != nil {
-			return err
-		}
-		if ended = len(ids); ended == 0 {
-			return nil
-		}
-		return tx.Record(audit.Event{Type: audit.SessionsEnded, Reason: reason, Actor: actor, Subject: party(m),
-			Changes: []audit.Change{{Field: "ended", To: fmt.Sprint(ended)}}})
+		ended, err = endAll(tx, m, except, reason, actor)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
 	}
 	return ended, nil
+}
+
+// EndSessionsFor ends live sessions of a member as an act of scope's actor on somebody else: the one with the id, or all for
+// "". It returns how many it ended. Who may not manage that member is errs.KindForbidden; an unknown member, and a session
+// that is not theirs or lives no more, errs.KindNotFound.
+func (s *Service) EndSessionsFor(ctx context.Context, scope provision.Scope, member, id string) (ended int, err error) {
+	err = s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
+		// Exclusively: who acts must keep the role that lets them until this is done.
+		if err := tx.LockPeople([]string{member}, true); err != nil {
+			return err
+		}
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		m, err := tx.Member(member)
+		if err != nil {
+			return err
+		}
+		if err := provision.MayManage(tx, cfg, scope, m); err != nil {
+			return err
+		}
+		if id != "" {
+			ended = 1
+			return endOf(tx, m, id, EndedByAdministrator, scope.Actor)
+		}
+		ended, err = endAll(tx, m, "", EndedByAdministrator, scope.Actor)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	return ended, nil
+}
+
+// endOf ends a session of m; anybody else's is as unknown as one that never was.
+func endOf(tx *store.Tx, m *directory.Member, id, reason string, actor audit.Party) error {
+	live, err := tx.Sessions(m.ID)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(live, func(o session.Session) bool { return o.ID == id }) {
+		return errs.NotFound("session_unknown", "There is no live session %s.", cut(id, 40))
+	}
+	return endSession(tx, id, reason, actor)
+}
+
+func endAll(tx *store.Tx, m *directory.Member, except, reason string, actor audit.Party) (ended int, err error) {
+	ids, err := tx.EndSessions(m.ID, except, reason, false)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	return len(ids), tx.Record(audit.Event{Type: audit.SessionsEnded, Reason: reason, Actor: actor, Subject: party(m),
+		Changes: []audit.Change{{Field: "ended", To: fmt.Sprint(len(ids))}}})
 }
 
 // Ended is why a session no longer lives.

@@ -176,7 +176,7 @@ func TestBrowserNames_AreWords(t *testing.T) {
 		"something else": "Unknown browser",
 		"":               "Unknown browser",
 	} {
-		if got := browserName(agent); got != want {
+		if got := BrowserName(agent); got != want {
 			t.Errorf("%q is %q, want %q", agent, got, want)
 		}
 	}

@@ -67,7 +67,7 @@ func begunAttempt(id string, at *side, browser string, c Client, now time.Time, 
 func whereFrom(address, userAgent string) string {
 	from := "from " + cmp.Or(address, "an unknown address")
 	if userAgent != "" {
-		from += ", " + browserName(userAgent)
+		from += ", " + BrowserName(userAgent)
 	}
 	return from
 }

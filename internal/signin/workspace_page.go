@@ -26,6 +26,7 @@ type workspaceData struct {
 	Script            string
 	Warnings          []warning
 	ConsoleURL        string // "" for who may not change settings
+	Idle, Life        string // how long sessions live
 	PasswordURL       string // "" for who has none
 }
 
@@ -34,6 +35,7 @@ type shownSession struct {
 	ID, Method, Browser, Address string
 	Connection                   string // its name, or ""
 	CreatedAt, LastUsedAt        time.Time
+	EndsAt                       time.Time // where it is not used any more
 	BreakGlass, Current          bool
 }
 
@@ -45,6 +47,9 @@ var methods = map[directory.Method]string{
 	directory.MethodOIDC:     "Single sign-on (OIDC)",
 	directory.MethodMail:     "Mailed link",
 }
+
+// MethodName is a way to sign in, in words.
+func MethodName(m directory.Method) string { return methods[m] }
 
 // done are the sentences after an act on the page.
 var done = map[string]string{
@@ -62,7 +67,8 @@ type own struct {
 	names     map[string]string // of connections by id
 	warnings  []audit.Event     // of which every owner is told
 	settles   bool              // may change settings
-	password  bool              // has one
+	policy    directory.Policy
+	password  bool // has one
 }
 
 func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err error) {
@@ -71,6 +77,7 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		if err != nil {
 			return err
 		}
+		o.policy = cfg.Workspace.Policy
 		o.workspace, o.names = cfg.Workspace.Name, map[string]string{}
 		for _, c := range cfg.Connections {
 			o.names[c.ID] = c.Name
@@ -148,6 +155,7 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	m := &live.Member
 	data := workspaceData{Slug: live.Slug, Name: m.Name, Email: m.Email, Status: m.Status(), Role: live.RoleName, RoleWhy: m.RoleReason.Sentence(),
 		Groups: o.groups, Done: done[r.URL.Query().Get("done")], SigninURL: signinPath{Workspace: live.Slug}.url(), Script: d.assets["session.js"].address}
+	data.Idle, data.Life = o.policy.SessionWords()
 	if o.password {
 		data.PasswordURL = ownPasswordURL(live.Slug)
 	}
@@ -155,8 +163,8 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 		data.ConsoleURL = "/console/" + live.Slug + "/sso"
 	}
 	for _, s := range o.sessions {
-		shown := shownSession{ID: s.ID, Method: methods[s.Method], Connection: o.names[s.Connection], Browser: browserName(s.UserAgent), Address: s.Address,
-			CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, BreakGlass: s.BreakGlass, Current: s.ID == live.ID}
+		shown := shownSession{ID: s.ID, Method: methods[s.Method], Connection: o.names[s.Connection], Browser: BrowserName(s.UserAgent), Address: s.Address,
+			CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, EndsAt: s.End(), BreakGlass: s.BreakGlass, Current: s.ID == live.ID}
 		if shown.Current {
 			data.Sessions = append([]shownSession{shown}, data.Sessions...)
 			continue
@@ -193,6 +201,15 @@ func (d *Door) endOthers(w http.ResponseWriter, r *http.Request, live *store.Liv
 	}
 	http.Redirect(w, r, workspaceURL(live.Slug)+"?done=others", http.StatusSeeOther)
 	return nil
+}
+
+// endEverywhere ends every session of the member, this one last: it tells the IdP, and the browser lands on the
+// sign-in page.
+func (d *Door) endEverywhere(w http.ResponseWriter, r *http.Request, live *store.LiveSession) error {
+	if _, err := d.service.EndAllSessions(r.Context(), live.Workspace, live.Member.ID, live.ID, EndedByMember, party(&live.Member)); err != nil {
+		return err
+	}
+	return d.signout(w, r)
 }
 
 // sessionAnswer is the body of GET /auth/session. Instants are RFC 3339 UTC.

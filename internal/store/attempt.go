@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -412,20 +413,40 @@ const looseEnd = `
 	FROM   (SELECT id FROM connection WHERE workspace_id = $1 UNION ALL SELECT '') c`
 
 // boundAttempts deletes what is too old, and what is behind the newest attempts of each connection.
-func boundAttempts(c Conn, each func(scan func(Rows) error, query string, args ...any) error, workspace string, oldest time.Time) error {
-	c.Defer(`DELETE FROM sign_in_attempt WHERE workspace_id = $1 AND id < $2`, workspace, NewAttemptID(oldest))
-	return each(func(r Rows) error {
-		var connection string
-		var loose, any *string
-		if err := r.Scan(&connection, &loose, &any); err != nil {
-			return err
+func boundAttempts(ctx context.Context, c Conn, workspace string, oldest time.Time) (more bool, err error) {
+	run := func(where string, args ...any) error {
+		p := pruning{table: "sign_in_attempt", key: "id", where: "workspace_id = $1 AND " + where}
+		again, err := p.run(ctx, c, "workspace_id = $1 AND ", append([]any{workspace}, args...)...)
+		more = more || again
+		return err
+	}
+	if err := run("id < $2", NewAttemptID(oldest)); err != nil {
+		return false, err
+	}
+	type end struct {
+		connection string
+		loose, any *string
+	}
+	var ends []end
+	if err := each(ctx, c, func(r Rows) error {
+		var e end
+		err := r.Scan(&e.connection, &e.loose, &e.any)
+		ends = append(ends, e)
+		return err
+	}, looseEnd, workspace, looseAttempts, keptAttempts); err != nil {
+		return false, err
+	}
+	for _, e := range ends {
+		if e.loose != nil {
+			if err := run("connection_id = $2 AND id <= $3 AND loose", e.connection, *e.loose); err != nil {
+				return false, err
+			}
 		}
-		if loose != nil {
-			c.Defer(`DELETE FROM sign_in_attempt WHERE workspace_id = $1 AND connection_id = $2 AND id <= $3 AND loose`, workspace, connection, *loose)
+		if e.any != nil {
+			if err := run("connection_id = $2 AND id <= $3", e.connection, *e.any); err != nil {
+				return false, err
+			}
 		}
-		if any != nil {
-			c.Defer(`DELETE FROM sign_in_attempt WHERE workspace_id = $1 AND connection_id = $2 AND id <= $3`, workspace, connection, *any)
-		}
-		return nil
-	}, looseEnd, workspace, looseAttempts, keptAttempts)
+	}
+	return more, nil
 }

@@ -309,3 +309,6 @@ func (db *DB) RunSequencer(ctx context.Context, interval time.Duration) error {
 
 // sequenceTogether is how long the sequencer waits for further commits to number with the first.
 const sequenceTogether = 20 * time.Millisecond
+
+// EventIDAt is an id that an event of an instant may have: events of an earlier millisecond have smaller ones.
+func EventIDAt(t time.Time) string { return keys.ID("evt_", t) }

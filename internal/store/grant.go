@@ -6,7 +6,6 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
-	"github.com/gatehouse-id/gatehouse/internal/session"
 )
 
 // JobLogout is the kind of job that tells an application that a session has ended.
@@ -178,11 +177,11 @@ func (tx *Tx) EndGrant(id, reason string) (member string, err error) {
 }
 
 // runsOut is when the session of a grant will have run out if nobody uses it, NULL where it has ended.
-const runsOut = `(SELECT CASE WHEN s.expires_at < s.last_used_at + $3 THEN s.expires_at ELSE s.last_used_at + $3 END
+const runsOut = `(SELECT CASE WHEN s.expires_at < s.last_used_at + s.idle THEN s.expires_at ELSE s.last_used_at + s.idle END
 	FROM session s WHERE s.workspace_id = $1 AND s.id = oidc_grant.session_id AND s.ended_at IS NULL)`
 
 const holdGrant = `
-	UPDATE oidc_grant SET redeemed_at = COALESCE(redeemed_at, $4), due_at = ` + runsOut + `
+	UPDATE oidc_grant SET redeemed_at = COALESCE(redeemed_at, $3), due_at = ` + runsOut + `
 	WHERE  workspace_id = $1 AND id = $2 AND ended_at IS NULL`
 
 var errGrantUnknown = errs.NotFound("grant_unknown", "There is no grant whose session lives.")
@@ -192,7 +191,7 @@ var errGrantUnknown = errs.NotFound("grant_unknown", "There is no grant whose se
 // locked: every end of a session ends its grants, and so comes either before, or after and then tells the
 // application. It counts as a use of the session.
 func (tx *Tx) HoldGrant(id string) (*GrantHolder, error) {
-	tx.later(holdGrant, tx.workspace, id, session.Idle.Microseconds(), micros(tx.now))
+	tx.later(holdGrant, tx.workspace, id, micros(tx.now))
 	var row holderRow
 	found, err := tx.one(row.dest(), holderByGrant, tx.workspace, id)
 	if err != nil {
@@ -354,10 +353,10 @@ func (s System) DueSessions(ctx context.Context, now time.Time, limit int) ([]Se
 // notes when they will have.
 func (tx *Tx) ExpireSessions(ids []string) (ended []string, err error) {
 	err = eachChunk(ids, func(part []string) error {
-		list, args := in(4, part)
+		list, args := in(3, part)
 		return tx.each(collect(&ended), `UPDATE session SET ended_at = $2, end_reason = 'session_expired', id_token = '', name_id = '', name_hash = ''
-			WHERE workspace_id = $1 AND ended_at IS NULL AND (expires_at <= $2 OR last_used_at <= $3) AND id IN (`+list+`) RETURNING id`,
-			append([]any{tx.workspace, micros(tx.now), micros(tx.now.Add(-session.Idle))}, args...)...)
+			WHERE workspace_id = $1 AND ended_at IS NULL AND (expires_at <= $2 OR last_used_at + idle <= $2) AND id IN (`+list+`) RETURNING id`,
+			append([]any{tx.workspace, micros(tx.now)}, args...)...)
 	})
 	if err != nil {
 		return nil, err
@@ -367,10 +366,10 @@ func (tx *Tx) ExpireSessions(ids []string) (ended []string, err error) {
 	}
 	// A session that has ended or is no longer there gives NULL, and is not looked for again.
 	return ended, eachChunk(ids, func(part []string) error {
-		list, args := in(4, part)
+		list, args := in(3, part)
 		_, err := tx.exec(`UPDATE oidc_grant SET due_at = `+runsOut+`
 			WHERE workspace_id = $1 AND session_id IN (`+list+`) AND due_at <= $2`,
-			append([]any{tx.workspace, micros(tx.now), session.Idle.Microseconds()}, args...)...)
+			append([]any{tx.workspace, micros(tx.now)}, args...)...)
 		return err
 	})
 }

@@ -11,27 +11,27 @@ import (
 )
 
 const sessionColumns = `s.id, s.workspace_id, s.member_id, s.method, s.connection_id, s.break_glass, s.created_at, s.last_used_at,
-	s.expires_at, s.ended_at, s.end_reason, s.address, s.user_agent, s.authenticated_at, s.context, s.session_index`
+	s.expires_at, s.ended_at, s.end_reason, s.address, s.user_agent, s.authenticated_at, s.context, s.session_index, s.idle, s.renew`
 
 type sessionRow struct {
 	s                          session.Session
 	method                     string
 	created, lastUsed, expires int64
-	authenticated              int64
+	authenticated, idle        int64
 	ended                      *int64
 }
 
 func (r *sessionRow) dest() []any {
 	s := &r.s
 	return []any{&s.ID, &s.Workspace, &s.Member, &r.method, &s.Connection, &s.BreakGlass, &r.created, &r.lastUsed,
-		&r.expires, &r.ended, &s.EndReason, &s.Address, &s.UserAgent, &r.authenticated, &s.Context, &s.SessionIndex}
+		&r.expires, &r.ended, &s.EndReason, &s.Address, &s.UserAgent, &r.authenticated, &s.Context, &s.SessionIndex, &r.idle, &s.Renew}
 }
 
 func (r *sessionRow) session() session.Session {
 	s := r.s
 	s.Method = directory.Method(r.method)
 	s.CreatedAt, s.LastUsedAt, s.ExpiresAt, s.EndedAt = instant(r.created), instant(r.lastUsed), instant(r.expires), maybeInstant(r.ended)
-	s.AuthenticatedAt = s.CreatedAt
+	s.AuthenticatedAt, s.Idle = s.CreatedAt, time.Duration(r.idle)*time.Microsecond
 	if r.authenticated != 0 {
 		s.AuthenticatedAt = instant(r.authenticated)
 	}
@@ -40,8 +40,8 @@ func (r *sessionRow) session() session.Session {
 
 const insertSession = `
 	INSERT INTO session (workspace_id, id, member_id, method, connection_id, break_glass, created_at, last_used_at, expires_at, end_reason, address, user_agent,
-		authenticated_at, context, session_index, name_id, name_hash)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, '', $9, $10, $11, $12, $13, $14, $15)`
+		authenticated_at, context, session_index, name_id, name_hash, idle)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, '', $9, $10, $11, $12, $13, $14, $15, $16)`
 
 const insertSessionHandle = `INSERT INTO session_handle (hash, workspace_id, session_id) VALUES ($1, $2, $3)`
 
@@ -50,7 +50,7 @@ func (tx *Tx) InsertSession(s *session.Session, hash string) {
 	tx.change("session")
 	tx.later(insertSessionHandle, hash, tx.workspace, s.ID)
 	tx.later(insertSession, tx.workspace, s.ID, s.Member, string(s.Method), s.Connection, s.BreakGlass, micros(tx.now),
-		micros(s.ExpiresAt), clean(s.Address), clean(s.UserAgent), authenticated(s, tx.now), s.Context, s.SessionIndex, s.NameID, s.NameHash)
+		micros(s.ExpiresAt), clean(s.Address), clean(s.UserAgent), authenticated(s, tx.now), s.Context, s.SessionIndex, s.NameID, s.NameHash, s.IdleFor().Microseconds())
 }
 
 // authenticated is when the person proved who they are: now, where nobody says otherwise.
@@ -257,7 +257,7 @@ func (tx *Tx) announceEnded(ids []string) error {
 
 const sessionsOf = `
 	SELECT ` + sessionColumns + ` FROM session s
-	WHERE  s.workspace_id = $1 AND s.member_id = $2 AND s.ended_at IS NULL AND s.expires_at > $3 AND s.last_used_at > $4
+	WHERE  s.workspace_id = $1 AND s.member_id = $2 AND s.ended_at IS NULL AND s.expires_at > $3 AND s.last_used_at + s.idle > $3
 	ORDER  BY s.created_at DESC, s.id LIMIT 200`
 
 // Sessions lists the live sessions of a member, newest first, 200 at most.
@@ -270,7 +270,7 @@ func (tx *Tx) Sessions(member string) ([]session.Session, error) {
 		}
 		out = append(out, row.session())
 		return nil
-	}, sessionsOf, tx.workspace, member, micros(tx.now), micros(tx.now.Add(-session.Idle)))
+	}, sessionsOf, tx.workspace, member, micros(tx.now))
 	return out, err
 }
 
@@ -284,7 +284,7 @@ type LiveSession struct {
 }
 
 const sessionByHash = `
-	SELECT ` + sessionColumns + `, w.slug, ro.name, ` + throughConnection + `, ` + memberColumns + `
+	SELECT ` + sessionColumns + `, w.slug, ro.name, ` + throughConnection + `, h.dies_at, ` + memberColumns + `
 	FROM   session_handle h
 	JOIN   session s ON s.workspace_id = h.workspace_id AND s.id = h.session_id
 	JOIN   member m ON m.workspace_id = s.workspace_id AND m.id = s.member_id
@@ -303,7 +303,8 @@ func (db *DB) SessionByToken(ctx context.Context, hash string, now time.Time) (*
 	var srow sessionRow
 	var mrow memberRow
 	var status string
-	dest := append(srow.dest(), &live.Slug, &live.RoleName, &status)
+	var dies *int64
+	dest := append(srow.dest(), &live.Slug, &live.RoleName, &status, &dies)
 	dest = append(dest, mrow.dest()...)
 	found := false
 	err := each(ctx, db.driver, func(r Rows) error {
@@ -320,7 +321,11 @@ func (db *DB) SessionByToken(ctx context.Context, hash string, now time.Time) (*
 	if live.Member, err = mrow.member(); err != nil {
 		return nil, err
 	}
-	if !live.Alive(now) || !live.Member.In() {
+	if dies != nil {
+		// Another token has taken its place: what was under way with this one is still answered.
+		live.Renew = ""
+	}
+	if !live.Alive(now) || !live.Member.In() || dies != nil && !now.Before(instant(*dies)) {
 		return nil, ErrNoSession
 	}
 	if live.Connection != "" && status != string(directory.ConnectionActive) {

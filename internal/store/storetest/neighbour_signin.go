@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -13,6 +14,11 @@ var signInProbes = map[string]probe{
 	"ShortenSessionsOfConnection": func(tx *store.Tx, h house) (any, error) {
 		return tx.ShortenSessionsOfConnection(h.Connection, tx.Now())
 	},
+	"RenewSessions": func(tx *store.Tx, h house) (any, error) { return nil, tx.RenewSessions([]string{h.Member}, "taken") },
+	"RenewSession": func(tx *store.Tx, h house) (any, error) {
+		return tx.RenewSession(h.Session, h.SessionHash, "own "+h.SessionHash)
+	},
+	"LimitSessions":       func(tx *store.Tx, _ house) (any, error) { return tx.LimitSessions(session.Idle, session.Absolute) },
 	"SessionsOfIdP":       func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
 	"LiveSessionsThrough": func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
 	"SessionsOfName":      func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfName(h.Connection, h.NameHash, "") },

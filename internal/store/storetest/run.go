@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"retention of adoptions", testAdoptionRetention},
 		{"attempts to sign in", testAttempts},
 		{"retention", testRetention},
+		{"a new token for a session, and how long it lives", testSessionRenewal},
+		{"what is past its time goes in steps", testSweepInSteps},
 		{"reads of one directory are bounded", testReadsAreBounded},
 		{"races", testRaces},
 		{"staged people", testStaged},

@@ -360,7 +360,7 @@ func testSessionValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	h := furnish(t, db, "a")
 	at := c.now().Truncate(time.Microsecond)
 	want := session.Session{ID: h.Session, Workspace: h.Workspace, Member: h.Member, Method: directory.MethodSAML, Connection: h.Connection,
-		CreatedAt: at, LastUsedAt: at, AuthenticatedAt: at, ExpiresAt: at.Add(session.Absolute), Address: "192.0.2.1", UserAgent: "a browser"}
+		CreatedAt: at, LastUsedAt: at, AuthenticatedAt: at, ExpiresAt: at.Add(session.Absolute), Idle: session.Idle, Address: "192.0.2.1", UserAgent: "a browser"}
 	live, err := db.SessionByToken(ctx, h.SessionHash, c.now())
 	must(t, err)
 	same(t, "the session", []any{live.Session, live.Slug, live.RoleName, live.Member.ID}, []any{want, "a", "Trainee", h.Member})
