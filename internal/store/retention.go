@@ -37,6 +37,7 @@ func (db *DB) Sweep(ctx context.Context, payloads, events time.Duration) error {
 				(SELECT id FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2))`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(`DELETE FROM session WHERE workspace_id = $1 AND (ended_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-sessionAge)))
 			c.Defer(settleTokens, w.ID, micros(now))
+			c.Defer(`DELETE FROM api_key_handle WHERE workspace_id = $1 AND (revoked_at < $2 OR expires_at < $2)`, w.ID, micros(now.Add(-events)))
 			c.Defer(`DELETE FROM replay WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now.Add(-replayAge)))
 			c.Defer(`DELETE FROM logout WHERE workspace_id = $1 AND expires_at < $2`, w.ID, micros(now))
 			c.Defer(`DELETE FROM oidc_grant WHERE workspace_id = $1 AND created_at < $2`, w.ID, micros(now.Add(-sessionAge)))
