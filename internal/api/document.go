@@ -182,4 +182,3 @@ func paragraphs(text string) (out []string) {
 	}
 	return out
 }
-

@@ -55,7 +55,8 @@ func New(o Options) (*Door, error) {
 		o.Rate = 25
 	}
 	d := &Door{Options: o, limits: newBuckets(o.Rate, 4*o.Rate), dead: newBuckets(1, 10), routes: map[string]http.HandlerFunc{}}
-	formats := map[string]huma.Format{"application/json": {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: json.Unmarshal}}
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: json.Unmarshal}
+	formats := map[string]huma.Format{"application/json": format, "json": format} // the second for what ends in +json
 	d.doc = &huma.OpenAPI{OpenAPI: "3.1.0",
 		Info: &huma.Info{Title: "Gatehouse API", Version: "1", Description: description},
 		Components: &huma.Components{

@@ -99,8 +99,8 @@ func (d *Door) member(ctx context.Context, c *caller, id string) (*memberAnswer,
 	return out, err
 }
 
-// memberInput names a member, and perhaps the version that the caller read.
-type memberInput struct {
+// MemberInput names a member, and perhaps the version that the caller read.
+type MemberInput struct {
 	Member  string `path:"member" maxLength:"100"`
 	IfMatch string `header:"If-Match" maxLength:"1000" doc:"Change nothing unless the member still has this version"`
 }
@@ -133,7 +133,7 @@ func (d *Door) addPeople() {
 		{"revoke-invitation", "Take back an invitation that was not accepted", "409 not_invited.", d.Provision.Revoke},
 	} {
 		add(d, route{method: http.MethodPost, path: "/members/{member}/" + act.id, id: act.id + "-of-member", tag: "Members", summary: act.summary, needs: directory.PermissionMembers, twice: act.twice},
-			func(ctx context.Context, c *caller, in *memberInput) (*memberAnswer, error) {
+			func(ctx context.Context, c *caller, in *MemberInput) (*memberAnswer, error) {
 				return d.act(ctx, c, in, byID(in.Member), act.do)
 			})
 	}
@@ -145,7 +145,7 @@ func byID(id string) func(*store.Tx) (*directory.Member, error) {
 }
 
 // act runs one of people's acts on a member and shows them afterwards.
-func (d *Door) act(ctx context.Context, c *caller, in *memberInput, find func(*store.Tx) (*directory.Member, error),
+func (d *Door) act(ctx context.Context, c *caller, in *MemberInput, find func(*store.Tx) (*directory.Member, error),
 	do func(context.Context, provision.Scope, func(*store.Tx) (*directory.Member, error)) (directory.Member, error)) (*memberAnswer, error) {
 	scope := c.scope()
 	scope.Precondition = unless(in.IfMatch)
@@ -189,8 +189,8 @@ func (d *Door) whoami(_ context.Context, c *caller, _ *struct{}) (*whoamiAnswer,
 	return out, nil
 }
 
-// pageInput is how a page of a list is asked for.
-type pageInput struct {
+// PageInput is how a page of a list is asked for.
+type PageInput struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor string `query:"cursor" maxLength:"600" doc:"next of the page before"`
 }
@@ -202,7 +202,7 @@ type MemberPage struct {
 }
 
 type listMembersInput struct {
-	pageInput
+	PageInput
 	Status string `query:"status" enum:"invited,pending,active,deactivated,erased"`
 	Role   string `query:"role" maxLength:"256" doc:"Name of a role"`
 	Email  string `query:"email" maxLength:"320" doc:"The whole address"`
@@ -326,7 +326,7 @@ func (d *Door) invite(ctx context.Context, c *caller, in *inviteInput) (*memberA
 }
 
 type editMemberInput struct {
-	memberInput
+	MemberInput
 	Body struct {
 		Email      *string `json:"email,omitempty" maxLength:"320"`
 		Name       *string `json:"name,omitempty" maxLength:"256"`
@@ -347,7 +347,7 @@ func (d *Door) editMember(ctx context.Context, c *caller, in *editMemberInput) (
 	if in.Body.Email != nil {
 		find = c.covered(in.Member)
 	}
-	return d.act(ctx, c, &in.memberInput, find, func(ctx context.Context, s provision.Scope, find func(*store.Tx) (*directory.Member, error)) (directory.Member, error) {
+	return d.act(ctx, c, &in.MemberInput, find, func(ctx context.Context, s provision.Scope, find func(*store.Tx) (*directory.Member, error)) (directory.Member, error) {
 		return d.Provision.Edit(ctx, s, find, values)
 	})
 }
@@ -372,7 +372,7 @@ func (c *caller) covered(id string) func(*store.Tx) (*directory.Member, error) {
 }
 
 type setRoleInput struct {
-	memberInput
+	MemberInput
 	Body struct {
 		Role string `json:"role" minLength:"1" maxLength:"256" doc:"Name of a role"`
 	}
@@ -382,14 +382,14 @@ func (d *Door) setRole(ctx context.Context, c *caller, in *setRoleInput) (*membe
 	if err := c.givesNamed(in.Body.Role); err != nil {
 		return nil, err
 	}
-	return d.role(ctx, c, &in.memberInput, in.Body.Role)
+	return d.role(ctx, c, &in.MemberInput, in.Body.Role)
 }
 
-func (d *Door) clearRole(ctx context.Context, c *caller, in *memberInput) (*memberAnswer, error) {
+func (d *Door) clearRole(ctx context.Context, c *caller, in *MemberInput) (*memberAnswer, error) {
 	return d.role(ctx, c, in, "")
 }
 
-func (d *Door) role(ctx context.Context, c *caller, in *memberInput, name string) (*memberAnswer, error) {
+func (d *Door) role(ctx context.Context, c *caller, in *MemberInput, name string) (*memberAnswer, error) {
 	return d.act(ctx, c, in, byID(in.Member), func(ctx context.Context, s provision.Scope, find func(*store.Tx) (*directory.Member, error)) (directory.Member, error) {
 		return d.Provision.SetRole(ctx, s, find, name)
 	})

@@ -34,14 +34,16 @@ type Ended struct {
 type (
 	sessionListAnswer struct{ Body SessionList }
 	endedAnswer       struct{ Body Ended }
-	memberOfSessions  struct {
-		Member string `path:"member" maxLength:"100"`
-	}
 )
+
+// MemberOfSessions names whose sessions are meant.
+type MemberOfSessions struct {
+	Member string `path:"member" maxLength:"100"`
+}
 
 func (d *Door) addSessions() {
 	add(d, route{method: http.MethodGet, path: "/members/{member}/sessions", id: "list-sessions", tag: "Sessions", summary: "List the live sessions of a member, the newest first", needs: directory.PermissionSessionsRead},
-		func(ctx context.Context, c *caller, in *memberOfSessions) (*sessionListAnswer, error) {
+		func(ctx context.Context, c *caller, in *MemberOfSessions) (*sessionListAnswer, error) {
 			live, err := d.SignIn.ListSessions(ctx, c.Workspace, in.Member)
 			out := &sessionListAnswer{SessionList{Sessions: []Session{}}}
 			for _, s := range live {
@@ -50,13 +52,13 @@ func (d *Door) addSessions() {
 			return out, err
 		})
 	add(d, route{method: http.MethodDelete, path: "/members/{member}/sessions", id: "end-sessions", tag: "Sessions", summary: "Sign a member out everywhere", needs: directory.PermissionSessions, twice: "ended is 0."},
-		func(ctx context.Context, c *caller, in *memberOfSessions) (*endedAnswer, error) {
+		func(ctx context.Context, c *caller, in *MemberOfSessions) (*endedAnswer, error) {
 			n, err := d.SignIn.EndSessionsFor(ctx, c.scope(), in.Member, "")
 			return &endedAnswer{Ended{n}}, err
 		})
 	add(d, route{method: http.MethodDelete, path: "/members/{member}/sessions/{session}", id: "end-session", tag: "Sessions", summary: "End one session of a member", needs: directory.PermissionSessions, twice: "404 session_unknown."},
 		func(ctx context.Context, c *caller, in *struct {
-			memberOfSessions
+			MemberOfSessions
 			Session string `path:"session" maxLength:"100"`
 		}) (*struct{}, error) {
 			_, err := d.SignIn.EndSessionsFor(ctx, c.scope(), in.Member, in.Session)

@@ -34,17 +34,21 @@ type (
 	teamAnswer        struct{ Body Team }
 	teamPageAnswer    struct{ Body TeamPage }
 	teamMembersAnswer struct{ Body TeamMembers }
-	teamInput         struct {
-		Team string `path:"team" maxLength:"100"`
-	}
-	teamNameBody struct {
-		Name string `json:"name" minLength:"1" maxLength:"256"`
-	}
-	inTeamInput struct {
-		teamInput
+	inTeamInput       struct {
+		TeamInput
 		Member string `path:"member" maxLength:"100"`
 	}
 )
+
+// TeamInput names a team. What is embedded is exported, or it is not read.
+type TeamInput struct {
+	Team string `path:"team" maxLength:"100"`
+}
+
+// TeamName is what a team is to be called.
+type TeamName struct {
+	Name string `json:"name" minLength:"1" maxLength:"256"`
+}
 
 const (
 	teamCursor       cursorKind = "team"
@@ -54,7 +58,7 @@ const (
 func (d *Door) addTeams() {
 	add(d, route{method: http.MethodGet, path: "/teams", id: "list-teams", tag: "Teams", summary: "List teams, by name", needs: directory.PermissionTeamsRead}, d.listTeams)
 	add(d, route{method: http.MethodPost, path: "/teams", id: "create-team", tag: "Teams", summary: "Make a team", needs: directory.PermissionTeams, made: true, twice: "409 name_taken."},
-		func(ctx context.Context, c *caller, in *struct{ Body teamNameBody }) (*teamAnswer, error) {
+		func(ctx context.Context, c *caller, in *struct{ Body TeamName }) (*teamAnswer, error) {
 			g, err := d.Provision.CreateTeam(ctx, c.scope(), in.Body.Name)
 			if err != nil {
 				return nil, err
@@ -64,8 +68,8 @@ func (d *Door) addTeams() {
 	add(d, route{method: http.MethodGet, path: "/teams/{team}", id: "show-team", tag: "Teams", summary: "Show a team with a page of its members", needs: directory.PermissionTeamsRead}, d.showTeam)
 	add(d, route{method: http.MethodPatch, path: "/teams/{team}", id: "rename-team", tag: "Teams", summary: "Give a team another name", needs: directory.PermissionTeams, twice: "the same answer; nothing changes."},
 		func(ctx context.Context, c *caller, in *struct {
-			teamInput
-			Body teamNameBody
+			TeamInput
+			Body TeamName
 		}) (*teamAnswer, error) {
 			if err := d.Provision.RenameTeam(ctx, c.scope(), in.Team, in.Body.Name); err != nil {
 				return nil, err
@@ -74,7 +78,7 @@ func (d *Door) addTeams() {
 			return &teamAnswer{Team(t)}, err
 		})
 	add(d, route{method: http.MethodDelete, path: "/teams/{team}", id: "delete-team", tag: "Teams", summary: "Remove a team; its members stay members", needs: directory.PermissionTeams, twice: "404 team_unknown."},
-		func(ctx context.Context, c *caller, in *teamInput) (*struct{}, error) {
+		func(ctx context.Context, c *caller, in *TeamInput) (*struct{}, error) {
 			return nil, d.Provision.DeleteTeam(ctx, c.scope(), in.Team)
 		})
 	add(d, route{method: http.MethodPut, path: "/teams/{team}/members/{member}", id: "add-to-team", tag: "Teams", summary: "Put a member into a team", needs: directory.PermissionTeams, twice: "the same answer; nothing changes."},
@@ -89,7 +93,7 @@ func (d *Door) addTeams() {
 		})
 }
 
-func (d *Door) listTeams(ctx context.Context, c *caller, in *pageInput) (*teamPageAnswer, error) {
+func (d *Door) listTeams(ctx context.Context, c *caller, in *PageInput) (*teamPageAnswer, error) {
 	after, err := place(teamCursor, in.Cursor)
 	if err != nil {
 		return nil, err
@@ -110,8 +114,8 @@ func (d *Door) listTeams(ctx context.Context, c *caller, in *pageInput) (*teamPa
 }
 
 func (d *Door) showTeam(ctx context.Context, c *caller, in *struct {
-	teamInput
-	pageInput
+	TeamInput
+	PageInput
 }) (*teamMembersAnswer, error) {
 	after, err := place(teamMemberCursor, in.Cursor)
 	if err != nil {
@@ -182,7 +186,7 @@ func (d *Door) addGroups() {
 	add(d, route{method: http.MethodGet, path: "/groups/{group}", id: "show-group", tag: "Groups", summary: "Show a group with a page of who is in it", needs: directory.PermissionTeamsRead}, d.showGroup)
 }
 
-func (d *Door) listGroups(ctx context.Context, c *caller, in *pageInput) (*groupPageAnswer, error) {
+func (d *Door) listGroups(ctx context.Context, c *caller, in *PageInput) (*groupPageAnswer, error) {
 	after, err := place(groupCursor, in.Cursor)
 	if err != nil {
 		return nil, err
@@ -211,7 +215,7 @@ func (d *Door) listGroups(ctx context.Context, c *caller, in *pageInput) (*group
 
 func (d *Door) showGroup(ctx context.Context, c *caller, in *struct {
 	Group string `path:"group" maxLength:"100"`
-	pageInput
+	PageInput
 }) (*groupMembersAnswer, error) {
 	after, err := place(groupMemberCursor, in.Cursor)
 	if err != nil {
