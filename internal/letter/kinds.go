@@ -77,3 +77,13 @@ func BreakGlassUsed(to To, who, from string, at time.Time, link string) Letter {
 	l.Why = "Every owner of the workspace gets this."
 	return l
 }
+
+// APIKeyEnding tells somebody that an API key of theirs ends by itself; hint are its last characters, link leads to their keys.
+func APIKeyEnding(to To, key, hint, link string, ends time.Time) Letter {
+	l := to.letter("An API key of yours ends soon")
+	l.Lines = []string{fmt.Sprintf("Your API key %s for %s, which ends in %s, stops working on %s.", Name(key), l.Workspace, hint, day(ends))}
+	l.Button, l.Link = "Look at your API keys", link
+	l.After = []string{"Make another key, give it to the program that uses this one, and revoke this one."}
+	l.Why = "You get this once, because you own the key."
+	return l
+}

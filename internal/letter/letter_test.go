@@ -20,6 +20,7 @@ func all(to letter.To) map[string]letter.Letter {
 		"welcome":     letter.Welcome(to, link),
 		"reset":       letter.PasswordReset(to, link, noon),
 		"link":        letter.SignInLink(to, link, noon),
+		"api key":     letter.APIKeyEnding(to, "reporting", "abcd", link, noon),
 		"break-glass": letter.BreakGlassUsed(to, "root@acme.test", "192.0.2.1", noon, link),
 	}
 }
