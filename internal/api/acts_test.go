@@ -230,6 +230,7 @@ func TestRequests_ThatCannotBeUnderstoodAreRefusedAndNameWhat(t *testing.T) {
 			{"PUT", "/members/" + w.acme.ids["member"] + "/role", `{"role":"Boss"}`, 400, "role_unknown"},
 			{"POST", "/members/" + w.acme.ids["member"] + "/erase", "", 404, "no_such_page"},
 			{"DELETE", "/members", "", 405, "method_not_allowed"},
+			{"GET", "/events?after=1&type=member.created", "", 400, "after_stands_alone"},
 			{"GET", "", "", 404, "no_such_page"},
 		} {
 			a := w.do(key, c.method, "/api/v1"+c.path, c.body)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -80,6 +81,9 @@ func (d *Door) listEvents(ctx context.Context, c *caller, in *listEventsInput) (
 	before, err := number(eventCursor, in.Cursor)
 	if err != nil {
 		return nil, err
+	}
+	if in.After >= 0 && (in.Cursor != "" || in.Type != "" || in.Outcome != "" || in.Subject != "") {
+		return nil, errs.Invalid("after_stands_alone", "after follows the whole log: it goes with limit alone.")
 	}
 	var out *eventPageAnswer
 	err = d.DB.Read(ctx, c.Workspace, func(tx *store.Tx) error {

@@ -134,6 +134,10 @@ func TestKeys_GiveNobodyWhatTheyDoNotHave(t *testing.T) {
 		w.want(t, w.do(people, "POST", "/api/v1/members", `{"email":"a@acme.test","role":"Trainee"}`), http.StatusForbidden, "scope_missing")
 		w.want(t, w.do(people, "PATCH", "/api/v1/members/"+w.acme.other, `{"email":"thief@evil.test"}`), http.StatusForbidden, "beyond_key")
 		roles := w.issue(w.acme, "root@acme.test", "members", "roles").Key
+		w.want(t, w.do(people, "POST", "/api/v1/members/"+w.acme.other+"/deactivate", ""), http.StatusOK, "")
+		w.want(t, w.do(people, "POST", "/api/v1/members/"+w.acme.other+"/restore", ""), http.StatusForbidden, "beyond_key")
+		_, err := w.provision.Restore(t.Context(), provision.Scope{Workspace: w.acme.workspace, Actor: operator}, provision.Who(w.acme.other))
+		w.must(err)
 		w.want(t, w.do(roles, "POST", "/api/v1/members", `{"email":"a@acme.test","role":" ownER "}`), http.StatusForbidden, "beyond_key")
 		w.want(t, w.do(roles, "PUT", "/api/v1/members/"+w.acme.ids["member"]+"/role", `{"role":"Admin"}`), http.StatusForbidden, "beyond_key")
 		w.want(t, w.do(roles, "PUT", "/api/v1/members/"+w.acme.ids["member"]+"/role", `{"role":"Trainee"}`), http.StatusOK, "")

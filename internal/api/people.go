@@ -134,7 +134,11 @@ func (d *Door) addPeople() {
 	} {
 		add(d, route{method: http.MethodPost, path: "/members/{member}/" + act.id, id: act.id + "-of-member", tag: "Members", summary: act.summary, needs: directory.PermissionMembers, twice: act.twice},
 			func(ctx context.Context, c *caller, in *MemberInput) (*memberAnswer, error) {
-				return d.act(ctx, c, in, byID(in.Member), act.do)
+				find := byID(in.Member)
+				if act.id == "restore" {
+					find = c.covered(in.Member)
+				}
+				return d.act(ctx, c, in, find, act.do)
 			})
 	}
 }
@@ -352,8 +356,8 @@ func (d *Door) editMember(ctx context.Context, c *caller, in *editMemberInput) (
 	})
 }
 
-// covered finds a member and refuses one whose role allows what the key does not: letters go to the address, those with
-// which a password is set too.
+// covered finds a member and refuses one whose role allows what the key does not, for what could make somebody else of
+// them: letters go to the address, those with which a password is set too, and who is let in again has the role again.
 func (c *caller) covered(id string) func(*store.Tx) (*directory.Member, error) {
 	return func(tx *store.Tx) (*directory.Member, error) {
 		m, err := tx.Member(id)
@@ -365,7 +369,7 @@ func (c *caller) covered(id string) func(*store.Tx) (*directory.Member, error) {
 			return nil, err
 		}
 		if role, _ := cfg.Roles.ByID(m.Role); !c.covers(role) {
-			return nil, errs.Forbidden("beyond_key", "The role of this member, %s, allows what this API key does not, so their address cannot be changed with it. Do it in the console.", role.Name)
+			return nil, errs.Forbidden("beyond_key", "The role of this member, %s, allows what this API key does not, so it neither changes their address nor lets them in again. Do it in the console.", role.Name)
 		}
 		return m, nil
 	}
