@@ -27,7 +27,6 @@ import (
 )
 
 var (
-	hashed   = sync.OnceValues(func() (string, error) { return keys.HashPassword("correct horse battery") })
 	instant  = time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	operator = audit.Party{Kind: "operator", Name: "test"}
 )
