@@ -55,7 +55,7 @@ func (p *program) openHere(ctx context.Context, cfg config.Config, make bool) (*
 type localBackend struct{ app *app }
 
 // printsAddresses are the verbs whose answer holds addresses of the server.
-var printsAddresses = []string{"apply", "connection.list", "connection.show", "connection.test", "connection.metadata", "connection.idp-key", "connection.sp-key", "directory.show", "scim-token.rotate", "session.link", "owner.link"}
+var printsAddresses = []string{"apply", "connection.list", "connection.show", "connection.test", "connection.metadata", "connection.idp-key", "connection.sp-key", "directory.show", "scim-token.rotate", "api-key.create", "session.link", "owner.link"}
 
 func (b *localBackend) perform(ctx context.Context, name string, r request) (json.RawMessage, error) {
 	if b.app.signin.PublicURL == "" && slices.Contains(printsAddresses, name) {

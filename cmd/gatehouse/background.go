@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -123,10 +124,10 @@ func (s *server) watchMetadata(ctx context.Context) error {
 	return nil
 }
 
-// tendIdPKeys removes keys of IdPs whose time is over and warns of certificates that end.
+// tendIdPKeys removes keys of IdPs whose time is over and warns of certificates and API keys that end.
 func (s *server) tendIdPKeys(ctx context.Context) error {
 	for wait := firstSweep; pause(ctx, wait); wait = sweepEvery + rand.N(sweepJitter) {
-		if err := s.app.settings.TendKeys(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.app.settings.TendKeys(ctx), s.app.settings.TendAPIKeys(ctx)); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

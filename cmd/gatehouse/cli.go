@@ -31,6 +31,7 @@ type commandLine struct {
 	Directory  directoryCommand   `cmd:"" help:"A directory's life: test sync, plan, pilot, enable, pause; what was last heard."`
 	SCIMToken  scimTokenCommand   `cmd:"" name:"scim-token" help:"Credentials of an IdP's provisioning client."`
 	SCIMSecret scimSecretCommand  `cmd:"" name:"scim-secret" help:"Secrets of an IdP's OAuth client for provisioning."`
+	APIKey     apiKeyCommand      `cmd:"" name:"api-key" help:"Keys for the REST API."`
 	SCIM       scimCommand        `cmd:"" name:"scim" help:"Check a SCIM server, this one or any other."`
 	Member     memberCommand      `cmd:"" help:"People of a workspace."`
 	Team       teamCommand        `cmd:"" help:"Teams: groups that are made by hand, beside those of a directory."`

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/gatehouse-id/gatehouse/internal/api"
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/console"
 	"github.com/gatehouse-id/gatehouse/internal/outbound"
@@ -29,13 +30,17 @@ func newSite(a *app, cfg config.Config, log *slog.Logger) (http.Handler, error) 
 	if err != nil {
 		return nil, err
 	}
+	rest, err := api.New(api.Options{DB: a.db, Provision: a.provision, Settings: a.settings, SignIn: a.signin})
+	if err != nil {
+		return nil, err
+	}
 	scim := scimDoor{scimserver.New(scimserver.Options{DB: a.db, Provision: a.provision, Origin: cfg.SCIMPublicURL, Log: log, Rate: cfg.SCIMRate,
 		Fetch: func(ctx context.Context, url string) ([]byte, error) {
 			return outbound.Get(ctx, a.outside, url, scimserver.MaxKeySet)
 		}})}
 	site := web.Site{Log: log, TrustedProxies: cfg.TrustedProxies}
 	health := web.Health{Checks: []web.Check{{Name: "database", Run: a.db.Ping}}}
-	return scim.around(site.Handler(scim, browser, oidc, admin, web.Assets{}, health)), nil
+	return scim.around(site.Handler(scim, browser, oidc, admin, rest, web.Assets{}, health)), nil
 }
 
 // scimDoor keeps http.ServeMux from reading SCIM paths: it would answer a double slash or a dot

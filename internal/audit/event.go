@@ -129,6 +129,12 @@ const (
 	ClientTokenGiven    Type = "scim_client.token_given" // an access token, for a secret or an assertion
 	ClientRefused       Type = "scim_client.refused"     // at the token endpoint
 
+	APIKeyCreated Type = "api_key.created"
+	APIKeyRevoked Type = "api_key.revoked" // reason says by whom: "revoked", or "owner_deactivated"
+	APIKeyRefused Type = "api_key.refused" // one that has ended was used
+	// APIKeyExpiring is a key that ends soon; reason holds the days.
+	APIKeyExpiring Type = "api_key.expiring"
+
 	ApplicationSignedIn     Type = "application.signed_in"     // an application redeemed a code
 	ApplicationRefused      Type = "application.refused"       // a code in the wrong hands
 	ApplicationGrantRevoked Type = "application.grant_revoked" // a code or refresh token came twice or was misused
@@ -149,11 +155,13 @@ const (
 
 // Party is who did something, or to whom it was done. Kind is "directory", "member",
 // "operator", "system", "stranger", "group", "session", "workspace", "scim_user", "token",
-// "application", "connection", "domain".
+// "application", "connection", "domain", "api_key".
 type Party struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id,omitempty"`
 	Name string `json:"name,omitempty"`
+	// Via is the id of the API key with which a member acted, "" for none.
+	Via string `json:"via,omitempty"`
 }
 
 // Change is one field before and after. Values are shown as text.

@@ -55,7 +55,7 @@ func New(o Options) (*Door, error) {
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
-		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "sessions"} {
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "sessions", "api-keys"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -144,6 +144,10 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/sessions", d.setSessions)
 
 	d.mountEnforcement(on)
+
+	on("GET "+workspace+"/api-keys", d.apiKeysPage)
+	on("POST "+workspace+"/api-keys", d.createAPIKey)
+	on("POST "+workspace+"/api-keys/{key}/revoke", d.revokeAPIKey)
 
 	on("GET "+workspace+"/sign-ins", d.signInsPage)
 	on("GET "+workspace+"/sign-ins/people", d.unseenPage)

@@ -211,7 +211,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
 	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"},
-		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sessions", Href: "/sessions"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
+		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sessions", Href: "/sessions"}, {Text: "API keys", Href: "/api-keys"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -296,6 +296,7 @@ var doneTexts = map[string]string{
 	"import-started":      "The list is being carried out. Look again for how far it is.",
 	"import-stopped":      "The list was stopped or thrown away.",
 	"letter-retried":      "The letter is tried again now.",
+	"api-key-revoked":     "The key does not work any more.",
 	"letter-discarded":    "The letter was thrown away.",
 	"enforcement":         "It was saved.",
 	"designated":          "Emergency access is theirs now.",

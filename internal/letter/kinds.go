@@ -96,6 +96,16 @@ func BreakGlassUsed(to To, use Use, link string) Letter {
 	return l
 }
 
+// APIKeyEnding tells somebody that an API key of theirs ends by itself; hint are its last characters, link leads to their keys.
+func APIKeyEnding(to To, key, hint, link string, ends time.Time) Letter {
+	l := to.letter("An API key of yours ends soon")
+	l.Lines = []string{fmt.Sprintf("Your API key %s for %s, which ends in %s, stops working on %s.", Name(key), l.Workspace, hint, day(ends))}
+	l.Button, l.Link = "Look at your API keys", link
+	l.After = []string{"Make another key, give it to the program that uses this one, and revoke this one."}
+	l.Why = "You get this once, because you own the key."
+	return l
+}
+
 // Relaxed tells an owner that who, an address, let enforcement go at an instant, until another. link leads to where it is
 // taken back.
 func Relaxed(to To, who string, at, until time.Time, link string) Letter {

@@ -20,6 +20,7 @@ func all(to letter.To) map[string]letter.Letter {
 		"welcome":     letter.Welcome(to, link),
 		"reset":       letter.PasswordReset(to, link, noon),
 		"link":        letter.SignInLink(to, link, noon),
+		"api key":     letter.APIKeyEnding(to, "reporting", "abcd", link, noon),
 		"break-glass": letter.BreakGlassUsed(to, letter.Use{Who: "root@acme.test", With: "a password", From: "192.0.2.1", At: noon}, link),
 		"mailed":      letter.MailedSignIn(to, link, noon),
 		"relaxed":     letter.Relaxed(to, "root@acme.test", noon, noon, link),

@@ -19,7 +19,7 @@
 // (edit_hand.go), put out, let in and give roles (member.go), and make teams (team.go).
 //
 // Every change of a member ends in save (save.go). It sees a member go out and does in that
-// transaction all that going out means: sessions end, one-time links die. There is no other way
+// transaction all that going out means: sessions end, API keys end, one-time links die. There is no other way
 // to write a member, so no path can forget it.
 //
 // What a change means to applications that listen is put into the outbox with it (tell.go); grants sends it.

@@ -37,6 +37,11 @@ func (s *Service) act(ctx context.Context, scope Scope, find func(*store.Tx) (*d
 		if err != nil {
 			return refusedAct(scope, m, err)
 		}
+		if scope.Precondition != nil {
+			if err := scope.Precondition(m.UpdatedAt, nil); err != nil {
+				return err
+			}
+		}
 		return fn(tx, cfg, m)
 	})
 }

@@ -41,9 +41,13 @@ func edit(m *directory.Member, why string) change {
 // transaction sessions end and one-time links die, and each step is an event. A fresh member has
 // no id in before.
 func save(tx *store.Tx, cfg *directory.Config, scope Scope, changes ...change) error {
-	var out []string
+	var out, turned []string
 	for _, c := range changes {
-		if c.before.Sources == 0 && c.after.Sources != 0 && c.before.ID != "" {
+		if c.before.ID == "" || (c.before.Sources == 0) == (c.after.Sources == 0) {
+			continue
+		}
+		turned = append(turned, c.after.ID)
+		if c.after.Sources != 0 {
 			out = append(out, c.after.ID)
 		}
 	}
@@ -52,6 +56,9 @@ func save(tx *store.Tx, cfg *directory.Config, scope Scope, changes ...change) e
 		if _, err := tx.EndSessionsOf(out, "deactivated"); err != nil {
 			return err
 		}
+	}
+	if err := endAPIKeys(tx, scope, turned); err != nil {
+		return err
 	}
 	for _, c := range changes {
 		if err := saveOne(tx, cfg, scope, c); err != nil {
@@ -76,6 +83,28 @@ func raised(cfg *directory.Config, changes []change) (members []string) {
 		}
 	}
 	return members
+}
+
+// endAPIKeys ends the API keys of members who go out, and those of members who come in: a binary that knows no keys may
+// have put them out, and nobody's return revives one.
+func endAPIKeys(tx *store.Tx, scope Scope, members []string) error {
+	if len(members) == 0 {
+		return nil
+	}
+	ended, err := tx.EndAPIKeysOf(members, store.KeyOwnerGone)
+	if err != nil {
+		return err
+	}
+	quiet := scope
+	quiet.Payload = nil
+	for _, k := range ended {
+		e := quiet.event(audit.APIKeyRevoked, audit.Party{Kind: "api_key", ID: k.ID, Name: k.Name}, audit.Change{Field: "owner", To: k.Member})
+		e.Reason = store.KeyOwnerGone
+		if err := tx.Record(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func saveOne(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {

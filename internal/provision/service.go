@@ -31,8 +31,8 @@ type Scope struct {
 	Payload json.RawMessage
 	// Put says that the directory sent a whole resource, and not operations on one.
 	Put bool
-	// Precondition, where it is set, is asked about a directory's resource that is to be changed or deleted, as it
-	// stands under its lock and before anything is changed: its last change and, of a person, the groups. Its
+	// Precondition, where it is set, is asked about a directory's resource, or a member by hand, that is to be changed or
+	// deleted, as it stands under its lock and before anything is changed: its last change and, of a person, the groups. Its
 	// error is that of the change.
 	Precondition func(modified time.Time, groups []store.GroupMember) error
 }

@@ -7,6 +7,8 @@
 // file that would change nothing. Service.ConnectionSetup shows, and CreateConnection, ImportMetadata,
 // ActivateConnection, AddRoleMapping and their neighbours change, one thing at a time; RotateToken and
 // its neighbours handle SCIM tokens, AddClientSecret and TrustIssuer what a directory's OAuth client has. ConnectionProven and KeyProven are for the transaction of a sign-in.
+// CreateAPIKey, ListAPIKeys, RevokeAPIKey and TendAPIKeys are the life of API keys (apikey.go), which end with their owners by
+// provision; ChangePolicy changes rows of the policy.
 // ClaimDomain, VerifyDomain, RemoveDomain and RecheckDomains are the life of a domain (domain.go): what DNS says is asked for before
 // the transaction that settles it, and DomainNotifier tells owners by mail.
 // TestDirectory, DirectoryPlan, EnableDirectory, DiscardDirectory, EditPilot and PauseDirectory are the life of a directory

@@ -23,6 +23,7 @@ var ofMember = []string{
 	`DELETE FROM member_seen WHERE workspace_id = $1 AND member_id = $2`,
 	`DELETE FROM logout WHERE workspace_id = $1 AND member_id = $2`,
 	`DELETE FROM adoption WHERE workspace_id = $1 AND member_id = $2`,
+	`DELETE FROM api_key_handle WHERE workspace_id = $1 AND member_id = $2`,
 	leaveTeams,
 }
 

@@ -32,6 +32,7 @@ type requestLog struct {
 	mu       sync.Mutex
 	entries  []ReadLogEntry
 	tokens   map[string]time.Time // by hash
+	apiKeys  map[string]time.Time // by hash
 	sessions map[sessionKey]time.Time
 	// strangers are refusals of unknown callers, summed up.
 	strangers map[strangerKey]*strangerSum
@@ -98,6 +99,15 @@ func (l *requestLog) token(hash string, now time.Time) {
 	l.tokens[hash] = now
 }
 
+func (l *requestLog) apiKey(hash string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.apiKeys == nil {
+		l.apiKeys = map[string]time.Time{}
+	}
+	l.apiKeys[hash] = now
+}
+
 // LogRead adds a read to the request log. It is written within a second by RunMarks.
 func (db *DB) LogRead(ctx context.Context, e ReadLogEntry) error {
 	// One entry that cannot be stored would keep out all that are written with it.
@@ -135,10 +145,10 @@ const countStranger = `
 func (db *DB) FlushMarks(ctx context.Context) error {
 	l := &db.reads
 	l.mu.Lock()
-	entries, tokens, sessions, strangers, heard := l.entries, l.tokens, l.sessions, l.strangers, l.heard
-	l.entries, l.tokens, l.sessions, l.strangers, l.heard = nil, nil, nil, nil, nil
+	entries, tokens, apiKeys, sessions, strangers, heard := l.entries, l.tokens, l.apiKeys, l.sessions, l.strangers, l.heard
+	l.entries, l.tokens, l.apiKeys, l.sessions, l.strangers, l.heard = nil, nil, nil, nil, nil, nil
 	l.mu.Unlock()
-	if len(entries)+len(tokens)+len(sessions)+len(strangers)+len(heard) == 0 {
+	if len(entries)+len(tokens)+len(apiKeys)+len(sessions)+len(strangers)+len(heard) == 0 {
 		return nil
 	}
 	// Rows are written in one order everywhere, so that two processes never wait in a circle.
@@ -161,6 +171,9 @@ func (db *DB) FlushMarks(ctx context.Context) error {
 		for _, hash := range byHash {
 			c.Defer(touchToken, hash, micros(tokens[hash]))
 		}
+		for _, hash := range slices.Sorted(maps.Keys(apiKeys)) {
+			c.Defer(touchAPIKey, hash, micros(apiKeys[hash]))
+		}
 		for _, key := range bySession {
 			c.Defer(touchSession, key.workspace, key.id, micros(sessions[key]))
 		}
@@ -179,7 +192,7 @@ func (db *DB) FlushMarks(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		l.putBack(entries, tokens, sessions, strangers)
+		l.putBack(entries, tokens, apiKeys, sessions, strangers)
 		l.putBackHeard(heard)
 	}
 	return db.translate(err)
@@ -206,12 +219,13 @@ func strangersFull(ctx context.Context, c Conn, keys []strangerKey) (bool, error
 
 // putBack keeps what could not be written for the next time: the newest reads up to the bound,
 // and every mark and sum.
-func (l *requestLog) putBack(entries []ReadLogEntry, tokens map[string]time.Time, sessions map[sessionKey]time.Time, strangers map[strangerKey]*strangerSum) {
+func (l *requestLog) putBack(entries []ReadLogEntry, tokens, apiKeys map[string]time.Time, sessions map[sessionKey]time.Time, strangers map[strangerKey]*strangerSum) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries = append(entries, l.entries...)
 	l.entries = l.entries[max(0, len(l.entries)-maxReadLog):]
 	l.tokens = newest(tokens, l.tokens)
+	l.apiKeys = newest(apiKeys, l.apiKeys)
 	l.sessions = newest(sessions, l.sessions)
 	later := l.strangers
 	l.strangers = strangers

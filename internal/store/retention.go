@@ -136,6 +136,7 @@ func ofWorkspaces(now time.Time, r Retention) []pruning {
 		{table: "import", key: "id", before: ago(importAge),
 			where: "workspace_id = $1 AND updated_at < $2 AND NOT EXISTS (SELECT 1 FROM import_row r WHERE r.workspace_id = $1 AND r.import_id = import.id)"},
 		{table: "mail_once", key: "reason", where: "workspace_id = $1 AND at < $2", before: ago(r.Events)},
+		{table: "api_key_handle", key: "hash", where: "workspace_id = $1 AND (revoked_at < $2 OR expires_at < $2)", before: ago(r.Events)},
 		{table: "job", key: "id", where: "workspace_id = $1 AND dead_at < $2", before: ago(r.Work)},
 	}
 }

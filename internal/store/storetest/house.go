@@ -36,6 +36,7 @@ type house struct {
 	AccessHash, RefreshHash        string
 	Adoption, Claim                string
 	Attempt, TestHash              string
+	Key, KeyHash                   string // of the API
 }
 
 // named makes the names of a workspace; nothing is stored yet.
@@ -49,7 +50,7 @@ func named(tag string) house {
 		Session: "ses_" + tag, SessionHash: "sh-" + tag, Token: "tok_" + tag, TokenHash: "th-" + tag, Secret: "sec_" + tag, SecretHash: "sch-" + tag, SCIMAccess: "sah-" + tag, LinkHash: "lh-" + tag, MailHash: "mh-" + tag, Letter: "job_letter_" + tag, Import: "imp_" + tag, Team: "grp_team_" + tag,
 		Subject: "subject-" + tag, Replay: "message-" + tag, StateHash: "st-" + tag, NameHash: "name-" + tag, LogoutHash: "leaving-" + tag, Application: "app_" + tag, Event: "evt_" + tag,
 		Grant: "gra_" + tag, CodeHash: "ch-" + tag, AccessHash: "ah-" + tag, RefreshHash: "rh-" + tag,
-		Adoption: "ado_" + tag, Claim: "claim-" + tag, Attempt: "att_" + tag, TestHash: "tst-" + tag,
+		Adoption: "ado_" + tag, Claim: "claim-" + tag, Attempt: "att_" + tag, TestHash: "tst-" + tag, Key: "key_" + tag, KeyHash: "kh-" + tag,
 	}
 }
 
@@ -119,6 +120,7 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory, Name: "first", Hint: "abcd"}, h.TokenHash)
 	tx.InsertClientCredential(store.ClientCredential{ID: h.Secret, Directory: h.Directory, Name: "secret", Hint: "efgh", CreatedBy: "root"}, h.SecretHash)
 	tx.InsertSCIMAccess(h.SCIMAccess, h.Secret, tx.Now().Add(time.Hour))
+	tx.InsertAPIKey(store.APIKey{ID: h.Key, Member: h.Boss, Name: "reporting", Hint: "ijkl", Scopes: []string{"members:read"}, ExpiresAt: tx.Now().Add(24 * time.Hour)}, h.KeyHash)
 	tx.InsertLink(h.LinkHash, h.Member, tx.Now().Add(time.Hour))
 	tx.InsertMailLink(h.MailHash, store.LinkInvitation, &directory.Member{ID: h.Member, Email: h.Address}, tx.Now().Add(time.Hour))
 	tx.SaveInvitation(store.Invitation{Member: h.Member, By: audit.Party{Kind: "operator"}, Round: 1, CreatedAt: tx.Now(), ExpiresAt: tx.Now().Add(time.Hour)})

@@ -98,6 +98,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO client_credential SELECT CAST($1 AS TEXT), 'cs' || i, 'd' || i, '', '', '', i, '', NULL, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO secret_handle SELECT $1 || 'cs' || i, CAST($1 AS TEXT), 'cs' || i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO scim_access_handle SELECT $1 || 'sa' || i, CAST($1 AS TEXT), 'cs' || i, i, 4000000000000000 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO api_key_handle SELECT $1 || 'ak' || i, CAST($1 AS TEXT), 'm' || (i % 1000), 'key_x' || i, '', '', '[]', i, 4000000000000000 + i, NULL, NULL, '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO link_handle SELECT $1 || 'l' || i, CAST($1 AS TEXT), 'm' || i, i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO mail_link SELECT $1 || 'ml' || i, CAST($1 AS TEXT), 'm' || i, 'invitation', '', i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO import_row SELECT CAST($1 AS TEXT), '` + h.Import + `', 10 + i, '', '', '', '', '', CASE WHEN i % 3 = 0 THEN 'new' ELSE 'member' END, '', '', '' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
@@ -361,9 +362,28 @@ var walks = map[string]func(tx *store.Tx, h house) error{
 		_, _, err := tx.EventPage(store.EventQuery{Before: 9000, Limit: 20})
 		return err
 	},
-	"the last number":       func(tx *store.Tx, h house) error { _, err := tx.LastSeq(); return err },
-	"a role's members":      func(tx *store.Tx, h house) error { _, err := tx.MembersByRole(h.Lowest, 20); return err },
-	"the request log":       func(tx *store.Tx, h house) error { _, err := tx.Reads(h.Directory, 20); return err },
+	"the last number":  func(tx *store.Tx, h house) error { _, err := tx.LastSeq(); return err },
+	"a role's members": func(tx *store.Tx, h house) error { _, err := tx.MembersByRole(h.Lowest, 20); return err },
+	"the request log":  func(tx *store.Tx, h house) error { _, err := tx.Reads(h.Directory, 20); return err },
+	"the keys of a member": func(tx *store.Tx, _ house) error {
+		if _, err := tx.APIKeysOf("m5", 10); err != nil {
+			return err
+		}
+		if _, err := tx.CountAPIKeys("m5"); err != nil {
+			return err
+		}
+		_, err := tx.EndAPIKeysOf([]string{"m5", "m6"}, "x")
+		return err
+	},
+	"a page of keys": func(tx *store.Tx, _ house) error { _, err := tx.APIKeysBehind("key_x5", 10); return err },
+	"a key": func(tx *store.Tx, _ house) error {
+		if _, err := tx.APIKey("key_x7"); err != nil {
+			return err
+		}
+		_, err := tx.RevokeAPIKey("key_x7", "x")
+		return err
+	},
+	"keys that end soon":    func(tx *store.Tx, _ house) error { _, err := tx.APIKeysEnding(time.UnixMicro(1), 10); return err },
 	"tokens of a directory": func(tx *store.Tx, h house) error { _, err := tx.RevokeTokens(h.Directory, "", "x"); return err },
 	"groups, by id":         func(tx *store.Tx, h house) error { _, err := tx.GroupsAfter("g5", 20); return err },
 	"the last groups": func(tx *store.Tx, h house) error {
@@ -485,6 +505,7 @@ func testPlans(t *testing.T, open func(t testing.TB) store.Driver) {
 	run("an access token", false, func() error { _, err := db.HolderByAccess(ctx, a.AccessHash, db.Now()); return err })
 	run("a refresh token", false, func() error { _, err := db.HolderByRefresh(ctx, a.RefreshHash, db.Now()); return err })
 	run("sessions that may have run out", false, func() error { _, err := db.System().DueSessions(ctx, db.Now(), 20); return err })
+	run("an API key", false, func() error { _, err := db.System().APIKeyByHash(ctx, a.KeyHash, db.Now()); return err })
 	run("a token", false, func() error { _, err := db.System().TokenByHash(ctx, a.TokenHash, db.Now()); return err })
 	run("a client's secret", false, func() error { _, err := db.System().HolderBySecret(ctx, a.SecretHash, db.Now()); return err })
 	run("an access token of SCIM", false, func() error {
@@ -567,7 +588,7 @@ var (
 	visited = regexp.MustCompile(`actual time=\S+ rows=(\d+) loops=(\d+)`)
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck|Join Filter): (\d+)`)
 	// The tables of settings are small in every workspace.
-	bigScan = regexp.MustCompile(`Seq Scan on (member|sign_in_attempt|member_seen|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|client_credential|secret_handle|scim_access_handle|link_handle|mail_link|team_member|invitation|import_row|job|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
+	bigScan = regexp.MustCompile(`Seq Scan on (member|sign_in_attempt|member_seen|scim_user|scim_user_email|grp|group_member|session|session_handle|event|event_payload|token_handle|api_key_handle|client_credential|secret_handle|scim_access_handle|link_handle|mail_link|team_member|invitation|import_row|job|request_log|oidc_grant|code_handle|access_handle|refresh_handle)\b`)
 )
 
 func slowPostgres(t testing.TB, d store.Driver, st statement, counts bool) string {

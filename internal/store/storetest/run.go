@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Driver) {
 		{"attempts, links and tokens", testHandles},
 		{"the ends of tokens", testTokenEnds},
 		{"clients of a directory", testClients},
+		{"API keys", testAPIKeys},
 		{"adoptions", testAdoptions},
 		{"domains", testDomains},
 		{"retention of adoptions", testAdoptionRetention},

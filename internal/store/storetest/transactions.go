@@ -62,6 +62,7 @@ func testTransactions(t *testing.T, open func(t testing.TB) store.Driver) {
 			"role":      func(tx *store.Tx) { tx.SaveRole(directory.Role{ID: "rol_silent", Name: "S"}, true) },
 			"SCIM user": func(tx *store.Tx) { tx.RetireSCIMUser(h.User) },
 			"group":     func(tx *store.Tx) { tx.DeleteGroup(h.Group) },
+			"api key":   func(tx *store.Tx) { tx.InsertAPIKey(store.APIKey{ID: "key_silent"}, "silent key") },
 			"token":     func(tx *store.Tx) { tx.InsertToken(store.Token{ID: "tok_silent"}, "silent") },
 			"session":   func(tx *store.Tx) { _, _ = tx.EndSessions(h.Member, "", "silent", false) },
 		} {
