@@ -154,7 +154,7 @@ func (s *Service) testProves(tx *store.Tx, e *entry) (bool, error) {
 	if !ok || !sameSide(c, e.side.connection) {
 		return false, nil // the answer was verified for other keys or other rules
 	}
-	if err := settings.KeyProven(tx, cfg, c.ID, e.signer); err != nil {
+	if err := settings.TestProven(tx, cfg, c.ID, e.signer); err != nil {
 		return false, err
 	}
 	if cfg, err = tx.Config(); err != nil {
