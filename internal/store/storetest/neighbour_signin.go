@@ -13,6 +13,7 @@ var signInProbes = map[string]probe{
 	"ShortenSessionsOfConnection": func(tx *store.Tx, h house) (any, error) {
 		return tx.ShortenSessionsOfConnection(h.Connection, tx.Now())
 	},
+	"CanBeHeard":          func(tx *store.Tx, h house) (any, error) { return tx.CanBeHeard(h.Directory) },
 	"SessionsOfIdP":       func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
 	"LiveSessionsThrough": func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
 	"SessionsOfName":      func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfName(h.Connection, h.NameHash, "") },
