@@ -25,16 +25,16 @@ func ConnectionProven(tx *store.Tx, cfg *directory.Config, connection string) er
 // KeyProven is ConnectionProven for an answer that the key of a certificate, DER, has signed: a staged key becomes the
 // active one, and those that were active retire. cfg is the configuration that the answer was verified for.
 func KeyProven(tx *store.Tx, cfg *directory.Config, connection string, certificate []byte) error {
-	return proven(tx, cfg, connection, certificate, directory.ConnectionActive)
+	return prove(tx, cfg, connection, certificate, directory.ConnectionActive)
 }
 
 // TestProven is KeyProven for a test that would have let somebody in. It proves a draft as well, which nobody signs in
 // through yet: whoever activates it as it is activates what was seen to work.
 func TestProven(tx *store.Tx, cfg *directory.Config, connection string, certificate []byte) error {
-	return proven(tx, cfg, connection, certificate, directory.ConnectionActive, directory.ConnectionDraft)
+	return prove(tx, cfg, connection, certificate, directory.ConnectionActive, directory.ConnectionDraft)
 }
 
-func proven(tx *store.Tx, cfg *directory.Config, connection string, certificate []byte, in ...directory.ConnectionStatus) error {
+func prove(tx *store.Tx, cfg *directory.Config, connection string, certificate []byte, in ...directory.ConnectionStatus) error {
 	if c, ok := cfg.Connection(connection); !ok || !provable(c, certificate, tx.Now(), in) {
 		return nil
 	}
