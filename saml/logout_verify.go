@@ -57,6 +57,9 @@ func (v *logoutVerification) open(m Message, local string) *Refusal {
 		return r
 	}
 	if r := v.checkSignature(m, signature); r != nil {
+		if r.Reason == ReasonUnknownKey {
+			v.hearsay(r, issuer)
+		}
 		return r
 	}
 	v.verified = true
@@ -72,6 +75,20 @@ func (v *logoutVerification) open(m Message, local string) *Refusal {
 	}
 	return v.clock().early(local+"'s IssueInstant", v.out.IssueInstant, ReasonNotYetValid)
 }
+
+// hearsay notes whose a message says it is that a key has signed which nobody knows here, so that the caller can judge
+// whether it may be worth looking for the key.
+func (v *logoutVerification) hearsay(r *Refusal, issuer *strictxml.Element) {
+	v.out.Issuer, _ = textOf(issuer)
+	for e := range v.root.Descendants() {
+		if index, bad := textOf(e); e.Is(nsProtocol, "SessionIndex") && e.Parent == v.root && bad == nil && len(r.SessionIndexes) < maxHearsay {
+			r.SessionIndexes = append(r.SessionIndexes, index)
+		}
+	}
+}
+
+// maxHearsay is how many sessions of an unverified LogoutRequest are told.
+const maxHearsay = 8
 
 // head reads what every protocol message begins with (Core section 3.2), and refuses assertions and
 // signatures in any other place.

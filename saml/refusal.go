@@ -75,6 +75,8 @@ type Refusal struct {
 	Subject string
 	// What the message calls itself, as far as it was read. ResponseID is the ID of a logout message, too.
 	ResponseID, AssertionID, Issuer, InResponseTo string
+	// SessionIndexes, of ReasonUnknownKey, are the first that an unverified LogoutRequest lists.
+	SessionIndexes []string
 	// StatusCode, of ReasonStatus, is the innermost code without "urn:oasis:names:tc:SAML:2.0:status:",
 	// such as "AuthnFailed" or "NoPassive"; StatusMessage is the identity provider's own text.
 	StatusCode, StatusMessage string

@@ -3,11 +3,18 @@ package directory
 import "slices"
 
 // NoticesLeavers reports whether it is noticed when somebody who signs in through a connection leaves: a directory
-// beside it provisions. One that is a draft, testing or paused notices nobody.
-func (c *Config) NoticesLeavers(connection string) bool {
-	return slices.ContainsFunc(c.Directories, func(d Directory) bool {
-		return connection != "" && d.Connection == connection && d.Status == DirectoryEnabled
-	})
+// beside it provisions. One that is a draft, testing or paused notices nobody, nor does one that nobody has a credential
+// for, which is not told here.
+func (c *Config) NoticesLeavers(connection string) bool { return len(c.Noticing(connection)) > 0 }
+
+// Noticing are the ids of the directories that stand beside a connection and provision.
+func (c *Config) Noticing(connection string) (ids []string) {
+	for _, d := range c.Directories {
+		if connection != "" && d.Connection == connection && d.Status == DirectoryEnabled {
+			ids = append(ids, d.ID)
+		}
+	}
+	return ids
 }
 
 // ConnectionsFor picks out of connections, in their order, those that apply to somebody of a domain ([DomainName], "" for not

@@ -48,6 +48,9 @@ reason than the one that the row is about. Tests assert the coded reason of the 
 is told nothing of it. "Refused" means no session, no change of anybody, an answer of 4xx and one event. Tests in ` + "`internal/`" + ` that need a
 database run on SQLite and on PostgreSQL, stories in ` + "`acceptance/`" + ` with the real binary. ` + "`make check`" + ` fails where a test that is named here
 is not there, and where a row of the catalogue has none.
+
+Those for which an IdP's own key is enough are switches of the simulated IdPs (` + "`gatehouse demo`" + `, "Break something"), and the stories play them through
+the real doors; the names in brackets there are the switches'.
 `},
 	{file: "sso-cases.md", column: "what is put in, and what comes of it", cases: ssoCases, only: acceptanceCases, header: `# Acceptance cases of single sign-on, and which test shows each
 

@@ -91,6 +91,7 @@
 //	                                         and for logout and encryption {logout_url, logout_answer_url, logout_binding,
 //	                                         encrypt, signing_certificates, encryption_certificates}, which an import fills
 //	POST /api/{idp}/saml/fault              {fault}: of the next response
+//	POST /api/{idp}/saml/metadata-fault     {fault}: of the metadata, until it is none
 //	POST /api/{idp}/saml/rotate-key         {step}: announce, switch, withdraw or replace
 //	POST /api/{idp}/saml/sign-out           {which}: a session's index or a person: {url, form, fault}, a LogoutRequest for
 //	                                         the application, by Redirect where form is null
@@ -123,10 +124,22 @@
 // wrapped_around, comment_in_nameid, dtd, denied. A refused sign-in does not use one up. Both wrapped and
 // wrapped_around are signature wrapping: the forged assertion is beside the signed one, or around it.
 //
-// Those of logout: none, unsigned, wrong_key, wrong_issuer, replay, expired, wrong_address, other_person, unknown_index, and
+// And those of the catalogue of attacks for which this IdP's key is enough: xsw1, xsw2, xsw5, xsw6, xsw7, xsw8, wrapped_status,
+// wrapped_advice, moved_signature, changed, comment_added, instruction, doctype_quotes, cdata, relative_namespace,
+// empty_digest, other_id, same_id, attlist, colons, two_references, two_signed_infos, comment_in_digest, external_entity,
+// laughs, deep, wide, bogus_signature, many_values (must work), deflated, hmac, sha1, sha1_digest, xslt, external_reference,
+// empty_reference, no_in_response_to, unbound_subject, no_audience, no_confirmation, access_denied_markup. GET tells each
+// one's number in the catalogue. Those that change the text of an assertion are refused here where it is encrypted.
+//
+// Metadata is wrong by script_location, another_entity, expired, no_keys, dtd, and over HTTP endless and redirect_inside,
+// until that is none again.
+//
+// Those of logout: none, unsigned, wrong_key, wrong_issuer, replay, expired, wrong_address, other_person, unknown_index, no_algorithm and
+// reencoded (by Redirect), bomb, and
 // for answers to the application's own no_answer, denied, partial. Google's applications have no single logout. Messages of
 // the application must be signed by a key of its metadata, by RSA with SHA-256. Assertions are encrypted with AES-256-GCM
-// where the application's metadata has a certificate for it (encrypt: on; cbc and old_key are wrong on purpose), and a request that asks for an artifact gets one.
+// where the application's metadata has a certificate for it (encrypt: on; cbc, odd_cbc, cut_tag, empty, rsa1_5 and
+// old_key are wrong on purpose, forged and forged_beside what anybody can encrypt), and a request that asks for an artifact gets one.
 //
 // The expressions of attributes: user.id, user.login, user.email, user.firstName, user.lastName,
 // user.displayName, user.title, user.department, user.mobilePhone, user.pairwiseId, user.groups,
@@ -169,7 +182,8 @@
 // #oidc-post, button #continue. The tile is #oidc-tile. Sign-out ends at #signed-out where nothing else is asked for.
 //
 // The faults: none, expired, clock_ahead_7m, clock_ahead_4m (must work), wrong_nonce, no_nonce, wrong_aud, wrong_azp,
-// wrong_iss, no_sub, no_iat, wrong_at_hash, alg_none, hs256, wrong_key, unknown_kid, key_in_header, no_kid (must work),
+// wrong_iss, no_sub, no_iat, wrong_at_hash, alg_none, hs256, wrong_key, unknown_kid, key_in_header, key_address,
+// crit, encrypted, mail_verified_odd (must work, and link nobody), no_kid (must work),
 // replayed_token, replay, access_denied, wrong_iss_answer, wrong_state, spent_code, wrong_userinfo (only where userinfo is
 // asked), no_id_token, and Google's consumer_account and other_hosted_name.
 //

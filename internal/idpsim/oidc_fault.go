@@ -9,7 +9,8 @@ import (
 // OIDCFault is what goes wrong with the next sign-in of an OpenID provider. It is used once.
 type OIDCFault string
 
-// The faults. All must be refused but OIDCNone, OIDCClockAhead4m and OIDCNoKeyID; OIDCOtherUserInfo only where
+// The faults. All must be refused but OIDCNone, OIDCClockAhead4m, OIDCNoKeyID and OIDCMailText, which must not link
+// anybody by an address; OIDCOtherUserInfo only where
 // the application asks userinfo.
 const (
 	OIDCNone          OIDCFault = "none"
@@ -29,6 +30,10 @@ const (
 	OIDCWrongKey      OIDCFault = "wrong_key"         // another key under the id of the published one
 	OIDCUnknownKey    OIDCFault = "unknown_kid"       // another key under its own id
 	OIDCKeyInHeader   OIDCFault = "key_in_header"     // another key, which the header brings along
+	OIDCKeyAddress    OIDCFault = "key_address"       // another key, and the header says where it is (jku)
+	OIDCCritical      OIDCFault = "crit"              // the header demands what nobody knows
+	OIDCEncrypted     OIDCFault = "encrypted"         // an encrypted token whose key would cost hours to derive
+	OIDCMailText      OIDCFault = "mail_verified_odd" // email_verified is "true " and no truth, so that it links nobody
 	OIDCNoKeyID       OIDCFault = "no_kid"            // the header names no key, which must work
 	OIDCOldToken      OIDCFault = "replayed_token"    // the ID token of the sign-in before
 	OIDCReplay        OIDCFault = "replay"            // the answer of the sign-in before
@@ -67,6 +72,10 @@ var oidcFaultTable = []oidcFaultInfo{
 	{OIDCWrongKey, "Signed with another key", false},
 	{OIDCUnknownKey, "Signed with a key that is not published", false},
 	{OIDCKeyInHeader, "Signed with the key that the header brings along", false},
+	{OIDCKeyAddress, "Signed with a key at an address in the header", false},
+	{OIDCCritical, "A critical header that nobody knows", false},
+	{OIDCEncrypted, "Encrypted, at great cost to who reads it", false},
+	{OIDCMailText, "email_verified as a text (links nobody)", true},
 	{OIDCNoKeyID, "The header names no key", true},
 	{OIDCOldToken, "The ID token of the sign-in before", false},
 	{OIDCReplay, "Replay: the answer before, once more", false},
@@ -156,6 +165,8 @@ func (f OIDCFault) spoil(p *IdP, c map[string]any) {
 		delete(c, "iat")
 	case OIDCWrongHash:
 		c["at_hash"] = halfHash("another access token")
+	case OIDCMailText:
+		c["email_verified"], c["xms_edov"] = "true ", "true "
 	case OIDCConsumer:
 		delete(c, "hd")
 	case OIDCOtherDomain:

@@ -71,6 +71,38 @@ func (k oidcKey) sign(typ string, claims map[string]any, anonymous, embed bool) 
 	return signed.CompactSerialize()
 }
 
+// withHeader is the JWT with one more header.
+func (k oidcKey) withHeader(claims map[string]any, name jose.HeaderKey, value any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode claims: %w", err)
+	}
+	options := (&jose.SignerOptions{}).WithType("JWT").WithHeader(name, value)
+	if list, ok := value.([]string); ok && name == "crit" {
+		options = options.WithHeader(jose.HeaderKey(list[0]), true)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.algorithm), Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}, options)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return signed.CompactSerialize()
+}
+
+// costly is an encrypted JWT whose key is derived in two thousand million rounds.
+func costly() string {
+	out := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","zip":"DEF","p2c":2147483647,"p2s":"c2FsdHNhbHRzYWx0","cty":"JWT"}`))
+	for _, n := range []int{24, 12, 64, 16} {
+		part := make([]byte, n)
+		_, _ = rand.Read(part) // never fails
+		out += "." + base64.RawURLEncoding.EncodeToString(part)
+	}
+	return out
+}
+
 // unsigned is the JWT that names the algorithm "none".
 func unsigned(claims map[string]any) (string, error) {
 	payload, err := json.Marshal(claims)

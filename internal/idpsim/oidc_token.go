@@ -118,6 +118,12 @@ func (p *IdP) idToken(g *grant, access string) (string, error) {
 		sign = func() (string, error) { return impostor.sign("JWT", claims, false, false) }
 	case OIDCKeyInHeader:
 		sign = func() (string, error) { return impostor.sign("JWT", claims, true, true) }
+	case OIDCKeyAddress:
+		sign = func() (string, error) { return impostor.withHeader(claims, "jku", g.base+"/keys-of-nobody") }
+	case OIDCCritical:
+		sign = func() (string, error) { return own.withHeader(claims, "crit", []string{"urn:gatehouse:unknown"}) }
+	case OIDCEncrypted:
+		sign = func() (string, error) { return costly(), nil }
 	case OIDCNoKeyID:
 		sign = func() (string, error) { return own.sign("JWT", claims, true, false) }
 	}

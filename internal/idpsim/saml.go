@@ -44,7 +44,8 @@ type SAMLSettings struct {
 	LogoutAnswerURL string `json:"logout_answer_url"`
 	LogoutBinding   string `json:"logout_binding"`
 	// Encrypt is "off" or "on", which an import sets where the application's metadata has a certificate for it; what is wrong
-	// on purpose is "cbc" and "old_key", for a key that the application has given up.
+	// on purpose is "cbc", "odd_cbc", "cut_tag", "empty", "rsa1_5", "old_key", for a key that the application has given up, and
+	// "forged" and "forged_beside", which is what anybody can encrypt.
 	Encrypt string `json:"encrypt"`
 	// Certificates of the application, DER in base64: of keys that sign its logout messages and questions for artifacts, and
 	// of keys that assertions may be encrypted for, the first of which is taken.
@@ -80,7 +81,7 @@ var (
 	filterChoices    = []string{"all", "starts_with", "none"}
 	groupChoices     = []string{"name", "id"}
 	bindingChoices   = []string{"redirect", "post"}
-	encryptChoices   = []string{"off", "on", encryptWithCBC, encryptOldKey}
+	encryptChoices   = []string{"off", "on", encryptWithCBC, encryptOddCBC, encryptOldKey, encryptCutTag, encryptEmpty, encryptOldRSA, encryptForged, encryptBeside}
 )
 
 // samlDefaults are the settings of a new application: Okta signs response and assertion, Entra the
@@ -175,11 +176,13 @@ type samlApp struct {
 	logoutFault LogoutFault
 	goodLogout  *Carrying // the last without a fault, for replays
 	awaited     string    // the ID of the last LogoutRequest, until it is answered
+
+	metadataFault MetadataFault
 }
 
 // newSAMLApp makes nothing random yet, so that ids of people do not depend on it.
 func newSAMLApp(kind Kind, opts *env) *samlApp {
-	a := &samlApp{settings: samlDefaults(kind), fault: FaultNone}
+	a := &samlApp{settings: samlDefaults(kind), fault: FaultNone, metadataFault: MetadataGood}
 	a.tenant = sync.OnceValue(opts.randomGUID)
 	a.entityID = sync.OnceValue(func() string {
 		if kind.IsEntra() {

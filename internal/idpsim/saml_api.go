@@ -29,6 +29,9 @@ type SAMLState struct {
 	Sessions     []SAMLSession     `json:"sessions"`     // oldest first
 	LogoutFault  LogoutFault       `json:"logout_fault"` // of the next logout message
 	LogoutFaults []logoutFaultInfo `json:"logout_faults"`
+
+	MetadataFault  MetadataFault   `json:"metadata_fault"`
+	MetadataFaults []MetadataFault `json:"metadata_faults"`
 }
 
 // samlState collects what is known, for a simulator whose origin is base.
@@ -39,6 +42,7 @@ func (p *IdP) samlState(base string) (SAMLState, error) {
 	}
 	s := SAMLState{Kind: p.kind, EntityID: p.saml.entityID(), SSOURL: p.ssoURL(base), MetadataURL: base + "/" + string(p.kind) + "/saml/metadata",
 		Certificate: keys.own.PEM(), Fingerprint: keys.own.fingerprint(), Faults: slices.Clone(faults)}
+	s.MetadataFaults, s.MetadataFault = MetadataFaults(), p.armedMetadataFault()
 	s.Sessions, s.LogoutFaults, s.LogoutFault = p.SAMLSessions(), slices.Clone(logoutFaults), LogoutNone
 	if p.kind.logsOut() {
 		s.SLOURL = p.sloURL(base)
@@ -85,6 +89,15 @@ var samlVerbs = map[string]samlVerb{
 			return nil, err
 		}
 		return v, p.SetSAMLFault(v.Fault)
+	},
+	"/metadata-fault": func(_ context.Context, p *IdP, _ string, in input) (any, error) {
+		var v struct {
+			Fault MetadataFault `json:"fault"`
+		}
+		if err := in.into(&v); err != nil {
+			return nil, err
+		}
+		return v, p.SetMetadataFault(v.Fault)
 	},
 	"/rotate-key": samlRotate,
 	"/sso":        samlSignIn,
@@ -195,6 +208,9 @@ func (p *IdP) samlRoutes(mux *http.ServeMux, protection *http.CrossOriginProtect
 }
 
 func (p *IdP) metadataFile(w http.ResponseWriter, r *http.Request) {
+	if p.strays(w, r) {
+		return
+	}
 	raw, err := p.metadata(origin(r))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

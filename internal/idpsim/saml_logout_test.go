@@ -94,7 +94,7 @@ func TestALogoutByFormAndAQuestionForAnArtifactMustBeSigned(t *testing.T) {
 	a := leavingSite(t, Okta)
 	a.x.script("/api/okta/saml/tile", `{"who":"ann.lee@acme.test"}`)
 	m := a.st.logoutMessage(a.facts("ann.lee@acme.test"))
-	signature, err := signer{a.key, algorithms["rsa-sha256"], a.st}.sign(m.id, m.with(""))
+	signature, err := signer{key: a.key, alg: algorithms["rsa-sha256"], style: a.st}.sign(m.id, m.with(""))
 	must(t, err)
 	signed := a.st.finish(m.with(signature))
 	send := func(document string) int {

@@ -17,29 +17,35 @@ func (p *IdP) ssoURL(base string) string {
 // SAMLMetadata is the IdP's metadata with addresses at Options.BaseURL.
 func (p *IdP) SAMLMetadata() ([]byte, error) { return p.metadata(p.opts.BaseURL) }
 
-// metadata writes the descriptor as the vendor does: Okta's unsigned; Entra's signed, with a
-// descriptor of WS-Federation in front that applications must read past.
+// metadata is what is published at base, with its fault.
 func (p *IdP) metadata(base string) ([]byte, error) {
+	text, err := p.goodMetadata(base)
+	return []byte(p.spoiled(text, base)), err
+}
+
+// goodMetadata writes the descriptor as the vendor does: Okta's unsigned; Entra's signed, with a
+// descriptor of WS-Federation in front that applications must read past.
+func (p *IdP) goodMetadata(base string) (string, error) {
 	keys, err := p.saml.keys()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	st := styleOf(p.kind)
 	if !p.kind.IsEntra() {
 		md := func(n string) string { return "md:" + n }
 		root := p.descriptor(st, md, keys, base)
-		return []byte(st.finish(root.with(""))), nil
+		return st.finish(root.with("")), nil
 	}
 	bare := func(n string) string { return n }
 	root := p.descriptor(st, bare, keys, base)
-	signature, err := signer{keys.own, algorithms["rsa-sha256"], st}.sign(root.id, root.with(""))
+	signature, err := signer{key: keys.own, alg: algorithms["rsa-sha256"], style: st}.sign(root.id, root.with(""))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	// The prefix in xsi:type is not visibly used, so that exclusive canonical XML does without its
 	// declaration and the document does not.
 	const role = "<RoleDescriptor"
-	return []byte(strings.Replace(st.finish(root.with(signature)), role, role+attrs("xmlns:fed", nsFederation), 1)), nil
+	return strings.Replace(st.finish(root.with(signature)), role, role+attrs("xmlns:fed", nsFederation), 1), nil
 }
 
 const nsFederation = "http://docs.oasis-open.org/wsfed/federation/200706"

@@ -34,7 +34,7 @@ func (p *IdP) samlPageRoutes(mux *http.ServeMux, at string) {
 	})
 	mux.HandleFunc("GET "+at+"/dashboard/{who}", p.dashboard)
 	for path, act := range map[string]func(*http.Request) error{
-		"": p.settingsForm, "/import": p.importForm, "/fault": p.faultForm, "/assign-all": p.assignForm,
+		"": p.settingsForm, "/import": p.importForm, "/fault": p.faultForm, "/metadata-fault": p.metadataFaultForm, "/assign-all": p.assignForm,
 	} {
 		mux.HandleFunc("POST "+at+"/saml"+path, func(w http.ResponseWriter, r *http.Request) {
 			err := r.ParseForm()
@@ -86,6 +86,14 @@ func (p *IdP) faultForm(r *http.Request) error {
 		return err
 	}
 	return p.samlOutcome("Next response", f.Title()+".", nil)
+}
+
+func (p *IdP) metadataFaultForm(r *http.Request) error {
+	f := MetadataFault(r.PostForm.Get("metadata_fault"))
+	if err := p.SetMetadataFault(f); err != nil {
+		return err
+	}
+	return p.samlOutcome("Metadata", "What is wrong with it: "+string(f)+".", nil)
 }
 
 func (p *IdP) assignForm(r *http.Request) error {

@@ -115,16 +115,14 @@ func (p *IdP) respond(who string, req *authnRequest) (Posting, error) {
 		p.remember(x, req, again)
 		return again, nil
 	}
-	d := &draft{style: styleOf(p.kind), settings: s, keys: keys, fault: fault, a: p.facts(x, s, req)}
-	if fault == FaultWrapped || fault == FaultWrappedAround {
-		d.forged = p.forgery(x, s, d.a)
-	}
+	d := &draft{style: styleOf(p.kind), settings: s, keys: keys, fault: fault, attack: attacks[fault], a: p.facts(x, s, req)}
+	d.forged = p.forgery(x, s, d.a)
 	d.spoil(p.kind)
 	document, err := d.write()
 	if err != nil {
 		return Posting{}, err
 	}
-	out := Posting{ACS: s.ACSURL, SAMLResponse: base64.StdEncoding.EncodeToString([]byte(document)), RelayState: s.RelayState, Fault: fault}
+	out := Posting{ACS: s.ACSURL, SAMLResponse: postEncoded(document), RelayState: s.RelayState, Fault: fault}
 	if req != nil {
 		out.RelayState = req.relayState
 	}

@@ -113,7 +113,9 @@ type samlFacts struct {
 	attributes                   []attribute
 	issued                       time.Time
 	withoutConditions            bool
-	status, subStatus, statusMsg string // last part of the URNs; subStatus and message may be empty
+	withoutConfirmation          bool
+	unasked                      struct{ response, confirmation bool } // names no request there
+	status, subStatus, statusMsg string                                // last part of the URNs; subStatus and message may be empty
 }
 
 // attribute is an attribute with its values.
@@ -147,13 +149,22 @@ func (s style) assertion(a samlFacts) parts {
 		el(s.a("Issuer"), attrs("Format", format), xmlText(a.issuer))
 	before, after := s.lifetime()
 	end := instant(a.issued.Add(after))
-	tail := el(s.a("Subject"), "",
-		el(s.a("NameID"), attrs("Format", a.nameIDFormat), xmlText(a.nameID)),
-		el(s.a("SubjectConfirmation"), attrs("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer"),
-			el(s.a("SubjectConfirmationData"), attrs("InResponseTo", a.inResponseTo, "NotOnOrAfter", end, "Recipient", a.recipient))))
+	confirmation := ""
+	if !a.withoutConfirmation {
+		asked := a.inResponseTo
+		if a.unasked.confirmation {
+			asked = ""
+		}
+		confirmation = el(s.a("SubjectConfirmation"), attrs("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer"),
+			el(s.a("SubjectConfirmationData"), attrs("InResponseTo", asked, "NotOnOrAfter", end, "Recipient", a.recipient)))
+	}
+	tail := el(s.a("Subject"), "", el(s.a("NameID"), attrs("Format", a.nameIDFormat), xmlText(a.nameID)), confirmation)
 	if !a.withoutConditions {
-		tail += el(s.a("Conditions"), attrs("NotBefore", instant(a.issued.Add(-before)), "NotOnOrAfter", end),
-			el(s.a("AudienceRestriction"), "", el(s.a("Audience"), "", xmlText(a.audience))))
+		restriction := ""
+		if a.audience != "" {
+			restriction = el(s.a("AudienceRestriction"), "", el(s.a("Audience"), "", xmlText(a.audience)))
+		}
+		tail += el(s.a("Conditions"), attrs("NotBefore", instant(a.issued.Add(-before)), "NotOnOrAfter", end), restriction)
 	}
 	if s.okta {
 		tail += s.authn(a) + s.statement(a)
@@ -206,8 +217,12 @@ func (s style) response(a samlFacts, assertions string) parts {
 	if s.okta {
 		format = entityFormat
 	}
+	asked := a.inResponseTo
+	if a.unasked.response {
+		asked = ""
+	}
 	head := "<" + s.p("Response") + declare(s.p, nsProtocol) + attrs("Destination", a.destination, "ID", a.responseID,
-		"InResponseTo", a.inResponseTo, "IssueInstant", instant(a.issued), "Version", "2.0") + ">" +
+		"InResponseTo", asked, "IssueInstant", instant(a.issued), "Version", "2.0") + ">" +
 		el(s.a("Issuer"), declare(s.a, nsAssertion)+attrs("Format", format), xmlText(a.issuer))
 	sub, message := "", ""
 	if a.subStatus != "" {

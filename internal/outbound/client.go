@@ -8,13 +8,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
 
 // Options are the operator's word about outgoing calls.
 type Options struct {
-	// AllowPrivate lifts the guard: private and loopback addresses and plain http are dialled too.
+	// AllowPrivate lifts the guard: private and loopback addresses and plain http are dialled too. A cloud's own services
+	// for its machines are not.
 	AllowPrivate bool
 	// Timeout bounds a whole call, redirects and body included; default 10 s.
 	Timeout time.Duration
@@ -36,9 +38,7 @@ func NewClient(o Options) *http.Client {
 		o.Timeout = defaultTimeout
 	}
 	dialer := &net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}
-	if !o.AllowPrivate {
-		dialer.Control = func(_, address string, _ syscall.RawConn) error { return check(address) }
-	}
+	dialer.Control = func(_, address string, _ syscall.RawConn) error { return check(address, o.AllowPrivate) }
 	transport := &http.Transport{
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
@@ -84,12 +84,16 @@ func (g guard) CloseIdleConnections() {
 }
 
 // check judges the address that a connection is about to be made to.
-func check(address string) error {
+func check(address string, allowPrivate bool) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("%w: %s is not an address", ErrForbidden, address)
 	}
-	if !Public(at.Addr()) {
+	a := at.Addr().Unmap().WithZone("")
+	if slices.ContainsFunc(ofClouds, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return fmt.Errorf("%w: %s is a cloud's own service", ErrForbidden, a)
+	}
+	if !allowPrivate && !Public(a) {
 		return &private{at.Addr()}
 	}
 	return nil
@@ -104,9 +108,21 @@ func (e *private) Error() string {
 
 func (e *private) Unwrap() error { return ErrForbidden }
 
+// ofClouds are where clouds answer their own machines, with credentials among the rest. No IdP and no receiver of events
+// is there, whatever an operator allows.
+var ofClouds = []netip.Prefix{
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("fe80::/10"),
+	netip.MustParsePrefix("fd00:ec2::254/128"),  // Amazon
+	netip.MustParsePrefix("fd20:ce::254/128"),   // Google
+	netip.MustParsePrefix("100.100.100.200/32"), // Alibaba
+	netip.MustParsePrefix("168.63.129.16/32"),   // Azure
+}
+
 // special are networks that no public service answers from, beside those that netip knows
 // (RFC 6890 and the registries of special-purpose addresses that followed it).
 var special = []netip.Prefix{
+	netip.MustParsePrefix("168.63.129.16/32"), // Azure's, though the number is a public one
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT, and clouds' own services
 	netip.MustParsePrefix("192.0.0.0/24"),

@@ -14,7 +14,7 @@ func TestPublic_KnowsWhatIsNot(t *testing.T) {
 	for address, want := range map[string]bool{
 		"1.1.1.1": true, "93.184.216.34": true, "2606:4700::1111": true,
 		"127.0.0.1": false, "127.8.8.8": false, "10.1.2.3": false, "172.16.0.1": false, "172.31.255.255": false, "172.32.0.1": true,
-		"192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false, "0.0.0.0": false, "255.255.255.255": false, "224.0.0.1": false,
+		"192.168.1.1": false, "168.63.129.16": false, "169.254.169.254": false, "100.64.0.1": false, "0.0.0.0": false, "255.255.255.255": false, "224.0.0.1": false,
 		"::1": false, "::": false, "fe80::1": false, "fd00::1": false, "ff02::1": false, "::ffff:127.0.0.1": false, "::ffff:1.1.1.1": true,
 		"64:ff9b::7f00:1": false, "2002:7f00:1::": false, "2001:db8::1": false, "::7f00:1": false,
 		"::ffff:0:7f00:1": false, "64:ff9b:1::a00:1": false, "100::1": false, "fec0::1": false, "5f00::1": false, "4000::1": false, "2a00:1450::1": true,
@@ -60,6 +60,12 @@ func TestClient_DialsNoPrivateAddressUnlessAllowed(t *testing.T) {
 
 	open := NewClient(Options{AllowPrivate: true})
 	defer open.CloseIdleConnections()
+	// Whatever is allowed, a cloud's credentials are not asked for.
+	for _, url := range []string{"http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/", "http://[fd00:ec2::254]/", "http://[::ffff:169.254.169.254]/", "http://100.100.100.200/", "http://168.63.129.16/"} {
+		if _, err := Get(t.Context(), open, url, 100); !errors.Is(err, ErrForbidden) {
+			t.Errorf("GET %s: %v, want the guard's refusal", url, err)
+		}
+	}
 	if body, err := Get(t.Context(), open, plain.URL, 5); err != nil || string(body) != "hello" {
 		t.Errorf("allowed: %q, %v", body, err)
 	}

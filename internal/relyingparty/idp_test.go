@@ -237,14 +237,28 @@ func TestUserInfo_AddsWhatTheIDTokenLacksAndOverridesNothing(t *testing.T) { // 
 	tr.wantRefused("signed for another", ReasonAudience, true)
 	answer(nil)
 	tr.set("at_hash", nil)
-	if out := tr.wantIn("not bound to the access token"); out.Claims.Has("email") || len(out.Notes) != 1 {
-		t.Errorf("userinfo was believed without at_hash: %v", out.Claims)
+	if out := tr.wantIn("without at_hash, which the code flow does not need"); !out.Claims.Has("email") {
+		t.Errorf("userinfo of the same subject is not heard: %v", out.Claims)
 	}
 	tr.p.UserInfo = "always"
-	tr.wantRefused("always asked, and not bound", ReasonAccessHash, true)
+	tr.wantIn("always asked, without at_hash")
+	answer(func(c map[string]any) any { c["sub"] = "sub-ann"; return c })
+	tr.wantRefused("another subject, without at_hash", ReasonUserInfoSub, true)
+	tr.set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA")
+	answer(nil)
+	tr.wantRefused("the at_hash of another access token", ReasonAccessHash, true)
+	tr.claims(func(c map[string]any) {
+		c["email"] = "ann@another.example"
+		delete(c, "email_verified")
+	})
+	if out := tr.wantIn("an address of the ID token and another one at userinfo"); out.Claims.Text("email") != "ann@another.example" || out.Claims.Has("email_verified") {
+		t.Errorf("what userinfo says of one address counts for another: %v", out.Claims)
+	}
+	tr.set("email", nil)
+	tr.set("at_hash", nil)
 	tr.p.UserInfo = "never"
 	tr.wantIn("never asked")
-	if n := tr.idp.Asked("/userinfo"); n != 6 {
+	if n := tr.idp.Asked("/userinfo"); n != 10 {
 		t.Errorf("userinfo was asked %d times", n)
 	}
 }

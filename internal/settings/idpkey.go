@@ -25,7 +25,17 @@ func ConnectionProven(tx *store.Tx, cfg *directory.Config, connection string) er
 // KeyProven is ConnectionProven for an answer that the key of a certificate, DER, has signed: a staged key becomes the
 // active one, and those that were active retire. cfg is the configuration that the answer was verified for.
 func KeyProven(tx *store.Tx, cfg *directory.Config, connection string, certificate []byte) error {
-	if c, ok := cfg.Connection(connection); !ok || !provable(c, certificate, tx.Now()) {
+	return prove(tx, cfg, connection, certificate, directory.ConnectionActive)
+}
+
+// TestProven is KeyProven for a test that would have let somebody in. It proves a draft as well, which nobody signs in
+// through yet: whoever activates it as it is activates what was seen to work.
+func TestProven(tx *store.Tx, cfg *directory.Config, connection string, certificate []byte) error {
+	return prove(tx, cfg, connection, certificate, directory.ConnectionActive, directory.ConnectionDraft)
+}
+
+func prove(tx *store.Tx, cfg *directory.Config, connection string, certificate []byte, in ...directory.ConnectionStatus) error {
+	if c, ok := cfg.Connection(connection); !ok || !provable(c, certificate, tx.Now(), in) {
 		return nil
 	}
 	// Several sign-ins prove the same at once; cfg may have been read before this lock.
@@ -37,7 +47,7 @@ func KeyProven(tx *store.Tx, cfg *directory.Config, connection string, certifica
 		return err
 	}
 	c, ok := cfg.Connection(connection)
-	if !ok || !provable(c, certificate, tx.Now()) {
+	if !ok || !provable(c, certificate, tx.Now(), in) {
 		return nil
 	}
 	var events []audit.Event
@@ -53,8 +63,8 @@ func KeyProven(tx *store.Tx, cfg *directory.Config, connection string, certifica
 }
 
 // provable reports whether an accepted answer says something new of a connection.
-func provable(c directory.Connection, certificate []byte, now time.Time) bool {
-	if c.Status != directory.ConnectionActive {
+func provable(c directory.Connection, certificate []byte, now time.Time, in []directory.ConnectionStatus) bool {
+	if !slices.Contains(in, c.Status) {
 		return false
 	}
 	if c.VerifiedAt.IsZero() {

@@ -240,6 +240,16 @@ func TestLeavers_AreNoticedOnlyWithADirectoryThatProvisionsAndItsEndShortensSess
 			}
 			return v
 		}
+		if v := view("okta"); v.LeaversNoticed || !strings.Contains(v.Leavers(), "no credential") {
+			t.Errorf("before there is a credential: %q", v.Leavers())
+		}
+		heard := func() {
+			t.Helper()
+			if _, err := s.RotateToken(ctx, "acme", "okta", TokenOptions{}, administrator); err != nil {
+				t.Fatal(err)
+			}
+		}
+		heard()
 		if v := view("okta"); !v.LeaversNoticed || v.Leavers() != "" {
 			t.Errorf("%+v", v)
 		}
@@ -261,6 +271,7 @@ func TestLeavers_AreNoticedOnlyWithADirectoryThatProvisionsAndItsEndShortensSess
 			name string
 			off  func() error
 		}{
+			{"unheard", func() error { return s.RevokeToken(ctx, "acme", "okta", "", administrator) }},
 			{"paused", func() error { _, err := s.PauseDirectory(ctx, "acme", "okta", administrator); return err }},
 			{"moved away", func() error {
 				_, err := s.tryApply(t, "workspace: acme\ndirectories: [{name: okta, connection: ''}]\n", ApplyOptions{Force: true})
@@ -288,6 +299,7 @@ func TestLeavers_AreNoticedOnlyWithADirectoryThatProvisionsAndItsEndShortensSess
 			}
 			// Coming back lengthens nothing that was shortened.
 			s.mustApply(t, "workspace: acme\ndirectories: [{name: okta, connection: okta, status: enabled}]\n", ApplyOptions{Force: true})
+			heard()
 			if s.outlasts(t, hash, session.Unnoticed) || !view("okta").LeaversNoticed {
 				t.Errorf("%s and back: the session may live until %s", step.name, s.ends(t, hash))
 			}

@@ -75,7 +75,7 @@ func (s *Service) Workspace(ctx context.Context, slug string) (id string, cfg *d
 
 // Connections lists the connections of a workspace in the order of their creation.
 func (s *Service) Connections(ctx context.Context, slug string) ([]ConnectionView, error) {
-	_, cfg, err := s.Workspace(ctx, slug)
+	id, cfg, err := s.Workspace(ctx, slug)
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +83,12 @@ func (s *Service) Connections(ctx context.Context, slug string) ([]ConnectionVie
 	for _, c := range cfg.Connections {
 		out = append(out, s.view(cfg, c))
 	}
-	return out, nil
+	return out, s.noticed(ctx, id, cfg, out)
 }
 
 // Connection returns one connection of a workspace by name or id.
 func (s *Service) Connection(ctx context.Context, slug, nameOrID string) (ConnectionView, error) {
-	_, cfg, err := s.Workspace(ctx, slug)
+	id, cfg, err := s.Workspace(ctx, slug)
 	if err != nil {
 		return ConnectionView{}, err
 	}
@@ -96,5 +96,22 @@ func (s *Service) Connection(ctx context.Context, slug, nameOrID string) (Connec
 	if err != nil {
 		return ConnectionView{}, err
 	}
-	return s.view(cfg, c), nil
+	out := []ConnectionView{s.view(cfg, c)}
+	err = s.noticed(ctx, id, cfg, out)
+	return out[0], err
+}
+
+// noticed says of connections that leavers are not noticed there where the directories beside them have no credential.
+func (s *Service) noticed(ctx context.Context, workspace string, cfg *directory.Config, views []ConnectionView) error {
+	return s.DB.Peek(ctx, workspace, func(tx *store.Tx) error {
+		for i := range views {
+			v := &views[i]
+			heard, err := LeaversNoticed(tx, cfg, v.ID)
+			if err != nil {
+				return err
+			}
+			v.unheard, v.LeaversNoticed = cfg.NoticesLeavers(v.ID) && !heard, heard
+		}
+		return nil
+	})
 }

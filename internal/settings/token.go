@@ -226,7 +226,7 @@ func viewToken(t store.Token) TokenView {
 // RevokeToken ends the live token of a directory with that id, or any live one for "". Where there
 // is none the answer is not found.
 func (s *Service) RevokeToken(ctx context.Context, slug, dir, id string, actor audit.Party) error {
-	return s.onDirectory(ctx, slug, dir, func(tx *store.Tx, _ *directory.Config, d directory.Directory) error {
+	return s.onDirectory(ctx, slug, dir, func(tx *store.Tx, cfg *directory.Config, d directory.Directory) error {
 		tokens, err := tx.Tokens(d.ID)
 		if err != nil {
 			return err
@@ -248,7 +248,7 @@ func (s *Service) RevokeToken(ctx context.Context, slug, dir, id string, actor a
 		if ended == 0 {
 			return errs.NotFound("token_unknown", "The directory %q has no such live token.", d.Name)
 		}
-		return nil
+		return shortenUnheard(tx, cfg, d, actor)
 	})
 }
 

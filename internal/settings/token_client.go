@@ -169,7 +169,7 @@ func (s *Service) ListClientSecrets(ctx context.Context, slug, dir string) ([]Se
 // RevokeClientSecret ends the living secret with that id, with every access token that it gave. Where
 // there is none the answer is not found.
 func (s *Service) RevokeClientSecret(ctx context.Context, slug, dir, id string, actor audit.Party) error {
-	return s.onDirectory(ctx, slug, dir, func(tx *store.Tx, _ *directory.Config, d directory.Directory) error {
+	return s.onDirectory(ctx, slug, dir, func(tx *store.Tx, cfg *directory.Config, d directory.Directory) error {
 		list, err := tx.ClientCredentials(d.ID)
 		if err != nil {
 			return err
@@ -181,7 +181,10 @@ func (s *Service) RevokeClientSecret(ctx context.Context, slug, dir, id string, 
 			if _, err := tx.RevokeClientCredentials(d.ID, id); err != nil {
 				return err
 			}
-			return tx.Record(audit.Event{Type: audit.ClientSecretRevoked, Actor: actor, Directory: d.ID, Subject: secretParty(c)})
+			if err := tx.Record(audit.Event{Type: audit.ClientSecretRevoked, Actor: actor, Directory: d.ID, Subject: secretParty(c)}); err != nil {
+				return err
+			}
+			return shortenUnheard(tx, cfg, d, actor)
 		}
 		return errs.NotFound("secret_unknown", "The directory %q has no such living secret.", d.Name)
 	})

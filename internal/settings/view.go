@@ -22,8 +22,10 @@ type ConnectionView struct {
 	VerifiedAt *time.Time                 `json:"verified_at,omitempty"` // nil for never
 	// Domains are those whose people the sign-in page leads here.
 	Domains []string `json:"domains"`
-	// LeaversNoticed is false where no directory beside it provisions: sessions end after 12 hours then.
+	// LeaversNoticed is false where no directory beside it provisions, or none has a credential: sessions end after 12
+	// hours then.
 	LeaversNoticed bool `json:"leavers_noticed"`
+	unheard        bool // a directory stands beside it, and nobody has a credential for it
 	// OpenSessions is set while it is disabled: "end" where its sessions have ended, "keep" where they go on.
 	OpenSessions string `json:"open_sessions,omitempty"`
 	// SigninURL is a link that begins a sign-in through it.
@@ -95,6 +97,9 @@ func (v ConnectionView) Verified() bool {
 func (v ConnectionView) Leavers() string {
 	if v.LeaversNoticed {
 		return ""
+	}
+	if v.unheard {
+		return "Leavers are not noticed: the directory beside this connection has no credential that is good, so the identity provider cannot say when somebody has left. The sessions that it makes end after 12 hours. Make a credential for the directory."
 	}
 	return "Leavers are not noticed: no directory beside this connection provisions, so nobody says when somebody has left. The sessions that it makes end after 12 hours."
 }

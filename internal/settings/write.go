@@ -6,14 +6,12 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
-	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -121,19 +119,12 @@ func shortenSessions(tx *store.Tx, before, after *directory.Config, actor audit.
 		if !before.NoticesLeavers(c.ID) || after.NoticesLeavers(c.ID) {
 			continue
 		}
-		until := session.End(tx.Now(), session.Unnoticed, false)
-		ids, err := tx.ShortenSessionsOfConnection(c.ID, until)
+		note, err := shortenNow(tx, c, actor)
 		if err != nil {
 			return notes, err
 		}
-		if len(ids) == 0 {
-			continue
-		}
-		notes = append(notes, fmt.Sprintf("connections.%s: leavers are not noticed any more; %d sessions that came through it end by %s", c.Name, len(ids), until.UTC().Format(time.RFC3339)))
-		if err := tx.Record(audit.Event{Type: audit.SessionsShortened, Actor: actor, Reason: "leavers_not_noticed", Connection: c.ID,
-			Subject: audit.Party{Kind: "connection", ID: c.ID, Name: c.Name},
-			Changes: []audit.Change{{Field: "sessions", To: fmt.Sprint(len(ids))}, {Field: "until", To: until.UTC().Format(time.RFC3339)}}}); err != nil {
-			return notes, err
+		if note != "" {
+			notes = append(notes, note)
 		}
 	}
 	limited, err := limitSessions(tx, before, after, actor)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -154,7 +155,7 @@ func (s *Service) testProves(tx *store.Tx, e *entry) (bool, error) {
 	if !ok || !sameSide(c, e.side.connection) {
 		return false, nil // the answer was verified for other keys or other rules
 	}
-	if err := settings.KeyProven(tx, cfg, c.ID, e.signer); err != nil {
+	if err := settings.TestProven(tx, cfg, c.ID, e.signer); err != nil {
 		return false, err
 	}
 	if cfg, err = tx.Config(); err != nil {
@@ -270,8 +271,14 @@ func shortened(values []string) []string {
 	return out
 }
 
-// claimsOf are claims as attributes, without those that bind a token to others.
-func claimsOf(c relyingparty.Claims) (out []TestAttribute) {
+// claimsOf are claims as attributes, without those that bind a token to others and without what they hold of secrets: an
+// IdP may send a token for another service along (OIDC Core section 5.6.2).
+func claimsOf(said relyingparty.Claims) (out []TestAttribute) {
+	masked, _ := audit.Redact(encoded(said), math.MaxInt)
+	var c relyingparty.Claims
+	if json.Unmarshal(masked, &c) != nil {
+		return nil
+	}
 	for name, raw := range c {
 		if slices.Contains(withheld, name) {
 			continue

@@ -86,7 +86,11 @@ func (e *entry) enter(s *Service, tx *store.Tx, consume func(*store.Tx) error, o
 	if err != nil {
 		return "", nil, err
 	}
-	if end := session.End(tx.Now(), session.Absolute, held.NoticesLeavers(c.ID)); o.until.After(end) {
+	noticed, err := settings.LeaversNoticed(tx, held, c.ID)
+	if err != nil {
+		return "", nil, err
+	}
+	if end := session.End(tx.Now(), session.Absolute, noticed); o.until.After(end) {
 		o.until = end
 	}
 	return s.start(tx, held, e.member, o)

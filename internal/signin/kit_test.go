@@ -117,6 +117,7 @@ func furnishAcme(tx *store.Tx) error {
 	tx.SaveRole(directory.Role{ID: "rol_member", Name: "Member", Rank: 1}, true)
 	tx.SaveConnection(directory.Connection{ID: "con_okta", Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionActive, VerifiedAt: tx.Now()}, true)
 	tx.SaveDirectory(directory.Directory{ID: "dir_okta", Name: "Okta", Status: directory.DirectoryEnabled, Mode: directory.ModeLenient}, true)
+	tx.InsertToken(store.Token{ID: "tok_okta", Directory: "dir_okta", Name: "okta"}, "the hash of its token")
 	byHand, lowest := directory.RoleReason{Source: directory.RoleByHand}, directory.RoleReason{Source: directory.RoleByDefault}
 	for _, m := range []directory.Member{
 		{ID: root, Email: "root@acme.test", Name: "Root", Stage: directory.StageActive, Role: "rol_owner", RoleReason: byHand, BreakGlass: true},

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -72,10 +70,6 @@ func (s *Service) turnedBack(ctx context.Context, r *redeemed, cause error) erro
 		if refusal.Verified {
 			out.detail, out.name = cut(detail, maxDetail), refusal.Claims.Text("sub")
 		}
-	}
-	if i := slices.IndexFunc(r.notes, func(note string) bool { return strings.HasPrefix(note, relyingparty.UserInfoNotAsked) }); i >= 0 && out.reason == "email_missing" {
-		detail = r.notes[i]
-		out.detail = detail
 	}
 	if out.verified {
 		// Each answer has a state of its own, which only this browser could use, once.

@@ -308,18 +308,19 @@ func TestOIDC_AnUnverifiedAddressLinksToNobody(t *testing.T) { // R15, A49, A50
 	})
 }
 
-// oidc-provider, for one, has the address at userinfo and sends no at_hash: what is missing is neither the scope nor the mapping.
-func TestOIDC_WhyUserInfoWasNotAskedIsTold(t *testing.T) {
+// oidc-provider, for one, has the address at userinfo and sends no at_hash, which the code flow may do without.
+func TestOIDC_TheAddressAtUserInfoCountsForTheSameSubjectAlone(t *testing.T) { // R9, R11
 	eachOIDC(t, func(t *testing.T, w *parties) {
-		w.idp.Do(func(idp *oidctest.IdP) { idp.Thin = true })
-		w.browser().entersBy(w, oidc) // the control: at_hash is there
-		w.person(map[string]any{"sub": "another", "email": "another@partner.test"})
-		w.idp.Do(func(idp *oidctest.IdP) { idp.Claims = func(c map[string]any) { delete(c, "at_hash") } })
+		w.idp.Do(func(idp *oidctest.IdP) {
+			idp.Thin = true
+			idp.Claims = func(c map[string]any) { delete(c, "at_hash") }
+		})
+		w.browser().entersBy(w, oidc)
+		w.idp.Do(func(idp *oidctest.IdP) {
+			idp.UserInfo = func(c map[string]any) any { c["sub"] = "somebody else"; return c }
+		})
 		a := w.browser().tries(w, oidc)
-		w.wantBack(a, "email_missing", "email_missing")
-		if _, p := w.oidcRefused(a); !strings.Contains(a.body, "the ID token has no at_hash") || !strings.Contains(p.Refusal.Detail, "at_hash") || w.idp.Asked("/userinfo") != 1 {
-			t.Errorf("the page says %s, the event %+v", a.body, p.Refusal)
-		}
+		w.wantBack(a, relyingparty.ReasonUserInfoSub, relyingparty.ReasonUserInfoSub)
 	})
 }
 

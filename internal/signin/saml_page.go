@@ -69,13 +69,15 @@ type onward struct {
 	Action  string
 	Fields  []field
 	Script  string
+	// FramedBy are sites that may show the page in a frame.
+	FramedBy []string
 }
 
 type field struct{ Name, Value string }
 
 func (d *Door) onward(w http.ResponseWriter, o onward, formActions []string) error {
 	o.Heading, o.Script = cmp.Or(o.Heading, "Signing in"), d.assets["onward.js"].address
-	return web.Render(w, http.StatusOK, d.pages["onward"], web.Page{Title: o.Heading, FormActions: formActions, Data: o})
+	return web.Render(w, http.StatusOK, d.pages["onward"], web.Page{Title: o.Heading, FormActions: formActions, FramedBy: o.FramedBy, Data: o})
 }
 
 // passedOn marks an answer that came by way of our own page.

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -46,6 +47,7 @@ type logoutReceived struct {
 	ended   []string     // ids of sessions
 	partial bool
 	answer  string // the ID of a LogoutResponse that was verified
+	looked  bool   // the metadata was looked at because of this message
 }
 
 // SingleLogout takes what an IdP sends to a connection's single logout service, by way of a browser of which nothing is
@@ -53,6 +55,7 @@ type logoutReceived struct {
 // LogoutResponse answers the request that SignOut made. What is not accepted is a *TurnedAway, its event recorded, and
 // ends nothing. An unknown connection is errs.KindNotFound.
 func (s *Service) SingleLogout(ctx context.Context, m LogoutMessage) (*LoggedOut, error) {
+	looked := false
 	for range maxMoves {
 		at, err := s.sideOf(ctx, m.Connection, directory.ProtocolSAML)
 		if err != nil {
@@ -61,7 +64,7 @@ func (s *Service) SingleLogout(ctx context.Context, m LogoutMessage) (*LoggedOut
 			}
 			return nil, err
 		}
-		r := &logoutReceived{LogoutMessage: m, side: at, idp: settings.IdentityProvider(at.connection.SAML)}
+		r := &logoutReceived{LogoutMessage: m, side: at, idp: settings.IdentityProvider(at.connection.SAML), looked: looked}
 		if err := r.decode(); err != nil {
 			return nil, s.logoutTurnedAway(ctx, r, err)
 		}
@@ -74,6 +77,7 @@ func (s *Service) SingleLogout(ctx context.Context, m LogoutMessage) (*LoggedOut
 		if !errors.Is(err, errMoved) {
 			return out, err
 		}
+		looked = r.looked
 	}
 	return nil, errs.Unavailable("busy", "This connection is being changed. Start again in a moment.")
 }
@@ -109,6 +113,9 @@ func (s *Service) loggedOut(ctx context.Context, r *logoutReceived) (*LoggedOut,
 		return nil, s.logoutTurnedAway(ctx, r, err)
 	}
 	if r.logout, err = saml.VerifyLogoutRequest(r.message, expected, s.now()); err != nil {
+		if anew, e := s.lookForLogoutKey(ctx, r, err, false); anew || e != nil {
+			return nil, cmp.Or(e, errMoved)
+		}
 		return nil, s.logoutTurnedAway(ctx, r, err)
 	}
 	// Whoever has come this far is the IdP, and the browser may go away before we are done.

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ func (s *Service) answered(ctx context.Context, r *logoutReceived) (*LoggedOut, 
 	expected.RequestID = id
 	outcome, err := saml.VerifyLogoutResponse(r.message, expected, s.now())
 	if err != nil {
+		if anew, e := s.lookForLogoutKey(ctx, r, err, true); anew || e != nil {
+			return nil, cmp.Or(e, errMoved)
+		}
 		return nil, s.logoutTurnedAway(ctx, r, err)
 	}
 	r.answer = outcome.ID

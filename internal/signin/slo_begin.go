@@ -196,7 +196,13 @@ func (d *Door) Leave(w http.ResponseWriter, r *http.Request, l *Leaving) error {
 	if l.RelayState != "" {
 		fields = append(fields, field{"RelayState", l.RelayState})
 	}
-	return d.onward(w, onward{Heading: "Signing out", Action: l.Post, Fields: fields}, d.service.anywhere())
+	o := onward{Heading: "Signing out", Action: l.Post, Fields: fields}
+	if l.Field == "SAMLResponse" {
+		// IdPs tell all their applications at once, each in a frame of one page. This one has nothing to press but the way
+		// back to that IdP, and no cookie decides anything.
+		o.FramedBy = originsOf(l.Post)
+	}
+	return d.onward(w, o, d.service.anywhere())
 }
 
 // isRequestID reports whether a relay state may be the ID of a LogoutRequest of ours.

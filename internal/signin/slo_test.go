@@ -358,3 +358,29 @@ func TestASession_ForgetsWhomTheIdPSignedInHoweverItEnds(t *testing.T) {
 		}
 	})
 }
+
+// IdPs log out of all their applications in frames of one page. Where we answer by a form it may stand there, at that IdP
+// and nowhere else; nothing else of ours may.
+func TestSingleLogout_TheAnswerByFormMayStandInAFrameOfTheIdPAlone(t *testing.T) {
+	eachLeaving(t, func(t *testing.T, w *world) {
+		b := w.browser()
+		b.entersAs(w, "_one", bobsName)
+		a := w.browser().posts("SAMLRequest", oktaIdP().SignLogout(w.logout("_one")), "relay")
+		policy := a.Header.Get("Content-Security-Policy")
+		if action, _ := postedOn(t, a); action != sloAnswers || !strings.Contains(policy, "frame-ancestors https://okta.example;") || a.Header.Get("X-Frame-Options") != "" {
+			t.Errorf("the answer goes to %s under %q", action, policy)
+		}
+		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "base-uri 'none'") {
+			t.Errorf("the rest of the policy is %q", policy)
+		}
+		for name, page := range map[string]answer{
+			"a refusal":        w.browser().posts("SAMLRequest", []byte("hello"), ""),
+			"the sign-in page": w.browser().get("/signin?workspace=acme"),
+			"sign-out":         b.get("/signout"),
+		} {
+			if !strings.Contains(page.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") || page.Header.Get("X-Frame-Options") != "DENY" {
+				t.Errorf("%s may be framed: %q", name, page.Header.Get("Content-Security-Policy"))
+			}
+		}
+	})
+}

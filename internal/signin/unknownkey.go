@@ -3,8 +3,11 @@ package signin
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/saml"
 )
 
@@ -25,6 +28,40 @@ func (s *Service) lookForKey(ctx context.Context, r *received) (bool, error) {
 		return false, nil
 	}
 	return s.UnknownKey(ctx, r.side.workspace, r.side.connection.ID)
+}
+
+// lookForLogoutKey is lookForKey for a logout message, once for each. The message has to be about something that strangers
+// do not know: a sign-out of ours that waits for this answer (awaited), or a live session by the IdP's own name of it.
+func (s *Service) lookForLogoutKey(ctx context.Context, r *logoutReceived, err error, awaited bool) (bool, error) {
+	var refusal *saml.Refusal
+	c := r.side.connection
+	if r.looked || !errors.As(err, &refusal) || refusal.Reason != saml.ReasonUnknownKey || refusal.Issuer != c.SAML.EntityID || usable(c) != nil ||
+		s.UnknownKey == nil || c.SAML.MetadataURL == "" {
+		return false, nil
+	}
+	if !awaited {
+		if err := s.DB.Peek(ctx, r.side.workspace, func(tx *store.Tx) error {
+			for _, index := range refusal.SessionIndexes {
+				named, err := tx.SessionsOfIdP(c.ID, cut(index, maxShort))
+				if err != nil {
+					return err
+				}
+				awaited = awaited || slices.ContainsFunc(named, func(one store.IdPSession) bool { return one.Live })
+			}
+			return nil
+		}); err != nil {
+			return false, fmt.Errorf("look for the key of a logout: %w", err)
+		}
+	}
+	if !awaited {
+		return false, nil
+	}
+	r.looked = true
+	anew, err := s.UnknownKey(ctx, r.side.workspace, c.ID)
+	if err != nil {
+		return false, fmt.Errorf("look for the key of a logout: %w", err)
+	}
+	return anew, nil
 }
 
 // withAdvice adds to a refusal what an administrator can do about a key that is not known.

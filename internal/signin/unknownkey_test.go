@@ -147,3 +147,53 @@ func TestUnknownKey_WithoutAnAddressTheRefusalNamesTheCertificateAndWhatToDo(t *
 		}
 	})
 }
+
+// A new key that signs a logout first is looked for, where the message names a session that nobody but the IdP has a name
+// for, or answers a sign-out of ours. Else nobody is called.
+func TestUnknownKey_ALogoutByANewKeyEndsTheSessionThatOnlyTheIdPCanName(t *testing.T) {
+	eachLeaving(t, func(t *testing.T, w *world) {
+		at := w.watch()
+		at.set(rotated())
+		b := w.browser()
+		b.entersAs(w, "_index-of-the-idp", bobsName)
+		by := func(idp *samltest.IdP, indexes ...string) answer {
+			l := w.logout(indexes...)
+			return w.browser().get(oktaLogout + "?" + idp.RedirectLogout(l, ""))
+		}
+		stranger := samltest.NewIdP("https://evil.example/", otherKey())
+		evil := w.logout("_index-of-the-idp")
+		evil.Issuer = stranger.EntityID
+		for name, a := range map[string]answer{
+			"no index":         by(rotated()),
+			"an unknown index": by(rotated(), "_guessed"),
+			"another issuer":   w.browser().get(oktaLogout + "?" + stranger.RedirectLogout(evil, "")),
+			"an answer to nothing": w.browser().get(oktaLogout + "?" + rotated().RedirectLogout(
+				rotated().LogoutResponse(w.PublicURL+oktaLogout, "_"+strings.Repeat("a", 40), w.clock.now()), "_"+strings.Repeat("a", 40))),
+		} {
+			if a.StatusCode < 400 || a.StatusCode > 499 || at.looks() != 0 {
+				t.Errorf("%s is answered %d after %d looks", name, a.StatusCode, at.looks())
+			}
+		}
+		if !b.signedIn() {
+			t.Fatal("the session has ended")
+		}
+		if a := by(rotated(), "_index-of-the-idp"); b.signedIn() || at.looks() != 1 || !strings.HasPrefix(a.to(), sloRedirect) && !strings.HasPrefix(a.to(), sloAnswers) {
+			t.Errorf("the IdP's logout by its new key is answered %d to %q after %d looks", a.StatusCode, a.to(), at.looks())
+		}
+	})
+}
+
+func TestUnknownKey_AnswersToOurLogoutByANewKeyAreTaken(t *testing.T) {
+	eachLeaving(t, func(t *testing.T, w *world) {
+		at := w.watch()
+		at.set(rotated())
+		b := w.browser()
+		b.entersAs(w, "_one", bobsName)
+		l, _ := b.leaves(w)
+		answer := rotated().LogoutResponse(w.PublicURL+oktaLogout, l.ID, w.clock.now())
+		a := b.get(oktaLogout + "?" + rotated().RedirectLogout(answer, l.ID))
+		if a.StatusCode != http.StatusSeeOther || at.looks() != 1 {
+			t.Errorf("answered %d to %q after %d looks: %s", a.StatusCode, a.to(), at.looks(), a.body)
+		}
+	})
+}

@@ -169,6 +169,18 @@ func (tx *Tx) Tokens(directoryID string) ([]Token, error) {
 	return out, err
 }
 
+const canBeHeard = `
+	SELECT 1 FROM token_handle t WHERE t.workspace_id = $1 AND t.directory_id = $2 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $3)
+	UNION ALL
+	SELECT 1 FROM client_credential t WHERE t.workspace_id = $1 AND t.directory_id = $2 AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > $3)
+	LIMIT 1`
+
+// CanBeHeard reports whether a directory has a living credential by which its IdP can say something.
+func (tx *Tx) CanBeHeard(directoryID string) (bool, error) {
+	var one int64
+	return tx.one([]any{&one}, canBeHeard, tx.workspace, directoryID, micros(tx.now))
+}
+
 // settleTokens writes the end of tokens that ended by themselves down as a revocation: a binary of
 // schema level 2, which knows no other, would let them in again.
 const settleTokens = `

@@ -8,15 +8,20 @@ import (
 // contentPolicy is the Content-Security-Policy of a page: what is ours and nothing else, no
 // inline script or style. formActions are further origins that a form of the page may end up at,
 // redirects included, because Chromium holds form-action over the redirects of a submission.
-func contentPolicy(formActions ...string) string {
+// framedBy are the sites that may show the page in a frame of theirs, which is nobody for almost every page.
+func contentPolicy(formActions, framedBy []string) string {
 	form := strings.Join(append([]string{"form-action 'self'"}, formActions...), " ")
+	frames := "frame-ancestors 'none'"
+	if len(framedBy) > 0 {
+		frames = strings.Join(append([]string{"frame-ancestors"}, framedBy...), " ")
+	}
 	return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-		form + "; frame-ancestors 'none'; base-uri 'none'"
+		form + "; " + frames + "; base-uri 'none'"
 }
 
 // pageHeaders are set on every answer of a page door before its handler runs.
 func pageHeaders(h http.Header, https bool) {
-	h.Set("Content-Security-Policy", contentPolicy())
+	h.Set("Content-Security-Policy", contentPolicy(nil, nil))
 	// Not "no-referrer": that makes browsers send "Origin: null" with forms, and then older ones
 	// cannot be told from another site.
 	h.Set("Referrer-Policy", "same-origin")

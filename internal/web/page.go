@@ -24,7 +24,9 @@ type Page struct {
 	// FormActions are origins, beside ours, that a form of this page may lead to, such as the IdP
 	// that sign-in redirects to.
 	FormActions []string
-	Data        any
+	// FramedBy are the sites that may show this page in a frame; none means nobody.
+	FramedBy []string
+	Data     any
 }
 
 // Link is one entry of the navigation.
@@ -76,8 +78,11 @@ func Render(w http.ResponseWriter, status int, t *template.Template, page Page) 
 	if err := t.ExecuteTemplate(&body, "layout.html", page); err != nil {
 		return fmt.Errorf("render page %q: %w", page.Title, err)
 	}
-	if len(page.FormActions) > 0 {
-		w.Header().Set("Content-Security-Policy", contentPolicy(page.FormActions...))
+	if len(page.FormActions)+len(page.FramedBy) > 0 {
+		w.Header().Set("Content-Security-Policy", contentPolicy(page.FormActions, page.FramedBy))
+	}
+	if len(page.FramedBy) > 0 {
+		w.Header().Del("X-Frame-Options") // which knows no other site
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)

@@ -19,6 +19,7 @@ var signInProbes = map[string]probe{
 		return tx.RenewSession(h.Session, h.SessionHash, "own "+h.SessionHash)
 	},
 	"LimitSessions":       func(tx *store.Tx, _ house) (any, error) { return tx.LimitSessions(session.Idle, session.Absolute) },
+	"CanBeHeard":          func(tx *store.Tx, h house) (any, error) { return tx.CanBeHeard(h.Directory) },
 	"SessionsOfIdP":       func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfIdP(h.Connection, "index") },
 	"LiveSessionsThrough": func(tx *store.Tx, h house) (any, error) { return tx.LiveSessionsThrough(h.Connection, h.Member) },
 	"SessionsOfName":      func(tx *store.Tx, h house) (any, error) { return tx.SessionsOfName(h.Connection, h.NameHash, "") },
