@@ -18,11 +18,18 @@ import (
 // recorded, roles are decided again, sessions end, and law 7 is asked. Where nothing differs nothing
 // is written. Who may do this is the door's to decide. fn may run twice.
 func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error) error {
+	_, err := s.editAs(ctx, slug, actor, "", Page{}, fn)
+	return err
+}
+
+// editAs is edit that tells whom it changed. Where word is not "" it is exactly what foresee showed under it, or nothing.
+func (s *Service) editAs(ctx context.Context, slug string, actor audit.Party, word string, page Page, fn func(p *plan) error) (Preview, error) {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
-		return err
+		return Preview{}, err
 	}
-	return s.DB.Write(ctx, id, func(tx *store.Tx) error {
+	var done Preview
+	err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
 		if err := tx.LockPolicy(); err != nil {
 			return err
 		}
@@ -38,17 +45,18 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 		if err := fn(p); err != nil {
 			return err
 		}
-		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after))}
-		if len(a.diffs) == 0 {
-			return nil
-		}
-		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
-			if err := step(); err != nil {
-				return err
+		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after)), tally: newTally(before, p.after, page)}
+		if len(a.diffs) > 0 {
+			for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
+				if err := step(); err != nil {
+					return err
+				}
 			}
 		}
-		return nil
+		done = a.preview()
+		return unchanged(word, done.Word)
 	})
+	return done, err
 }
 
 // actsAsOwner reports whether an act is an owner's, or the operator's.
