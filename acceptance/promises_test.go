@@ -139,8 +139,6 @@ var later = map[string]string{
 	"F31": "with enforcement",
 	"F33": "with enforcement",
 	"F39": "with roles and permissions",
-	"F41": "with the whole console",
-	"V5":  "with the whole console",
 }
 
 // outcomes are what the stories that ran came to: by promise, then by story.

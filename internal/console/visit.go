@@ -82,7 +82,7 @@ func toSignin(w http.ResponseWriter, r *http.Request, slug string) {
 	back := "/console"
 	if slug != "" {
 		q.Set("workspace", slug)
-		back = consoleURL(slug) + "/sso"
+		back = consoleURL(slug)
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		back = r.URL.RequestURI()
@@ -105,11 +105,9 @@ func (d *Door) home(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	http.Redirect(w, r, consoleURL(live.Slug)+"/sso", http.StatusSeeOther)
+	http.Redirect(w, r, consoleURL(live.Slug), http.StatusSeeOther)
 	return nil
 }
-
-func (d *Door) toSettings(v *visit) error { return v.to("/sso") }
 
 // deniedData is for members who may not.
 type deniedData struct {
@@ -206,7 +204,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "Overview", Href: ""}, {Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Policy", Href: "/policy"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -270,6 +268,8 @@ var doneTexts = map[string]string{
 	"domain-removed":      "The domain was removed.",
 	"mapping-added":       "The mapping was added, and roles were decided again.",
 	"mapping-removed":     "The mapping was removed, and roles were decided again.",
+	"mappings-saved":      "The role mappings were saved, and roles were decided again.",
+	"policy-saved":        "The policy was saved.",
 	"directory-testing":   "The directory is testing: what the identity provider sends is staged. Look at the plan here, and enable or discard it.",
 	"directory-discarded": "What was staged was discarded.",
 	"pilot":               "The pilot list was saved.",

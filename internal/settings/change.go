@@ -37,7 +37,13 @@ type Preview struct {
 
 // PreviewChange says whom a change would change and how, and changes nothing. Refusals are those of ApplyChange.
 func (s *Service) PreviewChange(ctx context.Context, slug string, c Change, page Page, actor audit.Party) (Preview, error) {
-	return s.foresee(ctx, slug, actor, page, func(p *plan) error { return p.change(c, actor) })
+	return s.foresee(ctx, slug, actor, page, nil, func(p *plan) error { return p.change(c, actor) })
+}
+
+// EachChange is PreviewChange that tells each of everybody, all of one moment. It may be told twice, from the start, and
+// is called within a transaction that reads: it waits for nobody.
+func (s *Service) EachChange(ctx context.Context, slug string, c Change, actor audit.Party, each func(MemberChange) error) (Preview, error) {
+	return s.foresee(ctx, slug, actor, Page{Limit: 1}, each, func(p *plan) error { return p.change(c, actor) })
 }
 
 // ApplyChange carries a change out, and returns what it did with the people of page. With a word it is exactly what a
@@ -99,7 +105,9 @@ func (p *plan) changePolicy(words map[string]string, actor audit.Party) error {
 	for _, name := range slices.Sorted(maps.Keys(words)) {
 		word := words[name]
 		if name == requiredKey {
-			policy.RequiredAttributes = attributesOf(word)
+			if list := attributesOf(word); !slices.Equal(list, slices.Sorted(slices.Values(policy.RequiredAttributes))) {
+				policy.RequiredAttributes = list
+			}
 			continue
 		}
 		k, err := keyNamed(name, "policy."+name, word)

@@ -93,6 +93,9 @@ type tally struct {
 	// mappings make of them is known.
 	owners map[string]provision.Turn
 	sum    hash.Hash
+	// each is told of everybody, whatever the page; nil for nobody.
+	each func(MemberChange) error
+	err  error // of each
 }
 
 func newTally(was, is *directory.Config, page Page) *tally {
@@ -125,6 +128,9 @@ func (t *tally) count(turn provision.Turn) {
 	// A hash takes everything.
 	_, _ = fmt.Fprintf(t.sum, "%q %q %q %q %q\n", c.Member, c.Email, c.Was, c.Becomes, c.Why)
 	t.effect.Members++
+	if t.each != nil && t.err == nil {
+		t.err = t.each(c)
+	}
 	t.kinds[[2]Standing{c.Was, c.Becomes}]++
 	switch {
 	case t.effect.Members <= t.page.Skip:
@@ -176,7 +182,7 @@ var errLarge = errors.New("a large workspace")
 // foresee computes what a change of configuration would do, on a view of the database. Of workspaces with more
 // people than largePlan one is looked at once at a time, and maxLargePlans in all; unavailable, "busy", where that
 // takes too long.
-func (s *Service) foresee(ctx context.Context, slug string, actor audit.Party, page Page, fn func(p *plan) error) (Preview, error) {
+func (s *Service) foresee(ctx context.Context, slug string, actor audit.Party, page Page, each func(MemberChange) error, fn func(p *plan) error) (Preview, error) {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
 		return Preview{}, err
@@ -197,6 +203,7 @@ func (s *Service) foresee(ctx context.Context, slug string, actor audit.Party, p
 			return err
 		}
 		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after)), tally: newTally(before, p.after, page)}
+		a.tally.each = each
 		if a.decidesRoles() {
 			if err := a.foresee(inside); err != nil {
 				return err
@@ -231,7 +238,7 @@ func (a *apply) foresee(room bool) error {
 	}
 	return provision.Foresee(a.tx, a.after, a.options.Actor, func(turn provision.Turn) error {
 		a.tally.add(turn)
-		return nil
+		return a.tally.err
 	})
 }
 

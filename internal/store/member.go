@@ -173,7 +173,7 @@ func (tx *Tx) OtherOwners(role, except string) (int, error) {
 	return int(n), err
 }
 
-const countMembers = `SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE workspace_id = $1 LIMIT $2) AS some`
+const countMembers = `SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE workspace_id = $1 LIMIT $2) AS counted`
 
 // CountMembers counts the members of all states, most at the most.
 func (tx *Tx) CountMembers(most int) (int, error) {
@@ -184,7 +184,7 @@ func (tx *Tx) CountMembers(most int) (int, error) {
 
 const membersByStatus = `
 	SELECT stage, gone, COUNT(*)
-	FROM   (SELECT stage, CASE WHEN sources = 0 THEN 0 ELSE 1 END AS gone FROM member WHERE workspace_id = $1 LIMIT $2) AS some
+	FROM   (SELECT stage, CASE WHEN sources = 0 THEN 0 ELSE 1 END AS gone FROM member WHERE workspace_id = $1 LIMIT $2) AS counted
 	GROUP  BY stage, gone`
 
 // MembersByStatus counts members by what is shown of them, looking at most of them at the most: where there are more, the
