@@ -29,8 +29,7 @@ const supervisorsAreAdmins = "role_mappings:\n  - {directory: idp, group: Omnifl
 var presetStories = []presetStory{
 	{name: "omniflow", mappings: seededRoles, jit: true, role: "Supervisor", lowest: "Trainee", lossDeactivates: true,
 		shows: []string{"F2", "F19", "F21", "F22", "F23", "F27", "F29"}},
-	// A mapping changes nothing where everybody has the lowest role.
-	{name: "omni", policy: "scim_allowed: yes", mappings: "role_mappings:\n  - {directory: idp, group: Omniflow-Supervisors, role: Organization Admin}\n",
+	{name: "omni", policy: "scim_allowed: yes", mappings: "role_mappings:\n  - {directory: idp, group: Omniflow-Supervisors, role: Organization Member}\n",
 		jit: true, role: "Organization Member", lowest: "Organization Member", renews: true, needsSSO: true, byOperator: true,
 		shows: []string{"K3", "K8", "K9", "K10", "K18", "K19", "K21", "K27", "E3", "E5", "E7"}},
 	{name: "omnivoo", mappings: supervisorsAreAdmins, role: "Admin", lowest: "Member", invites: true, needsSSO: true,
@@ -60,6 +59,7 @@ func (s presetStory) tell(w *world, kind idpsim.Kind, slug string, mail *mailsin
 	s.tokenBeforeItsTime(w, slug+"-bare")
 	c := w.company(slug, kind, form{preset: s.name, policy: s.policy, more: s.mappings})
 	c.seed() // assigned at the IdP, and nothing is sent yet
+	ivo := c.hire("ivo", "Omniflow-Supervisors")
 
 	// Who signs in before provisioning knows them (conflict 7).
 	hoa := c.who("hoa.nguyen")
@@ -80,29 +80,28 @@ func (s presetStory) tell(w *world, kind idpsim.Kind, slug string, mail *mailsin
 	if len(report.Failed) > 0 {
 		t.Fatalf("first sync: %s", report)
 	}
-	if n := len(w.people(slug)); n != 8 {
-		t.Errorf("%d people, the IdP has 8", n)
+	if n := len(w.people(slug)); n != 9 {
+		t.Errorf("%d people, the IdP has 9", n)
 	}
 	if m := w.member(slug, hoa); first != "" && (m.ID != first || m.Directory == "" || m.Status != "active") {
 		t.Errorf("signed in as %s, provisioned as %+v", first, m)
 	}
 
 	// The role, and whether a letter comes (conflicts 3 and 6).
-	jose := c.who("jose.garcia")
 	status := "active"
 	if s.invites {
 		status = "invited"
-		w.letter(mail, jose, "access")
+		w.letter(mail, ivo, "access")
 	}
-	before := w.wantMember(slug, jose, status, s.role)
-	in := c.enter(jose)
+	before := w.wantMember(slug, ivo, status, s.role)
+	in := c.enter(ivo)
 	if session := in.session(); session.Member.ID != before.ID || session.Member.Role != s.role {
 		t.Errorf("signed in as %+v, provisioned as %s", session.Member, before.ID)
 	}
-	w.wantMember(slug, jose, "active", s.role)
+	w.wantMember(slug, ivo, "active", s.role)
 	letters := 0
 	for _, m := range mail.Messages() {
-		if slices.Contains(m.To, jose) {
+		if slices.Contains(m.To, ivo) {
 			letters++
 		}
 	}
@@ -110,10 +109,10 @@ func (s presetStory) tell(w *world, kind idpsim.Kind, slug string, mail *mailsin
 		t.Errorf("%d letters, want %d", letters, want)
 	}
 
-	s.losesTheGroup(c, in, jose, before.ID)
-	s.leavesAndReturns(c, jose, before.ID)
+	s.losesTheGroup(c, in, ivo, before.ID)
+	s.leavesAndReturns(c, ivo, before.ID)
 	if s.renews {
-		s.staysByHand(c, jose)
+		s.staysByHand(c, ivo)
 	}
 }
 
