@@ -81,7 +81,7 @@ func (h *house) remapping(ctx context.Context, r *report, name string, people in
 	progress("%s: %s", h.name, name)
 	var shown, done, bare []time.Duration
 	value, err := h.peak(ctx, func() error {
-		for i := range h.plan.scale.repeats {
+		for i := range min(h.plan.scale.repeats, 3) {
 			role := []string{"Agent", "Supervisor"}[i%2]
 			for _, act := range []string{"preview", "apply"} {
 				var n int
