@@ -165,7 +165,7 @@ func (s presetStory) leavesAndReturns(c *company, who, id string) {
 	out := w.newBrowser()
 	c.w.must(c.idp.Reactivate(w.ctx(), who))
 	if c.idp.Kind().IsEntra() { // which has not said so yet
-		c.refused(out, c.signsIn(out, c.login(), who), "account_deactivated", "deactivated")
+		c.refused(out, c.signsIn(out, c.login(), who), "account_deactivated", "account_deactivated")
 		c.cycle()
 	}
 	back := w.wantMember(c.slug, who, "active", s.role)
@@ -221,11 +221,11 @@ func TestStory_pending_people_take_no_seat(t *testing.T) {
 			answer := c.answer(request, hoa) // signed in at the IdP just before
 			w.must(c.idp.Deactivate(w.ctx(), hoa))
 			c.cycle()
-			c.refused(begun, begun.deliver(answer), "account_deactivated", "deactivated")
+			c.refused(begun, begun.deliver(answer), "account_deactivated", "account_deactivated")
 			// Nor is somebody whom an owner put out, by signing in or by the directory's word.
 			w.gatehouse(nil, "member", "deactivate", jose, "--workspace", c.slug)
 			again := w.newBrowser()
-			c.refused(again, c.signsIn(again, c.login(), jose), "account_deactivated", "deactivated")
+			c.refused(again, c.signsIn(again, c.login(), jose), "account_deactivated", "account_deactivated")
 			title := "Somebody"
 			w.must(c.idp.Change(w.ctx(), jose, idpsim.Attributes{Title: &title}))
 			c.cycle()
