@@ -137,8 +137,6 @@ var promises = []promise{
 // later says why nothing shows a promise yet.
 var later = map[string]string{
 	"F39": "with roles and permissions",
-	"F41": "with the whole console",
-	"V5":  "with the whole console",
 }
 
 // outcomes are what the stories that ran came to: by promise, then by story.

@@ -21,6 +21,7 @@ type applyCommand struct {
 	Plan   string   `placeholder:"WORD" help:"Apply exactly what a dry run showed under that word, or nothing."`
 	Prune  bool     `help:"Remove connections and directories that the file does not list."`
 	Force  bool     `help:"Overwrite what was changed elsewhere since the last apply."`
+	People string   `placeholder:"FILE" help:"With --dry-run: write everybody whom the file would change into this CSV file."`
 }
 
 func (applyCommand) Help() string {
@@ -50,6 +51,10 @@ applied with
   gatehouse apply -f workspace.yaml --dry-run
   gatehouse apply -f workspace.yaml
 
+A dry run says whom among the people of the workspace the file would change, and how: their number, the
+first of them, and with --people all of them in a file. --plan with its word applies exactly that: where
+the workspace or one of those people was changed meanwhile, nothing is applied.
+
 Passwords and client secrets that the file names by environment variable or by file, and IdPs' metadata
 in files, are read here and not by the server. Paths are taken from the file's folder. Instead of metadata_file a
 connection may have metadata_url, which is fetched by whoever applies the file, or the XML itself
@@ -65,6 +70,8 @@ type applyArgs struct {
 	Prune   bool    `json:"prune"`
 	Force   bool    `json:"force"`
 	Word    string  `json:"word,omitempty"`
+	Skip    int     `json:"skip,omitempty"` // people who are not shown, and how many are then
+	Limit   int     `json:"limit,omitempty"`
 	Secrets secrets `json:"secrets"`
 }
 
@@ -106,7 +113,8 @@ func applyFile(ctx context.Context, a *app, by audit.Party, args applyArgs) (app
 		}
 		return f.Text, nil
 	}
-	out.Result, err = service.Apply(ctx, file, settings.ApplyOptions{DryRun: args.DryRun, Prune: args.Prune, Force: args.Force, Word: args.Word, Actor: by})
+	out.Result, err = service.Apply(ctx, file, settings.ApplyOptions{DryRun: args.DryRun, Prune: args.Prune, Force: args.Force, Word: args.Word,
+		Page: settings.Page{Skip: args.Skip, Limit: args.Limit}, Actor: by})
 	if err != nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
 		return out, nil // a secret that is missing is a mistake in the file, and so nothing was applied
 	}
@@ -116,6 +124,9 @@ func applyFile(ctx context.Context, a *app, by audit.Party, args applyArgs) (app
 func (c *applyCommand) Run(ctx context.Context, p *program) error {
 	if c.Plan != "" && len(c.File) > 1 {
 		return usagef("apply: --plan is the word of one file, received %d files", len(c.File))
+	}
+	if c.People != "" && (len(c.File) > 1 || !c.DryRun) {
+		return usagef("apply: --people is for the dry run of one file")
 	}
 	if _, err := p.openAt(ctx, !c.DryRun); err != nil {
 		return err
@@ -147,6 +158,9 @@ func (c *applyCommand) apply(ctx context.Context, p *program, name string) (sett
 		return settings.Result{}, err
 	}
 	args := applyArgs{Text: text, Dir: dir, DryRun: c.DryRun, Prune: c.Prune, Force: c.Force, Word: c.Plan}
+	if c.People != "" {
+		args.Limit = settings.MaxRows
+	}
 	out, err := call[applied](ctx, p, "apply", args)
 	if err == nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
 		args.Secrets = readSecrets(p.environ, out)
@@ -154,6 +168,17 @@ func (c *applyCommand) apply(ctx context.Context, p *program, name string) (sett
 	}
 	if err == nil && len(out.NeedsEnv)+len(out.NeedsFiles) > 0 {
 		err = errs.Conflict("changed_meanwhile", "The workspace was changed while the file was being applied. Nothing was changed by it; try again.")
+	}
+	if err != nil || c.People == "" {
+		return out.Result, err
+	}
+	err = writePeople(c.People, out.Result, func(skip int) (settings.Result, error) {
+		args.Skip = skip
+		more, err := call[applied](ctx, p, "apply", args)
+		return more.Result, err
+	})
+	if a := out.Result.Affects; a != nil && len(a.Changes) > settings.DefaultRows { // the rest stands in the file
+		a.Changes, a.More = a.Changes[:settings.DefaultRows], true
 	}
 	return out.Result, err
 }
@@ -211,6 +236,7 @@ func showResult(w io.Writer, r settings.Result, dry bool) {
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, "note: "+note)
 	}
+	showPeople(w, r, dry)
 	if dry && len(r.Changes) > 0 {
 		fmt.Fprintf(w, "To apply exactly this, add --plan %s\n", r.Word)
 	}

@@ -35,6 +35,9 @@ type controls struct {
 	workspace string
 	directory string
 	lowest    string
+
+	mass        massControl
+	massCookies []string
 }
 
 func (c *controls) mount(mux *http.ServeMux) {
@@ -45,6 +48,7 @@ func (c *controls) mount(mux *http.ServeMux) {
 	mux.HandleFunc("POST /control/usage", answered(c.usage))
 	mux.HandleFunc("POST /control/cores", answered(cores))
 	mux.HandleFunc("POST /control/neighbour", answered(c.makeNeighbour))
+	c.mountMass(mux)
 }
 
 func answered(fn func(*http.Request) (any, error)) http.HandlerFunc {

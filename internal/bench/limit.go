@@ -22,6 +22,8 @@ type limits interface {
 	// insertMany commits 64 rows together. It is nil-safe to call only where grouped is true.
 	insertMany(ctx context.Context, keys []string) error
 	grouped() bool
+	// insertAll commits rows together, as many as there are.
+	insertAll(ctx context.Context, keys []string) error
 	close() error
 }
 
@@ -83,6 +85,23 @@ func (l *pgLimits) read(ctx context.Context, key string) error {
 func (l *pgLimits) insertMany(context.Context, []string) error { return nil }
 
 func (l *pgLimits) grouped() bool { return false }
+
+func (l *pgLimits) insertAll(ctx context.Context, keys []string) error {
+	return pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		for len(keys) > 0 {
+			n := min(len(keys), 512)
+			var b pgx.Batch
+			for _, key := range keys[:n] {
+				b.Queue(limitInsert, key, limitBody)
+			}
+			if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+				return err
+			}
+			keys = keys[n:]
+		}
+		return nil
+	})
+}
 
 func (l *pgLimits) close() error { l.pool.Close(); return nil }
 
@@ -160,6 +179,10 @@ func (l *sqliteLimits) insertMany(ctx context.Context, keys []string) error {
 }
 
 func (l *sqliteLimits) grouped() bool { return true }
+
+func (l *sqliteLimits) insertAll(ctx context.Context, keys []string) error {
+	return l.insertMany(ctx, keys)
+}
 
 func (l *sqliteLimits) close() error {
 	_ = l.readers.Close()

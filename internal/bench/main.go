@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	serveAt := flags.String("serve", "", "be the server on this `database` (sqlite:PATH or postgres://...); used by the program itself")
 	masterFile := flags.String("master", "", "`file` with the master key of that server; used by the program itself")
 	rate := flags.Int("rate", 0, "`requests` a second that that server takes of each directory; used by the program itself")
-	large := flags.Bool("large", false, "the large measures alone: a first sync of 100,000 people, groups of 100,000, an import of 1,000,000")
+	large := flags.Bool("large", false, "the large measures alone: a first sync of 100,000 people, groups of 100,000, what one act does to 100,000, an import of 1,000,000")
 	quick := flags.Bool("quick", false, "about a minute and a half instead of four: fewer and shorter rounds, fewer people")
 	people := flags.Int("n", 0, "`people` created one by one in the long run (default 20000, quick 4000)")
 	only := flags.String("only", "", "measure only what has this `name` in it, and its limit")
@@ -66,9 +66,9 @@ func run(ctx context.Context, args []string) error {
 		p.crowd = max(p.crowd, p.people)
 	}
 	if *large {
-		p.scale = &scale{sync: 100_000, groups: []int{100, 10_000, 100_000}, replaced: 50_000, walked: 1_000_000, repeats: 5}
+		p.scale = &scale{sync: 100_000, groups: []int{100, 10_000, 100_000}, replaced: 50_000, walked: 1_000_000, repeats: 5, masses: masses{100_000, 10_000}}
 		if *quick {
-			p.scale = &scale{sync: 10_000, groups: []int{100, 1_000, 10_000}, replaced: 5_000, walked: 100_000, repeats: 3}
+			p.scale = &scale{sync: 10_000, groups: []int{100, 1_000, 10_000}, replaced: 5_000, walked: 100_000, repeats: 3, masses: masses{10_000, 1_000}}
 		}
 		p.people = p.scale.sync
 	}

@@ -16,6 +16,7 @@ type scale struct {
 	replaced int   // members that are sent as a whole list
 	walked   int   // people of a directory that is imported
 	repeats  int   // of what is measured singly
+	masses   masses
 }
 
 // pageSize is how many resources a page has: the most that is served.
@@ -24,6 +25,9 @@ const pageSize = 200
 // grow measures what grows with a customer: each part is held against its own small one.
 func (h *house) grow(ctx context.Context, r *report) error {
 	if err := h.workspace(); err != nil {
+		return err
+	}
+	if err := h.masses(ctx, r); err != nil {
 		return err
 	}
 	if err := h.firstSync(ctx, r); err != nil {

@@ -5,6 +5,7 @@
 // Entry points: New makes the Door, which mounts everything below /console.
 //
 //	/console                                       the workspace of whoever is signed in
+//	/console/{workspace}                           overview: who has access and how, what needs attention
 //	/console/{workspace}/sso                       connections and directories; a new one
 //	/console/{workspace}/sso/connections/{id}      its guide with values to copy, the IdP's metadata, attributes, on and off
 //	/console/{workspace}/sso/directories/{id}      base URL, token; the test sync with its plan and pilot, on and off; what was last heard
@@ -17,6 +18,8 @@
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/enforcement               who must use single sign-on: the ladder, whom a change shuts out, and the change
 //	/console/{workspace}/emergency                 the break-glass administrator, second factor, recovery codes, the relaxation
+//	/console/{workspace}/policy                    the policy, and where directories differ from it
+//	/console/{workspace}/changes, /changes.csv     a change of mappings or policy before it is saved: whom it changes, and how
 //	/console/{workspace}/sso/connections/{id}/test a test of the connection in this browser, which lets nobody in
 //	/console/{workspace}/sign-ins, /sign-ins/{id}  attempts to sign in and tests, and the steps of one
 //	/console/{workspace}/sign-ins/people           who was provisioned and never signed in, and who tried and never was
@@ -50,7 +53,8 @@
 // team-members, add-to-team with team-who, remove- with the id of the member, rename-team, delete-team. Lists: read-import with
 // import-file, import-counts, import-rows, import-csv, start-import, stop-import. Letters: letters, retry- and discard- with
 // the id of the letter. Role mappings: mapping-group, mapping-source, mapping-role,
-// add-mapping. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
+// add-mapping. Policy: policy- with the key, directory- with id and key, save-policy. A change: affected, kinds, changes, next,
+// whole-list, save-change. Overview: attention, members, seats, owners, enforced, sign-ins. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
 // skew, steps, would, role, attributes, unseen, nobody; test-connection on a connection. The log: filter-outcome, filter-type, filter-who,
 // filter, older, payload. What is wrong with a field
 // stands in an element with the field's id and "-error". A summary that must be opened first has the id of

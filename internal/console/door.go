@@ -55,7 +55,7 @@ func New(o Options) (*Door, error) {
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
-		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "sessions", "api-keys"} {
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "sessions", "api-keys", "overview", "policy", "change"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -79,7 +79,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /console/{$}", d.browser.Handle(d.home))
 	mux.Handle("GET /llms.txt", d.browser.Handle(d.llmsIndex))
 	mux.Handle("GET /llms/{guide}", d.browser.Handle(d.llmsGuide))
-	mux.Handle("GET "+workspace, d.browser.Handle(d.admin(d.toSettings)))
+	on("GET "+workspace, d.overviewPage)
 
 	on("GET "+workspace+"/sso", d.ssoPage)
 	on("POST "+workspace+"/sso/connections", d.createConnection)
@@ -139,6 +139,11 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)
 	on("POST "+workspace+"/roles/{mapping}/remove", d.removeMapping)
+	on("GET "+workspace+"/policy", d.policyPage)
+	on("POST "+workspace+"/policy", d.savePolicy)
+	on("GET "+workspace+"/changes", d.changePage)
+	on("GET "+workspace+"/changes.csv", d.changeCSV)
+	on("POST "+workspace+"/changes", d.saveChange)
 
 	on("GET "+workspace+"/sessions", d.sessionsPage)
 	on("POST "+workspace+"/sessions", d.setSessions)

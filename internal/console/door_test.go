@@ -105,7 +105,7 @@ func TestWhoIsNotSignedIn_IsLedToSignInAndBack(t *testing.T) {
 				t.Errorf("%s leads to %d %s", path, a.StatusCode, a.Header.Get("Location"))
 			}
 		}
-		if a := b.post("/console/acme/roles"); a.Header.Get("Location") != "/signin?continue=%2Fconsole%2Facme%2Fsso&workspace=acme" {
+		if a := b.post("/console/acme/roles"); a.Header.Get("Location") != "/signin?continue=%2Fconsole%2Facme&workspace=acme" {
 			t.Errorf("a form leads to %s", a.Header.Get("Location"))
 		}
 		a := b.post("/signin", "workspace", "acme", "email", "owner@acme.test", "password", password, "continue", "/console/acme/events?outcome=refused")
@@ -113,7 +113,7 @@ func TestWhoIsNotSignedIn_IsLedToSignInAndBack(t *testing.T) {
 			t.Errorf("the sign-in leads to %s", to)
 		}
 		for _, path := range []string{"/console", "/console/"} {
-			if a := b.get(path); a.Header.Get("Location") != "/console/acme/sso" {
+			if a := b.get(path); a.Header.Get("Location") != "/console/acme" {
 				t.Errorf("%s leads to %s", path, a.Header.Get("Location"))
 			}
 		}

@@ -90,7 +90,7 @@ func (d *Door) groupNames(v *visit) (names []string, err error) {
 	return names, err
 }
 
-// addMapping gives a group a role.
+// addMapping gives a group a role, once whoever asks has seen whom it changes.
 func (d *Door) addMapping(v *visit) error {
 	form, err := web.Form(v.r)
 	if err != nil {
@@ -111,7 +111,7 @@ func (d *Door) addMapping(v *visit) error {
 		}
 		n.Connection = con.ID
 	}
-	_, err = d.Settings.AddRoleMapping(v.r.Context(), v.live.Slug, n, v.actor)
+	err = d.reviewed(v, settings.Change{AddMappings: []settings.NewMapping{n}}, "mapping-added")
 	if forTheForm(err) {
 		field := "mapping-group"
 		switch errs.CodeOf(err) {
@@ -124,19 +124,13 @@ func (d *Door) addMapping(v *visit) error {
 		return d.showRoles(v, told{field: field, err: err, typed: map[string]string{
 			"mapping-group": form.Get("group"), "mapping-source": form.Get("source"), "mapping-role": form.Get("role")}})
 	}
-	if err != nil {
-		return err
-	}
-	return v.to("/roles?done=mapping-added")
+	return err
 }
 
 func (d *Door) removeMapping(v *visit) error {
-	err := d.Settings.RemoveRoleMapping(v.r.Context(), v.live.Slug, v.r.PathValue("mapping"), v.actor)
+	err := d.reviewed(v, settings.Change{RemoveMappings: []string{v.r.PathValue("mapping")}}, "mapping-removed")
 	if forTheForm(err) {
 		return d.showRoles(v, told{field: "mappings", err: err})
 	}
-	if err != nil {
-		return err
-	}
-	return v.to("/roles?done=mapping-removed")
+	return err
 }

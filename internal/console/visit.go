@@ -85,7 +85,7 @@ func toSignin(w http.ResponseWriter, r *http.Request, slug string) {
 	back := "/console"
 	if slug != "" {
 		q.Set("workspace", slug)
-		back = consoleURL(slug) + "/sso"
+		back = consoleURL(slug)
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		back = r.URL.RequestURI()
@@ -108,11 +108,9 @@ func (d *Door) home(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	http.Redirect(w, r, consoleURL(live.Slug)+"/sso", http.StatusSeeOther)
+	http.Redirect(w, r, consoleURL(live.Slug), http.StatusSeeOther)
 	return nil
 }
-
-func (d *Door) toSettings(v *visit) error { return v.to("/sso") }
 
 // deniedData is for members who may not.
 type deniedData struct {
@@ -210,7 +208,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"},
+	for _, l := range []web.Link{{Text: "Overview", Href: ""}, {Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Policy", Href: "/policy"},
 		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sessions", Href: "/sessions"}, {Text: "API keys", Href: "/api-keys"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
@@ -275,6 +273,8 @@ var doneTexts = map[string]string{
 	"domain-removed":      "The domain was removed.",
 	"mapping-added":       "The mapping was added, and roles were decided again.",
 	"mapping-removed":     "The mapping was removed, and roles were decided again.",
+	"mappings-saved":      "The role mappings were saved, and roles were decided again.",
+	"policy-saved":        "The policy was saved.",
 	"directory-testing":   "The directory is testing: what the identity provider sends is staged. Look at the plan here, and enable or discard it.",
 	"directory-discarded": "What was staged was discarded.",
 	"pilot":               "The pilot list was saved.",

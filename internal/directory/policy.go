@@ -180,6 +180,9 @@ func FindPreset(name string) (Preset, bool) {
 // requirable are the attributes that a policy may require of a directory's people.
 var requirable = []string{"email", "userName", "displayName", "givenName", "familyName", "externalId"}
 
+// Requirable lists the attributes that a policy may require.
+func Requirable() []string { return slices.Clone(requirable) }
+
 // Check reports every value of p that is not one of its words, as sentences; none means valid.
 func (p Policy) Check() []string {
 	var bad []string

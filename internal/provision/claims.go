@@ -40,6 +40,9 @@ func claimedGroups(tx *store.Tx, cfg *directory.Config, members []directory.Memb
 
 func mappedClaims(cfg *directory.Config, claims []store.Claims) (out []directory.MappedGroup) {
 	for _, c := range claims {
+		if _, there := cfg.Connection(c.Connection); !there {
+			continue // it goes, and its claims with it
+		}
 		out = append(out, cfg.Roles.MappedClaims(cfg.Mappings, c.Connection, c.Groups)...)
 	}
 	return out

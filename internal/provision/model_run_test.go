@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
+	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/store/storetest"
@@ -125,7 +126,7 @@ func (r *run) scopeOf(dir string) provision.Scope {
 
 func (r *run) act() {
 	acts := []func(){r.doPost, r.doPost, r.doPut, r.doPut, r.doPut, r.doDelete, r.doGroup, r.doMembers, r.doMembers, r.doMembers, r.doDrop,
-		r.doRemap, r.doOwner, r.doOwner, r.doDecide, r.doDecide, r.doUndo, r.doSignIn, r.doArrive, r.doArrive, r.doArrive}
+		r.doRemap, r.doRemap, r.doPolicy, r.doTeam, r.doOwner, r.doOwner, r.doDecide, r.doDecide, r.doUndo, r.doSignIn, r.doArrive, r.doArrive, r.doArrive}
 	acts[rapid.IntRange(0, len(acts)-1).Draw(r.rt, "act")]()
 }
 
@@ -301,17 +302,111 @@ func (r *run) doRemap() {
 		r.w.mappings, r.w.mapping = mappings, mapping
 		return r.w.everybody()
 	})
-	r.settled("mapping edit", refusal, r.trySettle(func(tx *store.Tx, cfg *directory.Config) error {
-		w := cfg.Workspace
-		w.Policy.RoleSource = directory.RoleSourceDefault
+	r.settles("mapping edit", refusal, func(cfg *directory.Config) {
+		cfg.Workspace.Policy.RoleSource = directory.RoleSourceDefault
 		if mapping {
-			w.Policy.RoleSource = directory.RoleSourceMapping
+			cfg.Workspace.Policy.RoleSource = directory.RoleSourceMapping
 		}
-		if err := tx.UpdateWorkspace(w); err != nil {
+		cfg.Mappings = nil
+		for pattern, name := range mappings {
+			role, _ := cfg.Roles.ByName(name)
+			cfg.Mappings = append(cfg.Mappings, directory.RoleMapping{ID: keys.ID("map_", r.db.Now()), Match: pattern, Role: role.ID})
+		}
+	})
+}
+
+// doPolicy changes what losing a group and coming back mean from now on. Nobody changes by it.
+func (r *run) doPolicy() {
+	renew, loses := rapid.Bool().Draw(r.rt, "renews"), rapid.Bool().Draw(r.rt, "loss deactivates")
+	refusal := r.w.attempt(func() string {
+		r.w.renew, r.w.lossDeactivates = renew, loses
+		return r.w.everybody()
+	})
+	r.settles("policy edit", refusal, func(cfg *directory.Config) {
+		p := &cfg.Workspace.Policy
+		p.Reactivation, p.GroupLoss = directory.ReactivationRestore, directory.GroupLossKeep
+		if renew {
+			p.Reactivation = directory.ReactivationNewIdentity
+		}
+		if loses {
+			p.GroupLoss = directory.GroupLossDeactivate
+		}
+	})
+}
+
+// settles changes the configuration by edit, whom it would change having been asked before: those, and nobody else,
+// change by it.
+func (r *run) settles(what, refusal string, edit func(cfg *directory.Config)) {
+	var wanted directory.Config
+	type place struct {
+		role    string
+		reason  directory.RoleSourceKind
+		sources directory.Sources
+	}
+	at := func(m directory.Member) place { return place{m.Role, m.RoleReason.Source, m.Sources} }
+	where := func() map[string]place {
+		out := map[string]place{}
+		r.read(func(tx *store.Tx) error {
+			members, err := tx.MembersAfter("", 1000)
+			for _, m := range members {
+				out[m.ID] = at(m)
+			}
+			return err
+		})
+		return out
+	}
+	foreseen := where()
+	err := r.db.Read(bg, r.ws, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		if err != nil {
 			return err
 		}
-		return replaceMappings(tx, cfg, mappings)
-	}))
+		wanted = *cfg
+		edit(&wanted)
+		return provision.Foresee(tx, &wanted, operator, func(t provision.Turn) error {
+			foreseen[t.After.ID] = at(t.After)
+			return nil
+		})
+	})
+	if got := string(errs.KindOf(err)); got != refusal {
+		r.rt.Fatalf("%s: foreseen is %q (%v), the model says %q", what, got, err, refusal)
+	}
+	if !r.settled(what, refusal, r.trySettle(func(tx *store.Tx, cfg *directory.Config) error {
+		for _, m := range cfg.Mappings {
+			tx.DeleteMapping(m.ID)
+		}
+		for _, m := range wanted.Mappings {
+			tx.InsertMapping(m)
+		}
+		return tx.UpdateWorkspace(wanted.Workspace)
+	})) {
+		return
+	}
+	if now := where(); !maps.Equal(now, foreseen) {
+		r.rt.Fatalf("%s: it was foreseen as\n%v, and is\n%v", what, foreseen, now)
+	}
+}
+
+// doTeam puts people into teams, and out of them, under the names of mapped groups. A team gives nobody a role.
+func (r *run) doTeam() {
+	name := rapid.SampledFrom(groupNames).Draw(r.rt, "team")
+	team, err := r.svc.TeamNamed(bg, r.owner, name)
+	if errs.Is(err, errs.KindNotFound) {
+		_, err = r.svc.CreateTeam(bg, r.owner, name)
+		r.settled("team "+name, "", err)
+		return
+	}
+	r.settled("the team "+name, "", err)
+	m, _ := pick(r.rt, "member", r.w.members)
+	if rapid.IntRange(0, 2).Draw(r.rt, "leaves") == 0 {
+		_, err = r.svc.RemoveFromTeam(bg, r.owner, team.ID, provision.Who(m.id))
+	} else {
+		_, err = r.svc.AddToTeam(bg, r.owner, team.ID, provision.Who(m.id))
+	}
+	r.rt.Logf("the team %s and %s: %v", name, m.email, err)
+	if kind := errs.KindOf(err); err != nil && kind != errs.KindConflict && kind != errs.KindForbidden && kind != errs.KindNotFound {
+		r.rt.Fatalf("the team %s: %v", name, err)
+	}
 }
 
 func (r *run) doOwner() {
@@ -422,6 +517,7 @@ func (r *run) compareGroups(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
+	groups = slices.DeleteFunc(groups, func(g store.Group) bool { return g.Directory == "" }) // teams
 	if len(groups) != len(r.w.groups) {
 		r.rt.Fatalf("there are %d groups, the model has %d", len(groups), len(r.w.groups))
 	}

@@ -138,6 +138,7 @@ func (w *model) taken(email string, but *modelMember) bool {
 func (w *model) attempt(fn func() string) (refusal string) {
 	members, resources, groups := w.members, w.resources, w.groups
 	mappings, mapping := maps.Clone(w.mappings), w.mapping
+	renew, loses := w.renew, w.lossDeactivates
 	wasM, wasR, wasG := map[*modelMember]modelMember{}, map[*modelResource]modelResource{}, map[*modelGroup]modelGroup{}
 	for _, m := range members {
 		wasM[m] = *m
@@ -171,6 +172,7 @@ func (w *model) attempt(fn func() string) (refusal string) {
 		return ""
 	}
 	w.members, w.resources, w.groups, w.mappings, w.mapping = slices.Clip(members), slices.Clip(resources), slices.Clip(groups), mappings, mapping
+	w.renew, w.lossDeactivates = renew, loses
 	for m, was := range wasM {
 		*m = was
 	}

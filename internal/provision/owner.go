@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -156,53 +155,6 @@ func Designate(tx *store.Tx, cfg *directory.Config, actor audit.Party, former, m
 		}
 	}
 	return turn(m, true)
-}
-
-// Remap applies the workspace's roles and mappings, as the transaction sees them now, to every
-// group and member (row 16): nobody goes out by it. The policy is held exclusively. It takes a
-// bounded number of statements per 512 groups or members, and returns how many members changed.
-func Remap(tx *store.Tx, cfg *directory.Config, actor audit.Party) (changed int, err error) {
-	mapped := cfg.Workspace.Policy.RoleSource == directory.RoleSourceMapping
-	for after := ""; ; {
-		groups, err := tx.GroupsAfter(after, 512)
-		if err != nil {
-			return 0, err
-		}
-		for _, g := range groups {
-			role := ""
-			if mapped {
-				r, _ := cfg.Roles.MappedRole(cfg.Mappings, g.Directory, g.DisplayName, g.ExternalID)
-				role = r.ID
-			}
-			if role != g.MappedRole {
-				tx.SetMappedRole(g.ID, role)
-			}
-			after = g.ID
-		}
-		if len(groups) < 512 {
-			break
-		}
-	}
-	scope := Scope{Workspace: tx.Workspace(), Actor: actor}
-	for after := ""; ; {
-		members, err := tx.MembersAfter(after, 512)
-		if err != nil {
-			return changed, err
-		}
-		ids := make([]string, 0, len(members))
-		for _, m := range members {
-			ids = append(ids, m.ID)
-			after = m.ID
-		}
-		n, err := resolve(tx, cfg, cfg.Workspace.Policy, scope, resolved{members: slices.Clone(ids), why: string(audit.SettingsChanged), everybody: true, exclusive: true})
-		if err != nil {
-			return changed, err
-		}
-		changed += n
-		if len(members) < 512 {
-			return changed, nil
-		}
-	}
 }
 
 // ForgetDirectory takes a directory's resources out of service inside a transaction that holds the

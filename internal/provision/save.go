@@ -181,6 +181,8 @@ type resolved struct {
 	// exclusive says that the policy is held exclusively, which it must be before an owner
 	// goes out.
 	exclusive bool
+	// each is told of everybody who changes, nil for nobody.
+	each func(Turn)
 }
 
 // errExclusive says that an owner would go out while the policy is only shared: two owners could
@@ -202,14 +204,39 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 	if err != nil {
 		return 0, err
 	}
-	claimed, err := claimedGroups(tx, cfg, members, groups)
+	leaving := 0
+	changes, err := redecide(tx, cfg, policy, scope, ask, members, groups, &leaving)
 	if err != nil {
 		return 0, err
 	}
-	mapped := cfg.Workspace.Policy.RoleSource == directory.RoleSourceMapping
-	leaving := 0
 	var turned []change                // who goes out or comes in
 	grants := map[string]*grantGroup{} // who only gets another role
+	for _, c := range changes {
+		if ask.each != nil {
+			ask.each(Turn{c.before, *c.after})
+		}
+		if c.after.Sources != c.before.Sources {
+			turned = append(turned, c)
+		} else {
+			addGrant(grants, c)
+		}
+	}
+	if err := save(tx, cfg, scope, turned...); err != nil {
+		return 0, err
+	}
+	n, err := grantAll(tx, cfg, scope, grants, ask.why)
+	return len(turned) + n, err
+}
+
+// redecide is what resolve does, without doing it: the changes of those of members who change, in their order. groups
+// are those that mappings give a role to, by member.
+func redecide(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope Scope, ask resolved, members []directory.Member, groups map[string][]directory.MappedGroup, leaving *int) ([]change, error) {
+	claimed, err := claimedGroups(tx, cfg, members, groups)
+	if err != nil {
+		return nil, err
+	}
+	mapped := cfg.Workspace.Policy.RoleSource == directory.RoleSourceMapping
+	var changes []change
 	for i := range members {
 		m := &members[i]
 		if m.Stage == directory.StageErased {
@@ -226,21 +253,14 @@ func resolve(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scope
 		case !has && ask.lost[m.ID] && policy.LossDeactivates() && m.Sources == 0:
 			m.Sources = m.Sources.With(directory.SourceGroupLoss)
 		}
-		if err := checkTurn(tx, cfg, scope, c, ask.exclusive, &leaving); err != nil {
-			return 0, err
+		if err := checkTurn(tx, cfg, scope, c, ask.exclusive, leaving); err != nil {
+			return nil, err
 		}
-		switch {
-		case m.Sources != c.before.Sources:
-			turned = append(turned, c)
-		case m.RoleReason != c.before.RoleReason || m.Role != c.before.Role:
-			addGrant(grants, c)
+		if m.Sources != c.before.Sources || m.RoleReason != c.before.RoleReason || m.Role != c.before.Role {
+			changes = append(changes, c)
 		}
 	}
-	if err := save(tx, cfg, scope, turned...); err != nil {
-		return 0, err
-	}
-	n, err := grantAll(tx, cfg, scope, grants, ask.why)
-	return len(turned) + n, err
+	return changes, nil
 }
 
 // keepsRole reports whether m has a role from before a return that still is one of the workspace's,

@@ -21,7 +21,9 @@ type ApplyOptions struct {
 	Force bool
 	// Word, where it is given, is Result.Word of a dry run: anything but exactly that is a conflict,
 	// changed_meanwhile.
-	Word  string
+	Word string
+	// Page is whom of the people Result.Affects shows.
+	Page  Page
 	Actor audit.Party
 }
 
@@ -35,7 +37,11 @@ type Result struct {
 	Changes []string `json:"changes"`
 	// Notes are what the operator should know and what did not change.
 	Notes []string `json:"notes,omitempty"`
-	// Word names these changes to what is there (ApplyOptions.Word).
+	// Affects is whom among the people of a workspace that was there the changes change.
+	Affects *Effect `json:"affects,omitempty"`
+	// Later says what is decided from then on and changes nobody by itself.
+	Later []string `json:"later,omitempty"`
+	// Word names these changes to what is there, and everybody whom they change (ApplyOptions.Word).
 	Word string `json:"word,omitempty"`
 }
 
@@ -142,6 +148,8 @@ type apply struct {
 
 	*plan
 	diffs   []difference
+	tally   *tally
+	effect  Effect
 	word    string
 	changes []string // of people, behind those of diffs
 
@@ -177,12 +185,14 @@ func (a *apply) run(f *File, id string, fresh bool) error {
 			return err
 		}
 	}
-	a.word = wordOfDiffs(a.diffs)
-	if a.options.Word != "" && a.options.Word != a.word {
-		return errs.Conflict("changed_meanwhile", "The file would change something else by now than was shown: somebody changed the workspace, or an identity provider its metadata. Look with --dry-run.")
-	}
+	a.tally = newTally(a.before, a.after, a.options.Page)
 	if err := a.carryOut(); err != nil {
 		return err
+	}
+	a.effect = a.tally.done()
+	a.word = a.tally.word(wordOfDiffs(a.diffs))
+	if a.options.Word != "" && a.options.Word != a.word {
+		return errs.Conflict("changed_meanwhile", "The file would change something else by now than was shown: somebody changed the workspace or people in it, or an identity provider its metadata. Look with --dry-run.")
 	}
 	if text := wanted.encode(); text != left {
 		a.tx.SetApplied(text)
@@ -215,6 +225,9 @@ func (a *apply) carryOut() error {
 func (a *apply) result() Result {
 	r := Result{Connections: []ConnectionView{}, Directories: []DirectoryView{}, Applications: []ApplicationView{}, Notes: a.notes, Word: a.word,
 		Workspace: WorkspaceRef{ID: a.after.Workspace.ID, Slug: a.after.Workspace.Slug}}
+	if a.before != nil {
+		r.Affects, r.Later = &a.effect, laterOf(a.diffs)
+	}
 	if a.before == nil {
 		r.Changes = append(r.Changes, "workspace: created with the preset "+a.after.Workspace.Preset)
 	}

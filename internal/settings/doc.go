@@ -34,6 +34,9 @@
 // Who is led to a connection, and what becomes of its sessions when it is disabled, is in reach.go; guide.go fills a connection's
 // values into the guide of its IdP.
 //
+// Whom a change of mappings or policy changes is said before (effect.go, change.go): PreviewChange and EachChange compute it on a view
+// of the database, ApplyChange carries out exactly what a preview showed under its word, and a dry run of Apply tallies the same.
+//
 // The room refuses to know how members are written (provision does), where the file came from and
 // how a result is printed.
 package settings

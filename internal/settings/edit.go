@@ -24,11 +24,22 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 // editThen is edit with a last word: then, which may be nil, is asked when all is settled, also where nothing differs, and its error
 // takes everything back.
 func (s *Service) editThen(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error, then func(a *apply) error) error {
+	_, err := s.editAll(ctx, slug, actor, "", Page{}, fn, then)
+	return err
+}
+
+// editAs is edit that tells whom it changed. Where word is not "" it is exactly what foresee showed under it, or nothing.
+func (s *Service) editAs(ctx context.Context, slug string, actor audit.Party, word string, page Page, fn func(p *plan) error) (Preview, error) {
+	return s.editAll(ctx, slug, actor, word, page, fn, nil)
+}
+
+func (s *Service) editAll(ctx context.Context, slug string, actor audit.Party, word string, page Page, fn func(p *plan) error, then func(a *apply) error) (Preview, error) {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
-		return err
+		return Preview{}, err
 	}
-	return s.DB.Write(ctx, id, func(tx *store.Tx) error {
+	var done Preview
+	err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
 		if err := tx.LockPolicy(); err != nil {
 			return err
 		}
@@ -44,23 +55,23 @@ func (s *Service) editThen(ctx context.Context, slug string, actor audit.Party, 
 		if err := fn(p); err != nil {
 			return err
 		}
-		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after))}
-		if len(a.diffs) == 0 {
-			if then != nil {
-				return then(a)
-			}
-			return nil
-		}
-		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
-			if err := step(); err != nil {
-				return err
+		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after)), tally: newTally(before, p.after, page)}
+		if len(a.diffs) > 0 {
+			for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
+				if err := step(); err != nil {
+					return err
+				}
 			}
 		}
 		if then != nil {
-			return then(a)
+			if err := then(a); err != nil {
+				return err
+			}
 		}
-		return nil
+		done = a.preview()
+		return unchanged(word, done.Word)
 	})
+	return done, err
 }
 
 // actsAsOwner reports whether an act is an owner's, or the operator's.

@@ -2,7 +2,6 @@ package settings
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -50,12 +49,12 @@ func (s *Service) CreateDirectory(ctx context.Context, slug, name, connection st
 // NewMapping is a role mapping as an administrator gives it.
 type NewMapping struct {
 	// Match is a group's display name or external id, or a group claim's value as it comes.
-	Match string
-	Role  string // name or id
+	Match string `json:"group"`
+	Role  string `json:"role"` // name or id
 	// Directory or Connection, by name or id, hold it to the groups of one directory or to the claims
 	// of one connection; neither is for all.
-	Directory  string
-	Connection string
+	Directory  string `json:"directory,omitempty"`
+	Connection string `json:"connection,omitempty"`
 }
 
 // AddRoleMapping gives the members of a group a role, at once. The owner role cannot be mapped
@@ -125,12 +124,5 @@ func (p *plan) newMapping(n NewMapping) (directory.RoleMapping, error) {
 // RemoveRoleMapping takes a mapping, by id, away. Who had the role by it alone has another from that
 // instant; nobody goes out by it.
 func (s *Service) RemoveRoleMapping(ctx context.Context, slug, id string, actor audit.Party) error {
-	return s.edit(ctx, slug, actor, func(p *plan) error {
-		n := len(p.after.Mappings)
-		p.after.Mappings = slices.DeleteFunc(p.after.Mappings, func(m directory.RoleMapping) bool { return m.ID == id })
-		if len(p.after.Mappings) == n {
-			return errs.NotFound("mapping_unknown", "The workspace %q has no role mapping %q.", slug, clip(id))
-		}
-		return nil
-	})
+	return s.edit(ctx, slug, actor, func(p *plan) error { return p.removeMapping(id) })
 }

@@ -117,6 +117,68 @@ func (s *Service) password(dir string, o ownerPart, wrong *mistakes) string {
 // ensureOwners makes the listed addresses owners and, as the list is exact, takes the role from
 // owners who are not in it. They stay members.
 func (a *apply) ensureOwners() error {
+	if a.before == nil {
+		return a.makeOwners()
+	}
+	before, err := a.ownersNow()
+	if err != nil {
+		return err
+	}
+	if err := a.makeOwners(); err != nil {
+		return err
+	}
+	return a.tellOwners(before)
+}
+
+// ownersNow are the owners, and whoever has an address that the file lists.
+func (a *apply) ownersNow() (map[string]directory.Member, error) {
+	owners, err := a.tx.MembersByRole(a.after.Roles.Owner().ID, maxItems)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]directory.Member{}
+	for _, m := range owners {
+		out[m.ID] = m
+	}
+	for _, p := range a.people {
+		m, err := memberIn(a.tx, p.email)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			out[m.ID] = *m
+		}
+	}
+	return out, nil
+}
+
+// tellOwners tallies who became an owner or is none any more.
+func (a *apply) tellOwners(before map[string]directory.Member) error {
+	after, err := a.ownersNow()
+	if err != nil {
+		return err
+	}
+	for id := range before {
+		if _, there := after[id]; there {
+			continue
+		}
+		m, err := a.tx.Member(id)
+		if err != nil {
+			return err
+		}
+		after[id] = *m
+	}
+	for id, m := range after {
+		was := before[id]
+		if was.ID == "" || was.Role != m.Role || was.Status() != m.Status() {
+			a.tally.owners[id] = provision.Turn{Before: was, After: m}
+		}
+	}
+	return nil
+}
+
+// makeOwners is ensureOwners without telling.
+func (a *apply) makeOwners() error {
 	designated := slices.ContainsFunc(a.people, func(p preparedOwner) bool { return p.breakGlass != nil && *p.breakGlass })
 	listed := map[string]bool{}
 	for _, p := range a.people {

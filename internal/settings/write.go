@@ -270,17 +270,17 @@ func (a *apply) forgetDirectories() error {
 	return nil
 }
 
-// remap decides everybody's role again where what decides it has changed.
+// remap decides everybody's role again where what decides it has changed. A dry run tallies what it would do.
 func (a *apply) remap() error {
 	if a.before == nil || !a.decidesRoles() {
 		return nil
 	}
-	changed, err := provision.Remap(a.tx, a.after, a.options.Actor)
+	if a.options.DryRun {
+		return a.foresee(true)
+	}
+	_, err := provision.Remap(a.tx, a.after, a.options.Actor, a.tally.add)
 	if err != nil {
 		return fmt.Errorf("decide roles again: %w", err)
-	}
-	if changed > 0 {
-		a.notes = append(a.notes, fmt.Sprintf("roles: decided again for %d members", changed))
 	}
 	return nil
 }

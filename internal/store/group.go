@@ -336,6 +336,15 @@ func (tx *Tx) memberships(ids []string, query string) ([]GroupMember, error) {
 
 // MappedGroups returns, for each of members, the mapped groups that their live SCIM users are in.
 func (tx *Tx) MappedGroups(members []string) (map[string][]directory.MappedGroup, error) {
+	return tx.groupsBehind(members, ` AND g.mapped_role <> ''`)
+}
+
+// PushedGroups is MappedGroups with all groups, those that give no role included.
+func (tx *Tx) PushedGroups(members []string) (map[string][]directory.MappedGroup, error) {
+	return tx.groupsBehind(members, "")
+}
+
+func (tx *Tx) groupsBehind(members []string, which string) (map[string][]directory.MappedGroup, error) {
 	out := make(map[string][]directory.MappedGroup, len(members))
 	err := eachChunk(members, func(part []string) error {
 		list, args := in(2, part)
@@ -352,7 +361,7 @@ func (tx *Tx) MappedGroups(members []string) (map[string][]directory.MappedGroup
 		FROM   scim_user u CROSS JOIN group_member gm CROSS JOIN grp g
 		WHERE  u.workspace_id = $1 AND u.member_id IN (`+list+`) AND u.retired_at IS NULL
 		AND    gm.workspace_id = $1 AND gm.scim_user_id = u.id
-		AND    g.workspace_id = $1 AND g.id = gm.group_id AND g.mapped_role <> ''`,
+		AND    g.workspace_id = $1 AND g.id = gm.group_id`+which,
 			append([]any{tx.workspace}, args...)...)
 	})
 	return out, err

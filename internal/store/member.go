@@ -174,6 +174,40 @@ func (tx *Tx) OtherOwners(role, except string) (directory.Others, error) {
 	return directory.Others{Owners: int(all), WithPassword: int(withPassword)}, err
 }
 
+const countMembers = `SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE workspace_id = $1 LIMIT $2) AS counted`
+
+// CountMembers counts the members of all states, most at the most.
+func (tx *Tx) CountMembers(most int) (int, error) {
+	var n int64
+	_, err := tx.one([]any{&n}, countMembers, tx.workspace, most)
+	return int(n), err
+}
+
+const membersByStatus = `
+	SELECT stage, gone, COUNT(*)
+	FROM   (SELECT stage, CASE WHEN sources = 0 THEN 0 ELSE 1 END AS gone FROM member WHERE workspace_id = $1 LIMIT $2) AS counted
+	GROUP  BY stage, gone`
+
+// MembersByStatus counts members by what is shown of them, looking at most of them at the most: where there are more, the
+// counts add up to most and are of some of them.
+func (tx *Tx) MembersByStatus(most int) (map[directory.Status]int, error) {
+	out := map[directory.Status]int{}
+	err := tx.each(func(r Rows) error {
+		var stage string
+		var gone, n int64
+		if err := r.Scan(&stage, &gone, &n); err != nil {
+			return err
+		}
+		m := directory.Member{Stage: directory.Stage(stage)}
+		if gone != 0 {
+			m.Sources = m.Sources.With(directory.SourceOwner) // any will do
+		}
+		out[m.Status()] += int(n)
+		return nil
+	}, membersByStatus, tx.workspace, most)
+	return out, err
+}
+
 // AddressFacts is what law 6 asks about an address.
 type AddressFacts struct {
 	// Holder is the id of the member who has it and is not deactivated, or "".
