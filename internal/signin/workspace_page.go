@@ -106,15 +106,6 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 	return o, nil
 }
 
-func (s *Service) hasPassword(ctx context.Context, live *store.LiveSession) (has bool, err error) {
-	err = s.DB.Read(ctx, live.Workspace, func(tx *store.Tx) error {
-		hash, _, err := tx.Credential(live.Member.ID)
-		has = hash != ""
-		return err
-	})
-	return has, err
-}
-
 // Owners are told for 30 days, of the newest ten at the most, what concerns all of them.
 const (
 	ownersTold  = 30 * 24 * time.Hour
