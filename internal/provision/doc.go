@@ -22,6 +22,9 @@
 // transaction all that going out means: sessions end, API keys end, one-time links die. There is no other way
 // to write a member, so no path can forget it.
 //
+// Erasing takes a person's data away (erase.go): what is theirs in one transaction, what names them in the log and elsewhere
+// in steps that anybody carries on (erase_marks.go says by what they are found there).
+//
 // What a change means to applications that listen is put into the outbox with it (tell.go); grants sends it.
 //
 // Locks: a group operation holds its group, then every operation holds the policy (shared) and
