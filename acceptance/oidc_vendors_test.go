@@ -309,7 +309,7 @@ func (v oidcVendor) faults(c *oidcCompany) {
 		idpsim.OIDCNoSubject: told("sub_missing"), idpsim.OIDCWrongHash: told("at_hash_mismatch"),
 		idpsim.OIDCUnsigned: {secret, "jwt_algorithm"}, idpsim.OIDCSymmetric: {secret, "jwt_algorithm"}, idpsim.OIDCWrongKey: {secret, "jwt_signature"},
 		idpsim.OIDCUnknownKey: {secret, "jwt_key_unknown"}, idpsim.OIDCKeyInHeader: {secret, "jwt_signature"},
-		idpsim.OIDCKeyAddress: {secret, "jwt_key_unknown"}, idpsim.OIDCCritical: {secret, "token_malformed"}, idpsim.OIDCEncrypted: {secret, "token_malformed"},
+		idpsim.OIDCKeyAddress: {secret, "jwt_key_unknown"}, idpsim.OIDCCritical: {secret, "jwt_malformed"}, idpsim.OIDCEncrypted: {secret, "jwt_malformed"},
 		idpsim.OIDCDenied: told("idp_error"), idpsim.OIDCOtherIdP: {secret, "iss_mismatch"}, idpsim.OIDCSpentCode: {secret, "token_refused"},
 		idpsim.OIDCNoToken: {secret, "token_malformed"}, idpsim.OIDCReplay: {"state_invalid", "state_unknown"}, idpsim.OIDCOtherState: {"state_invalid", "state_none"},
 		idpsim.OIDCConsumer: told("hd_not_allowed"), idpsim.OIDCOtherDomain: told("hd_not_allowed"),
