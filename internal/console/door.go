@@ -54,7 +54,8 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen", "members", "member", "mail", "imports", "import", "teams", "team", "overview", "policy", "change"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "overview", "policy", "change"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -143,6 +144,8 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("GET "+workspace+"/changes", d.changePage)
 	on("GET "+workspace+"/changes.csv", d.changeCSV)
 	on("POST "+workspace+"/changes", d.saveChange)
+
+	d.mountEnforcement(on)
 
 	on("GET "+workspace+"/sign-ins", d.signInsPage)
 	on("GET "+workspace+"/sign-ins/people", d.unseenPage)
