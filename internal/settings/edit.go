@@ -24,22 +24,24 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 // editThen is edit with a last word: then, which may be nil, is asked when all is settled, also where nothing differs, and its error
 // takes everything back.
 func (s *Service) editThen(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error, then func(a *apply) error) error {
-	_, err := s.editAll(ctx, slug, actor, "", Page{}, fn, then)
-	return err
+	return s.editPaged(ctx, slug, actor, Page{}, fn, then)
 }
 
 // editAs is edit that tells whom it changed. Where word is not "" it is exactly what foresee showed under it, or nothing.
-func (s *Service) editAs(ctx context.Context, slug string, actor audit.Party, word string, page Page, fn func(p *plan) error) (Preview, error) {
-	return s.editAll(ctx, slug, actor, word, page, fn, nil)
+func (s *Service) editAs(ctx context.Context, slug string, actor audit.Party, word string, page Page, fn func(p *plan) error) (done Preview, err error) {
+	err = s.editPaged(ctx, slug, actor, page, fn, func(a *apply) error {
+		done = a.preview()
+		return unchanged(word, done.Word)
+	})
+	return done, err
 }
 
-func (s *Service) editAll(ctx context.Context, slug string, actor audit.Party, word string, page Page, fn func(p *plan) error, then func(a *apply) error) (Preview, error) {
+func (s *Service) editPaged(ctx context.Context, slug string, actor audit.Party, page Page, fn func(p *plan) error, then func(a *apply) error) error {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
-		return Preview{}, err
+		return err
 	}
-	var done Preview
-	err = s.DB.Write(ctx, id, func(tx *store.Tx) error {
+	return s.DB.Write(ctx, id, func(tx *store.Tx) error {
 		if err := tx.LockPolicy(); err != nil {
 			return err
 		}
@@ -56,22 +58,22 @@ func (s *Service) editAll(ctx context.Context, slug string, actor audit.Party, w
 			return err
 		}
 		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after)), tally: newTally(before, p.after, page)}
-		if len(a.diffs) > 0 {
-			for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
-				if err := step(); err != nil {
-					return err
-				}
+		if len(a.diffs) == 0 {
+			if then != nil {
+				return then(a)
 			}
+			return nil
 		}
-		if then != nil {
-			if err := then(a); err != nil {
+		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
+			if err := step(); err != nil {
 				return err
 			}
 		}
-		done = a.preview()
-		return unchanged(word, done.Word)
+		if then != nil {
+			return then(a)
+		}
+		return nil
 	})
-	return done, err
 }
 
 // actsAsOwner reports whether an act is an owner's, or the operator's.

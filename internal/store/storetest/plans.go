@@ -197,8 +197,6 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		return err
 	},
 	"groups of users":    func(tx *store.Tx, h house) error { _, err := tx.GroupsOfUsers([]string{"u9950", "u9951"}); return err },
-	"members counted":    func(tx *store.Tx, h house) error { _, err := tx.CountMembers(100); return err },
-	"members by status":  func(tx *store.Tx, h house) error { _, err := tx.MembersByStatus(100); return err },
 	"pushed groups":      func(tx *store.Tx, h house) error { _, err := tx.PushedGroups([]string{"m9951", "m9961"}); return err },
 	"mapped groups":      func(tx *store.Tx, h house) error { _, err := tx.MappedGroups([]string{"m9951", "m9961"}); return err },
 	"names of groups":    func(tx *store.Tx, h house) error { _, err := tx.GroupNames("m9951"); return err },
