@@ -311,6 +311,9 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		shouted := h.schema()
 		shouted.URN, shouted.Required = strings.ToUpper(shouted.URN), true
 		tx.SaveSchema(shouted)
+		tx.SaveAttribute(directory.Attribute{Name: "BADGE", Type: directory.AttributeInteger, Required: true})
+		tx.SaveAttributeMap(h.Directory, directory.AttributeMap{"BADGE": {"x", "y"}, "title": {}})
+		tx.SaveAttributeMap(h.Connection, nil)
 		tx.SetApplied("later")
 		return nil
 	})
@@ -324,7 +327,9 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		same(t, "the role", cfg.Roles[1], directory.Role{ID: h.Lowest, Name: "Lehrling", Rank: 7, Permissions: []string{"x"}})
 		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at, OIDC: &oidc,
 			Domains: []string{"a.test", "xn--b-cha.test"}, SessionsRun: true})
-		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict, CreatedAt: at})
+		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict, CreatedAt: at,
+			Map: directory.AttributeMap{"BADGE": {"x", "y"}, "title": {}}})
+		same(t, "the attribute in other letters", cfg.Attributes, []directory.Attribute{{Name: "BADGE", Type: directory.AttributeInteger, Required: true}})
 		same(t, "what is gone", len(cfg.Mappings)+len(cfg.Domains), 0)
 		if len(cfg.Schemas) != 1 || cfg.Schemas[0].URN != strings.ToUpper(h.schema().URN) || !cfg.Schemas[0].Required {
 			t.Errorf("the schema in other letters is another one: %+v", cfg.Schemas)
@@ -341,11 +346,12 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		tx.DeleteDirectory(h.Directory)
 		tx.DeleteRole(h.Lowest)
 		tx.DeleteSchema(h.schema().URN)
+		tx.DeleteAttribute("badge")
 		return nil
 	})
 	read(t, db, h.Workspace, func(tx *store.Tx) error {
 		cfg, err := tx.Config()
-		same(t, "what is left", []int{len(cfg.Connections), len(cfg.Directories), len(cfg.Roles), len(cfg.Schemas)}, []int{0, 0, 1, 0})
+		same(t, "what is left", []int{len(cfg.Connections), len(cfg.Directories), len(cfg.Roles), len(cfg.Schemas), len(cfg.Attributes)}, []int{0, 0, 1, 0, 0})
 		return err
 	})
 	err := db.Read(context.Background(), "ws_none", func(tx *store.Tx) error { _, err := tx.Config(); return err })
