@@ -54,7 +54,7 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen", "members", "member", "mail", "imports", "import", "teams", "team"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen", "members", "member", "mail", "imports", "import", "teams", "team", "attributes", "attribute-source"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -138,6 +138,15 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("GET "+workspace+"/roles", d.rolesPage)
 	on("POST "+workspace+"/roles", d.addMapping)
 	on("POST "+workspace+"/roles/{mapping}/remove", d.removeMapping)
+
+	on("GET "+workspace+"/attributes", d.attributesPage)
+	on("POST "+workspace+"/attributes", d.defineAttribute)
+	on("POST "+workspace+"/attributes/{attribute}", d.changeAttribute)
+	on("POST "+workspace+"/attributes/{attribute}/remove", d.removeAttribute)
+	const source = workspace + "/attributes/from/{kind}/{source}"
+	on("GET "+source, d.attributeSourcePage)
+	on("POST "+source, d.saveSource)
+	on("POST "+source+"/preview", d.previewSource)
 
 	on("GET "+workspace+"/sign-ins", d.signInsPage)
 	on("GET "+workspace+"/sign-ins/people", d.unseenPage)

@@ -328,12 +328,18 @@ func (a Attribute) Typed(value string) any {
 // Shown is a kept value for people: the items of a list behind each other.
 func (a Attribute) Shown(value string) string {
 	if a.Type == AttributeList {
-		var list []string
-		if json.Unmarshal([]byte(value), &list) == nil {
-			return strings.Join(list, ", ")
-		}
+		return strings.Join(a.Items(value), ", ")
 	}
 	return value
+}
+
+// Items are the items of a kept list; one text is a list of one.
+func (a Attribute) Items(value string) []string {
+	var list []string
+	if json.Unmarshal([]byte(value), &list) != nil && value != "" {
+		return []string{value}
+	}
+	return list
 }
 
 // Shown is a value that somebody else gave, quoted and short enough for a sentence.

@@ -279,14 +279,16 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	preset, _ := directory.FindPreset("omniflow")
 	keep := directory.GroupLossKeep
 	same(t, "settings", *before, directory.Config{
+		Attributes: []directory.Attribute{h.attribute()},
 		Workspace: directory.Workspace{ID: h.Workspace, Slug: "a", Name: "Workspace a", Preset: "omniflow", Policy: preset.Policy,
 			Enforcement: directory.Enforcement{RequireSSO: directory.RequireDomains, Domains: []string{"a.test"}},
 			Version:     before.Workspace.Version, CreatedAt: at, UpdatedAt: at},
 		Roles:    directory.Roles{{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, {ID: h.Lowest, Name: "Trainee", Rank: 1, Permissions: []string{}}},
 		Mappings: []directory.RoleMapping{{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest}},
 		Connections: []directory.Connection{{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionActive, VerifiedAt: at, CreatedAt: at,
-			SAML: h.idp()}},
-		Directories:  []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
+			SAML: h.idp(), Map: directory.AttributeMap{"badge": {"badge", "pass"}}}},
+		Directories: []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at,
+			Map: directory.AttributeMap{"badge": {"title"}}}},
 		Applications: []directory.Application{{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app.a.test/callback"}, CreatedAt: at}},
 		Domains:      []string{"a.test"},
 		Schemas:      []directory.Schema{h.schema()},
