@@ -117,7 +117,7 @@ func (p AttributePath) Values(resource map[string]any) []any {
 		if picked == nil {
 			continue
 		}
-		if inner, ok := picked.([]any); ok {
+		if inner, ok := picked.([]any); ok && p.Sub != "" {
 			out = append(out, inner...)
 			continue
 		}
