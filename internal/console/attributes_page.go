@@ -146,7 +146,7 @@ type sourceData struct {
 	Message    string // chosen
 	Who        string // typed
 	Preview    *settings.AttributePreview
-	PreviewErr string
+	Nothing    []string // labels of what a preview has nothing for
 }
 
 type sourceLine struct {
@@ -173,6 +173,13 @@ func (d *Door) showSource(v *visit, t told, trying directory.AttributeMap, previ
 		return errs.NotFound("source_unknown", "There is no such directory or connection.")
 	}
 	data := sourceData{TableView: table, OfPerson: table.Kind == settings.TableOfDirectory, Preview: preview}
+	if preview != nil {
+		for _, l := range preview.Lines {
+			if l.Now == "" && l.Becomes == "" && len(l.Dropped) == 0 {
+				data.Nothing = append(data.Nothing, l.Label)
+			}
+		}
+	}
 	if data.OfPerson {
 		data.Paths = pathsOf(v.setup.Schemas)
 	} else if data.Messages, err = d.messages(v, table.ID); err != nil {
