@@ -195,7 +195,7 @@ func hearAttributes(tx *store.Tx, cfg *directory.Config, m *directory.Member, a 
 			return nil, err
 		}
 	}
-	return reckonAttributes(cfg, m, resources), nil
+	return reckonAttributes(cfg, m, had, resources), nil
 }
 
 // resourceOf is the resource by which the directory that owns m speaks of them: the one that stands, else the last; nil
@@ -209,8 +209,8 @@ func resourceOf(m *directory.Member, resources []store.SCIMUser) (found *store.S
 	return found
 }
 
-// reckonAttributes puts the attributes of m together again and returns what changes.
-func reckonAttributes(cfg *directory.Config, m *directory.Member, resources []store.SCIMUser) []audit.Change {
+// reckonAttributes puts the attributes of m together again and returns what changes. had is what was asserted of them before.
+func reckonAttributes(cfg *directory.Config, m *directory.Member, had []directory.AttributeSet, resources []store.SCIMUser) []audit.Change {
 	d, ok := cfg.Directory(m.Directory)
 	if u := resourceOf(m, resources); ok && u != nil {
 		return setAttributes(m, cfg.EffectiveAttributes(m, directory.ValuesOf(reading(cfg, d, u))))
@@ -221,6 +221,9 @@ func reckonAttributes(cfg *directory.Config, m *directory.Member, resources []st
 		a, ok := cfg.Attribute(name)
 		if dir, con := cfg.AttributeOwner(m, name); !ok || dir != "" || con != "" || by[a.Name] != "" || !a.Holds(value) {
 			continue
+		}
+		if slices.ContainsFunc(had, func(s directory.AttributeSet) bool { return s.Values[name] == value }) {
+			continue // it goes with the connection, or the mapping, that gave it
 		}
 		if by == nil {
 			by = map[string]string{}
@@ -303,6 +306,6 @@ func Supposing(tx *store.Tx, cfg *directory.Config, m *directory.Member, connect
 	if err != nil {
 		return nil, err
 	}
-	reckonAttributes(cfg, &after, resources)
+	reckonAttributes(cfg, &after, m.Asserted, resources)
 	return &after, nil
 }

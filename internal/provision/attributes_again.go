@@ -133,7 +133,7 @@ func reread(tx *store.Tx, cfg *directory.Config, actor audit.Party, members []di
 		}
 		had := m.Asserted
 		prune(cfg, m)
-		changes := reckonAttributes(cfg, m, resources[m.ID])
+		changes := reckonAttributes(cfg, m, had, resources[m.ID])
 		if len(changes) == 0 && reflect.DeepEqual(had, m.Asserted) {
 			continue
 		}

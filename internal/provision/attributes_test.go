@@ -270,6 +270,34 @@ func TestAttributes_ThoseOfADirectoryThatHasGoneArePeoples(t *testing.T) {
 	})
 }
 
+func TestAttributes_WhatAConnectionSaidGoesWithItsMappingAndWithIt(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := build(t, db, plan{preset: "default"})
+		h.attributes(nil, directory.AttributeMap{"department": {"dept"}, "badge": {"no"}}, badge)
+		id := h.arrive(saying(h.asserted("ada"), map[string][]any{"dept": {"Sales"}, "no": {"1"}}))
+		h.has(id, "map[badge:1 department:Sales]")
+		again := func(change func(tx *store.Tx)) {
+			h.t.Helper()
+			h.settle(func(tx *store.Tx, _ *directory.Config) error {
+				change(tx)
+				cfg, err := tx.Config()
+				if err == nil {
+					_, _, err = provision.RereadAttributes(tx, cfg, operator)
+				}
+				return err
+			})
+		}
+		again(func(tx *store.Tx) { tx.SaveAttributeMap(h.conn, directory.AttributeMap{"department": {"dept"}}) })
+		h.has(id, "map[department:Sales]")
+		again(func(tx *store.Tx) { tx.DeleteConnection(h.conn) })
+		h.has(id, "map[]")
+		if m := h.member(id); m.Asserted != nil {
+			t.Errorf("left behind: %+v", m.Asserted)
+		}
+	})
+}
+
 func TestAttributes_AFreshIdentityHasThoseOfItsSourcesAlone(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {

@@ -75,8 +75,9 @@ func writeAttributes(tx *store.Tx, cfg *directory.Config, m *directory.Member, v
 		return nil, err
 	}
 	m.Attributes = had
+	said := m.Asserted
 	m.Assert("", by, false)
-	reckonAttributes(cfg, m, resources)
+	reckonAttributes(cfg, m, said, resources)
 	after := m.Attributes
 	m.Attributes = before
 	return setAttributes(m, after), nil
