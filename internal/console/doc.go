@@ -15,6 +15,7 @@
 //	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
 //	/console/{workspace}/roles                     role mappings
+//	/console/{workspace}/attributes                attributes of people; .../from/{kind}/{id} where one source has them, tried first
 //	/console/{workspace}/sso/connections/{id}/test a test of the connection in this browser, which lets nobody in
 //	/console/{workspace}/sign-ins, /sign-ins/{id}  attempts to sign in and tests, and the steps of one
 //	/console/{workspace}/sign-ins/people           who was provisioned and never signed in, and who tried and never was
@@ -48,7 +49,8 @@
 // team-members, add-to-team with team-who, remove- with the id of the member, rename-team, delete-team. Lists: read-import with
 // import-file, import-counts, import-rows, import-csv, start-import, stop-import. Letters: letters, retry- and discard- with
 // the id of the letter. Role mappings: mapping-group, mapping-source, mapping-role,
-// add-mapping. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
+// add-mapping. Attributes: tables, define-attribute with attribute-name and its like, change- and remove- with the name; map-
+// with the name, save-map, preview with preview-who or preview-message, preview-lines. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
 // skew, steps, would, role, attributes, unseen, nobody; test-connection on a connection. The log: filter-outcome, filter-type, filter-who,
 // filter, older, payload. What is wrong with a field
 // stands in an element with the field's id and "-error". A summary that must be opened first has the id of
