@@ -22,7 +22,6 @@ type AttributePath struct {
 const maxPath = 500
 
 var (
-	pathName = regexp.MustCompile(`^[A-Za-z$][A-Za-z0-9$_-]*$`)
 	pathTail = regexp.MustCompile(`^([^\[\].]+)(?:\[([^\]]*)\])?(?:\.([^\[\].]+))?$`)
 	pathPick = regexp.MustCompile(`^\s*([A-Za-z$][A-Za-z0-9$_-]*)\s+(?i:eq)\s+(?:"([^"\\]*)"|(?i:(true|false)))\s*$`)
 )
@@ -46,12 +45,12 @@ func ParseAttributePath(text string) (AttributePath, error) {
 			p.URN = ""
 		}
 	}
-	parts := pathTail.FindStringSubmatch(rest)
+	parts := tail(rest)
 	if parts == nil {
 		return p, fmt.Errorf("expected a path such as title, name.givenName, emails[type eq \"work\"].value or urn:...:User:department, received %s", Shown(text))
 	}
 	p.Attribute, p.Sub = parts[1], parts[3]
-	if !pathName.MatchString(p.Attribute) || p.Sub != "" && !pathName.MatchString(p.Sub) {
+	if !isPathName(p.Attribute) || p.Sub != "" && !isPathName(p.Sub) {
 		return p, fmt.Errorf("expected names of letters, digits, - and _, received %s", Shown(text))
 	}
 	if strings.Contains(rest, "[") {
@@ -65,6 +64,32 @@ func ParseAttributePath(text string) (AttributePath, error) {
 		return p, fmt.Errorf("%s is no source of an attribute", Shown(p.Attribute))
 	}
 	return p, nil
+}
+
+// tail parts what is behind the URN into attribute, filter and sub-attribute; nil where it has another form. Paths are
+// read for every request of a directory, and few have a filter.
+func tail(text string) []string {
+	if strings.ContainsAny(text, "[]") {
+		return pathTail.FindStringSubmatch(text)
+	}
+	attribute, sub, dotted := strings.Cut(text, ".")
+	if attribute == "" || dotted && sub == "" {
+		return nil
+	}
+	return []string{text, attribute, "", sub}
+}
+
+// isPathName reports a name of letters, digits, $, - and _, a letter or $ first (RFC 7643 section 2.1).
+func isPathName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '$':
+		case i > 0 && (c >= '0' && c <= '9' || c == '-' || c == '_'):
+		default:
+			return false
+		}
+	}
+	return name != ""
 }
 
 // String is the path as ParseAttributePath reads it.
