@@ -138,15 +138,15 @@ func (d *Door) removeAttribute(v *visit) error {
 type sourceData struct {
 	common
 	settings.TableView
-	URL        string
-	OfPerson   bool // of a directory
-	Lines      []sourceLine
-	Paths      []string // that people of a directory may have, some of them
-	Messages   []messageChoice
-	Message    string // chosen
-	Who        string // typed
-	Preview    *settings.AttributePreview
-	Nothing    []string // labels of what a preview has nothing for
+	URL      string
+	OfPerson bool // of a directory
+	Lines    []sourceLine
+	Paths    []string // that people of a directory may have, some of them
+	Messages []messageChoice
+	Message  string // chosen
+	Who      string // typed
+	Preview  *settings.AttributePreview
+	Nothing  []string // labels of what a preview has nothing for
 }
 
 type sourceLine struct {

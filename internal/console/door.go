@@ -54,7 +54,8 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen", "members", "member", "mail", "imports", "import", "teams", "team", "attributes", "attribute-source"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "attributes", "attribute-source"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -147,6 +148,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("GET "+source, d.attributeSourcePage)
 	on("POST "+source, d.saveSource)
 	on("POST "+source+"/preview", d.previewSource)
+	d.mountEnforcement(on)
 
 	on("GET "+workspace+"/sign-ins", d.signInsPage)
 	on("GET "+workspace+"/sign-ins/people", d.unseenPage)

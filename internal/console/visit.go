@@ -179,6 +179,7 @@ func (v *visit) url(path string) string { return consoleURL(v.live.Slug) + path 
 type common struct {
 	Base           string // address of the workspace in the console
 	Styles, Script string
+	Banners        []settings.Banner
 	Errors         map[string]string // by the id of the field
 	Typed          map[string]string // what was typed into it
 }
@@ -194,7 +195,7 @@ type told struct {
 // show renders a page. make gets what all pages have in common and returns the page's data.
 func (d *Door) show(v *visit, name, title, current string, t told, make func(c common) any) error {
 	c := common{Base: consoleURL(v.live.Slug), Styles: d.assets["console.css"].address, Script: d.assets["console.js"].address,
-		Errors: map[string]string{}, Typed: t.typed}
+		Errors: map[string]string{}, Typed: t.typed, Banners: v.setup.Banners}
 	page := web.Page{Title: title, Workspace: v.setup.Name, Wide: true, Notice: t.notice}
 	status := http.StatusOK
 	if t.err != nil {
@@ -206,7 +207,8 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Attributes", Href: "/attributes"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
+	for _, l := range []web.Link{{Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Attributes", Href: "/attributes"},
+		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
@@ -292,4 +294,10 @@ var doneTexts = map[string]string{
 	"import-stopped":      "The list was stopped or thrown away.",
 	"letter-retried":      "The letter is tried again now.",
 	"letter-discarded":    "The letter was thrown away.",
+	"enforcement":         "It was saved.",
+	"designated":          "Emergency access is theirs now.",
+	"factor-on":           "The second factor is on.",
+	"factor-off":          "The second factor is off.",
+	"relaxed":             "Single sign-on is not required for 24 hours. All owners were told.",
+	"resumed":             "Single sign-on is required again, and whoever came in by a mailed link is signed out.",
 }

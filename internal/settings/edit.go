@@ -18,6 +18,12 @@ import (
 // recorded, roles are decided again, sessions end, and law 7 is asked. Where nothing differs nothing
 // is written. Who may do this is the door's to decide. fn may run twice.
 func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error) error {
+	return s.editThen(ctx, slug, actor, fn, nil)
+}
+
+// editThen is edit with a last word: then, which may be nil, is asked when all is settled, also where nothing differs, and its error
+// takes everything back.
+func (s *Service) editThen(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error, then func(a *apply) error) error {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
 		return err
@@ -40,12 +46,18 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 		}
 		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after))}
 		if len(a.diffs) == 0 {
+			if then != nil {
+				return then(a)
+			}
 			return nil
 		}
 		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.reread, a.settleEnforcement, a.record} {
 			if err := step(); err != nil {
 				return err
 			}
+		}
+		if then != nil {
+			return then(a)
 		}
 		return nil
 	})
