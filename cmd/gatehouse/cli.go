@@ -35,6 +35,7 @@ type commandLine struct {
 	SCIM       scimCommand        `cmd:"" name:"scim" help:"Check a SCIM server, this one or any other."`
 	Member     memberCommand      `cmd:"" help:"People of a workspace."`
 	Team       teamCommand        `cmd:"" help:"Teams: groups that are made by hand, beside those of a directory."`
+	Attribute  attributeCommand   `cmd:"" help:"Attributes of people: define them, and map them from directories and connections."`
 	Mail       mailCommand        `cmd:"" help:"Letters that were not sent yet, or were given up."`
 	Adoption   adoptionCommand    `cmd:"" help:"Directories that name people who are members already: decide, and undo."`
 	Session    sessionCommand     `cmd:"" help:"Signed-in browsers, and one-time sign-in links."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -81,6 +82,8 @@ type memberEditCommand struct {
 	Name       *string `help:"The display name."`
 	GivenName  *string `help:"The given name."`
 	FamilyName *string `help:"The family name."`
+
+	Attribute []string `sep:"none" placeholder:"NAME=VALUE" help:"An attribute (gatehouse attribute list); with nothing behind the = it is taken away. A list is a JSON array."`
 }
 
 func (memberEditCommand) Help() string {
@@ -104,8 +107,15 @@ func (c *memberEditCommand) Run(ctx context.Context, p *program) error {
 			values[name] = *v
 		}
 	}
+	for _, line := range c.Attribute {
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || name == "" {
+			return usagef("member edit: expected --attribute NAME=VALUE, received %q", line)
+		}
+		values[name] = value
+	}
 	if len(values) == 0 {
-		return usagef("member edit: expected at least one of --email, --name, --given-name, --family-name")
+		return usagef("member edit: expected at least one of --email, --name, --given-name, --family-name, --attribute")
 	}
 	return p.act(ctx, "member.edit", editArgs{c.args(), values})
 }

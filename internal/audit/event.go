@@ -26,9 +26,10 @@ const (
 	MemberActivated   Type = "member.activated"
 	MemberDeactivated Type = "member.deactivated"
 	MemberRestored    Type = "member.restored"
-	MemberReplaced    Type = "member.replaced" // a fresh member took the place of an old one
-	MemberUpdated     Type = "member.updated"  // an assertion changed name or address
-	IdentityLinked    Type = "identity.linked" // a connection's subject was recognised as a member
+	MemberReplaced    Type = "member.replaced"            // a fresh member took the place of an old one
+	MemberUpdated     Type = "member.updated"             // an assertion changed name or address
+	AttributeDropped  Type = "member.attribute_not_taken" // a value that a directory or connection gave is of the wrong kind
+	IdentityLinked    Type = "identity.linked"            // a connection's subject was recognised as a member
 	MemberRoleChanged Type = "member.role_changed"
 	MemberRefused     Type = "member.change.refused"
 	AdoptionWaiting   Type = "adoption.waiting" // a directory names somebody who is here; people decide

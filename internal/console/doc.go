@@ -16,6 +16,7 @@
 //	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
 //	/console/{workspace}/roles                     role mappings
+//	/console/{workspace}/attributes                attributes of people; .../from/{kind}/{id} where one source has them, tried first
 //	/console/{workspace}/enforcement               who must use single sign-on: the ladder, whom a change shuts out, and the change
 //	/console/{workspace}/emergency                 the break-glass administrator, second factor, recovery codes, the relaxation
 //	/console/{workspace}/policy                    the policy, and where directories differ from it
@@ -54,7 +55,9 @@
 // import-file, import-counts, import-rows, import-csv, start-import, stop-import. Letters: letters, retry- and discard- with
 // the id of the letter. Role mappings: mapping-group, mapping-source, mapping-role,
 // add-mapping. Policy: policy- with the key, directory- with id and key, save-policy. A change: affected, kinds, changes, next,
-// whole-list, save-change. Overview: attention, members, seats, owners, enforced, sign-ins. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
+// whole-list, save-change. Attributes: tables, define-attribute with attribute-name and its like, change- and remove- with the name;
+// map- with the name, save-map, preview with preview-who or preview-message, preview-lines. Overview: attention, members, seats,
+// owners, enforced, sign-ins. Sign-ins: attempts, missing, filter-connection, filter-reason, reason, precise, expected, received, do, where,
 // skew, steps, would, role, attributes, unseen, nobody; test-connection on a connection. The log: filter-outcome, filter-type, filter-who,
 // filter, older, payload. What is wrong with a field
 // stands in an element with the field's id and "-error". A summary that must be opened first has the id of

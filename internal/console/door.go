@@ -55,7 +55,7 @@ func New(o Options) (*Door, error) {
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
-		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "sessions", "api-keys", "overview", "policy", "change"} {
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "sessions", "api-keys", "overview", "policy", "change", "attributes", "attribute-source"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -148,6 +148,14 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("GET "+workspace+"/sessions", d.sessionsPage)
 	on("POST "+workspace+"/sessions", d.setSessions)
 
+	on("GET "+workspace+"/attributes", d.attributesPage)
+	on("POST "+workspace+"/attributes", d.defineAttribute)
+	on("POST "+workspace+"/attributes/{attribute}", d.changeAttribute)
+	on("POST "+workspace+"/attributes/{attribute}/remove", d.removeAttribute)
+	const source = workspace + "/attributes/from/{kind}/{source}"
+	on("GET "+source, d.attributeSourcePage)
+	on("POST "+source, d.saveSource)
+	on("POST "+source+"/preview", d.previewSource)
 	d.mountEnforcement(on)
 
 	on("GET "+workspace+"/api-keys", d.apiKeysPage)

@@ -20,6 +20,7 @@ type memberData struct {
 	Why         string // how they got the role
 	Groups      []string
 	Fields      []provision.Field
+	Attributes  []memberAttribute
 	Edits       bool // some field can be edited
 	Sessions    []sessionLine
 	BreakGlass  bool
@@ -34,6 +35,14 @@ type memberData struct {
 	Account     string // the visitor's own page
 	Word        string // to type before they are erased
 	AgainstWord bool   // an owner restored them against the directory
+}
+
+// memberAttribute is an attribute of the member, as a field of a form.
+type memberAttribute struct {
+	provision.Field
+	Label, Type string
+	Choices     []string
+	Shown       string
 }
 
 func (d *Door) memberPage(v *visit) error { return d.showMember(v, told{}) }
@@ -85,11 +94,19 @@ func (d *Door) showMember(v *visit, t told) error {
 		own, _ := cfg.Roles.ByID(v.live.Member.Role)
 		theirs, known := cfg.Roles.ByID(m.Role)
 		data.May = (!known || theirs.Rank >= own.Rank) && m.Stage != directory.StageErased
-		for i, f := range data.Fields {
+		fields := data.Fields
+		data.Fields = nil
+		for _, f := range fields {
 			data.Edits = data.Edits || f.Editable()
-			if typed, ok := c.Typed["edit-"+f.Name]; ok {
-				data.Fields[i].Value = typed
+			typed, ok := c.Typed["edit-"+f.Name]
+			switch {
+			case f.Attribute != nil:
+				data.Attributes = append(data.Attributes, fieldOfAttribute(f, typed, ok))
+				continue
+			case ok:
+				f.Value = typed
 			}
+			data.Fields = append(data.Fields, f)
 		}
 		data.Roles = giveable(v, cfg)
 		data.Word = wordFor(m)
@@ -97,6 +114,18 @@ func (d *Door) showMember(v *visit, t told) error {
 		data.EventsURL = c.Base + "/events?" + url.Values{"who": {m.ID}}.Encode()
 		return data
 	})
+}
+
+// fieldOfAttribute is an attribute as a field of a form.
+func fieldOfAttribute(f provision.Field, typed string, ok bool) memberAttribute {
+	out := memberAttribute{Field: f, Label: f.Attribute.Title(), Type: string(f.Attribute.Type), Choices: f.Attribute.Choices, Shown: f.Attribute.Shown(f.Value)}
+	if f.Attribute.Type == directory.AttributeList {
+		out.Value = strings.Join(f.Attribute.Items(f.Value), "\n")
+	}
+	if ok {
+		out.Value = typed
+	}
+	return out
 }
 
 // acted is one of people's acts on the member of the path. done is told when it went well.

@@ -208,7 +208,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "Overview", Href: ""}, {Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Policy", Href: "/policy"},
+	for _, l := range []web.Link{{Text: "Overview", Href: ""}, {Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Attributes", Href: "/attributes"}, {Text: "Policy", Href: "/policy"},
 		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sessions", Href: "/sessions"}, {Text: "API keys", Href: "/api-keys"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
 		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
 	}
@@ -271,6 +271,10 @@ var doneTexts = map[string]string{
 	"domain-claimed":      "The domain is claimed. Set its record in DNS, then check.",
 	"domain-proven":       "The record is there: the domain is proven.",
 	"domain-removed":      "The domain was removed.",
+	"attribute-defined":   "The attribute is there. Say below where its values come from, or write them by hand.",
+	"attribute-changed":   "The attribute was changed.",
+	"attribute-removed":   "The attribute was removed, or is as everywhere again.",
+	"map-saved":           "The mapping was saved.",
 	"mapping-added":       "The mapping was added, and roles were decided again.",
 	"mapping-removed":     "The mapping was removed, and roles were decided again.",
 	"mappings-saved":      "The role mappings were saved, and roles were decided again.",

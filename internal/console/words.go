@@ -82,6 +82,7 @@ var eventTypes = []choice{
 	{string(audit.MemberCreated), "Member created"},
 	{string(audit.MemberActivated), "Member activated"},
 	{string(audit.MemberUpdated), "Member updated"},
+	{string(audit.AttributeDropped), "Member: value of an attribute not taken"},
 	{string(audit.MemberDeactivated), "Member deactivated"},
 	{string(audit.MemberRestored), "Member restored"},
 	{string(audit.MemberReplaced), "Member replaced by a fresh one"},

@@ -88,10 +88,12 @@ type Member struct {
 	Name       string // display name
 	GivenName  string
 	FamilyName string
-	// Attributes are further values by name, as the directory gave them: "title", "department".
+	// Attributes are further values by name, in the form of Attribute.Read: "title", "department".
 	Attributes map[string]string
-	Stage      Stage
-	Sources    Sources
+	// Asserted is what connections and people said of them; what Attributes has of it is EffectiveAttributes's to say.
+	Asserted []AttributeSet
+	Stage    Stage
+	Sources  Sources
 	// WasIn is set once the member has been in; somebody who never was is not renewed.
 	WasIn bool
 	Role  string // role id

@@ -84,6 +84,8 @@ type Connection struct {
 	// configurations: a change is made on a copy.
 	SAML *SAML
 	OIDC *OIDC
+	// Map says where attributes of people come from; nil for none. It is shared likewise.
+	Map AttributeMap
 }
 
 // Verified reports whether the connection is active and proven.
@@ -119,7 +121,9 @@ type Directory struct {
 	Status     DirectoryStatus
 	// Pilot are names (userName, externalId or address) of people who take effect while the directory is
 	// testing. It is shared with the cache of configurations: a change is made on a copy.
-	Pilot     []string
+	Pilot []string
+	// Map says where attributes of people come from, where that is not as in every directory. It is shared likewise.
+	Map       AttributeMap
 	Mode      Mode
 	Override  Override
 	CreatedAt time.Time
@@ -137,6 +141,8 @@ type Config struct {
 	Domains      []string // proven, as DomainName has them
 	// Schemas are the extensions of SCIM's resources that the workspace defines, in the order of their URNs.
 	Schemas []Schema
+	// Attributes are those of people that the workspace defines, by name.
+	Attributes []Attribute
 }
 
 // Directory finds a directory by id.

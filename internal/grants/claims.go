@@ -32,6 +32,10 @@ func readFacts(tx *store.Tx, live *store.LiveSession) (f facts, err error) {
 	return f, err
 }
 
+// ScopeAttributes opens the claim attributes: the member's attributes that the workspace lets applications see, by name,
+// each a string, a number, a boolean or a list of strings.
+const ScopeAttributes = "attributes"
+
 // userClaims are the claims about a member that a scope opens. Workspace, role and groups are always
 // there: an application behind Gatehouse cannot do without them.
 func userClaims(live *store.LiveSession, scope string, f facts) Claims {
@@ -42,6 +46,9 @@ func userClaims(live *store.LiveSession, scope string, f facts) Claims {
 		c.text("name", m.Name)
 		c.text("given_name", m.GivenName)
 		c.text("family_name", m.FamilyName)
+	}
+	if slices.Contains(scopes, ScopeAttributes) {
+		c["attributes"] = f.config.HostAttributes(m)
 	}
 	if slices.Contains(scopes, "email") && m.Email != "" {
 		c["email"] = m.Email

@@ -27,7 +27,9 @@ const (
 )
 
 // Scopes are what an application may ask for; others are left out of what is granted.
-func Scopes() []string { return []string{"openid", "profile", "email", "offline_access"} }
+func Scopes() []string {
+	return []string{"openid", "profile", "email", ScopeAttributes, "offline_access"}
+}
 
 // Error is a refusal in the words of OAuth 2.0 (RFC 6749 section 5.2).
 type Error struct {

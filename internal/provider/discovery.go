@@ -57,7 +57,7 @@ func (d *Door) discovery(w http.ResponseWriter, _ *http.Request) error {
 		TokenAuthMethods:  append([]string{"none"}, confidential...), ConfidentialMethods: confidential,
 		RevocationAuthMethods: append([]string{"none"}, confidential...),
 		ChallengeMethods:      []string{"S256"},
-		Claims: []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "acr", "amr", "email", "email_verified",
+		Claims: []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "acr", "amr", "email", "email_verified", grants.ScopeAttributes,
 			"name", "given_name", "family_name", "workspace", "role", "groups"},
 		Prompts: []string{"none", "login"}, IssInResponse: true, BackchannelLogout: true, BackchannelWithSession: true,
 	})

@@ -135,7 +135,7 @@ func (f *feed) adopt(tx *store.Tx, u *store.SCIMUser, p Person, m *directory.Mem
 	if len(c.retires) > 0 {
 		keepRole(m, tx.Now())
 	}
-	c.told = append(p.fill(m), audit.Change{Field: "directory", From: m.Directory, To: f.dir.ID}, audit.Change{Field: "adopted_by", To: why})
+	c.told = append(f.fill(&p, m), audit.Change{Field: "directory", From: m.Directory, To: f.dir.ID}, audit.Change{Field: "adopted_by", To: why})
 	m.Directory = f.dir.ID
 	if u.Active {
 		m.Sources = m.Sources.Without(directory.SourceIdP)

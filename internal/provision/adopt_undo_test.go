@@ -33,7 +33,7 @@ func TestUndo_MakesTheMemberWhatTheyWere(t *testing.T) {
 				h.ok(err)
 				was := h.member(ada)
 				h.allow(h.waits(h.okta, person("ada"), ada, directory.MeetUnproven))
-				u := h.post(with(person("ada"), func(p *provision.Person) { p.Attributes = map[string]string{"title": "Boss"} }))
+				u := h.post(with(person("ada"), func(p *provision.Person) { p.Document = `{"title":"Boss"}` }))
 				group := h.group("Admins", u.ID)
 				h.hasRole(ada, "Admin", directory.RoleByMapping)
 				session := h.session(ada, directory.MethodPassword)

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"cmp"
+	"reflect"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -28,6 +29,8 @@ type Arrival struct {
 	// Groups is what the IdP asserts where GroupsKnown; an absent or truncated claim is not known.
 	Groups      []string
 	GroupsKnown bool
+	// Said is what the message has under the name of an attribute or claim, as JSON decodes it; nil where it is not asked.
+	Said func(name string) []any
 }
 
 // NotFound says why nobody was found for an arrival whom policy does not let in unprovisioned.
@@ -74,7 +77,7 @@ const (
 // Refusals are errs.KindForbidden. Where a member is known to whom the refusal speaks, they are
 // returned beside it, for the event. Codes: those of directory.MaySignIn; "account_not_found" (a
 // *NotFound); "account_ambiguous"; "owner_not_linked"; "address_taken"; "foreign_domain";
-// "email_missing"; "email_unverified"; "address_invalid"; "subject_invalid"; "connection_not_active"; "owner_must_confirm". The caller records
+// "email_missing"; "email_unverified"; "address_invalid"; "attribute_missing"; "subject_invalid"; "connection_not_active"; "owner_must_confirm". The caller records
 // the refusal: the transaction is rolled back and nothing is kept of a refused arrival.
 func Arrive(tx *store.Tx, cfg *directory.Config, a Arrival) (*directory.Member, error) {
 	m, _, err := arrive(tx, cfg, a, false)
@@ -163,7 +166,17 @@ func makeMember(tx *store.Tx, cfg *directory.Config, scope Scope, a Arrival) (*d
 	if err := hearClaims(tx, cfg, m, a); err != nil {
 		return nil, err
 	}
+	given := asserted(cfg, a)
+	if _, sentence := directory.Lacking(given); sentence != "" {
+		return nil, errs.Forbidden("attribute_missing", "Your identity provider does not say what this workspace has to know of you. %s", sentence)
+	}
+	if _, err := hearAttributes(tx, cfg, m, a, given); err != nil {
+		return nil, err
+	}
 	if err := link(tx, scope, m, a, byFirstSignIn); err != nil {
+		return nil, err
+	}
+	if err := tellDropped(tx, scope, memberParty(m), given, nil); err != nil {
 		return nil, err
 	}
 	return m, save(tx, cfg, scope, change{after: m, why: byFirstSignIn})
@@ -201,6 +214,15 @@ func hear(tx *store.Tx, cfg *directory.Config, scope Scope, found recognised, a 
 	if err != nil {
 		return err
 	}
+	given := asserted(cfg, a)
+	heard, err := hearAttributes(tx, cfg, m, a, given)
+	if err != nil {
+		return err
+	}
+	changes = append(changes, heard...)
+	if err := tellDropped(tx, scope, memberParty(m), given, nil); err != nil {
+		return err
+	}
 	if err := hearClaims(tx, cfg, m, a); err != nil {
 		return err
 	}
@@ -210,7 +232,7 @@ func hear(tx *store.Tx, cfg *directory.Config, scope Scope, found recognised, a 
 		if err := tx.Record(e); err != nil {
 			return err
 		}
-	} else if m.Role == c.before.Role && m.RoleReason == c.before.RoleReason {
+	} else if m.Role == c.before.Role && m.RoleReason == c.before.RoleReason && reflect.DeepEqual(m.Asserted, c.before.Asserted) {
 		return nil
 	}
 	return save(tx, cfg, scope, c)

@@ -14,6 +14,9 @@
 // (staged.go). What would become of each is its outcome (outcome.go), of which the plan that people are shown
 // and the enabling that carries it out are both made (enable.go).
 //
+// Attributes of people are put together from what their directory sent, what connections asserted and what people wrote
+// (attributes.go), and read again for everybody when a mapping changes (attributes_again.go).
+//
 // What people do beside a directory passes the hand that does it (hand.go): nobody acts on somebody of a higher role, or gives
 // one. They invite (invite_hand.go, whose rule lists share: import.go), edit what nobody else has the say over
 // (edit_hand.go), put out, let in and give roles (member.go), and make teams (team.go).

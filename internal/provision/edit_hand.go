@@ -39,6 +39,8 @@ type Field struct {
 	Owner OwnerKind `json:"owner"`
 	// By names the directory or connection, "" for people.
 	By string `json:"by,omitempty"`
+	// Attribute is what an attribute of people is, nil for the four fields that everybody has.
+	Attribute *directory.Attribute `json:"-"`
 }
 
 // Editable reports whether people may change it.
@@ -83,10 +85,7 @@ func Fields(tx *store.Tx, cfg *directory.Config, m *directory.Member) ([]Field, 
 	for _, name := range editable {
 		add(name, *valueOf(m, name))
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.Attributes)) {
-		add(name, m.Attributes[name])
-	}
-	return out, nil
+	return append(out, attributeFields(cfg, m)...), nil
 }
 
 // Edit changes fields of a member that people have the say over; others are refused by name, and nothing is changed. A
@@ -100,10 +99,12 @@ func (s *Service) Edit(ctx context.Context, scope Scope, find func(*store.Tx) (*
 		}
 		c := edit(m, "by_hand")
 		var changes []audit.Change
+		attributes := map[string]string{}
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			at, to := valueOf(m, name), strings.Join(strings.Fields(values[name]), " ")
 			if at == nil {
-				return errs.Invalid("field_unknown", "There is no field %q that can be edited. The fields are %s.", cut(name), strings.Join(editable, ", "))
+				attributes[name] = values[name]
+				continue
 			}
 			if *at == to {
 				continue
@@ -116,6 +117,13 @@ func (s *Service) Edit(ctx context.Context, scope Scope, find func(*store.Tx) (*
 			}
 			changes = append(changes, audit.Change{Field: name, From: *at, To: to})
 			*at = to
+		}
+		if len(attributes) > 0 {
+			written, err := writeAttributes(tx, cfg, m, attributes)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, written...)
 		}
 		done = *m
 		if len(changes) == 0 {

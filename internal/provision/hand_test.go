@@ -356,7 +356,7 @@ func TestEdit_ChangesWhatNobodyElseHasTheSayOverAndNamesWhoHas(t *testing.T) {
 			t.Errorf("%+v, the old address's link stands: %v", got, h.stands(hash))
 		}
 		h.recorded(m.ID, 0, audit.MemberUpdated)
-		u := h.post(with(person("bob"), func(p *provision.Person) { p.Attributes = map[string]string{"title": "Boss"} }))
+		u := h.post(with(person("bob"), func(p *provision.Person) { p.Document = `{"title":"Boss"}` }))
 		h.unchanged(errs.KindConflict, "not_yours", func() error { return edit(u.Member, map[string]string{"name": "Bobby"}) })
 		h.unchanged(errs.KindConflict, "address_taken", func() error { return edit(m.ID, map[string]string{"email": "BOB@acme.test", "name": "x"}) })
 		h.unchanged(errs.KindInvalid, "address_invalid", func() error { return edit(m.ID, map[string]string{"email": "bob"}) })

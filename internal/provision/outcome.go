@@ -107,7 +107,7 @@ func (r *reckoning) attempt(o *outcome, groups []directory.MappedGroup) (c chang
 	}
 	// As at a PATCH: what policy requires is asked of people who shall have access.
 	if o.staged.Active {
-		if err := p.check(r.policy); err != nil {
+		if err := r.check(p); err != nil {
 			return c, err
 		}
 	}

@@ -1,9 +1,6 @@
 package provision
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -23,10 +20,14 @@ type Person struct {
 	DisplayName string
 	GivenName   string
 	FamilyName  string
-	Attributes  map[string]string
-	Manager     string // SCIM id of another person of the directory, or ""
+	// Attributes are read out of Document, by the mapping of the directory, before a member gets them.
+	Attributes map[string]string
+	Manager    string // SCIM id of another person of the directory, or ""
 	// Document is the resource as understood, JSON.
 	Document string
+
+	understood bool              // Attributes were read
+	given      []directory.Given // by which they were
 }
 
 // User is a resource as a directory is shown it.
@@ -99,7 +100,7 @@ func keyFits(name, value string) error {
 // they were.
 func (p *Person) keepTooLarge(u *store.SCIMUser, m *directory.Member) {
 	p.UserName, p.ExternalID, p.Document, p.Manager = u.UserName, u.ExternalID, u.Document, u.Manager
-	p.Email, p.DisplayName, p.GivenName, p.FamilyName, p.Attributes = m.Email, m.Name, m.GivenName, m.FamilyName, m.Attributes
+	p.Email, p.DisplayName, p.GivenName, p.FamilyName, p.understood = m.Email, m.Name, m.GivenName, m.FamilyName, false
 }
 
 // check refuses a person who lacks what the policy requires or whose address cannot be one.
@@ -141,8 +142,8 @@ func (p *Person) check(policy directory.Policy) error {
 	return nil
 }
 
-// fill copies what the directory says into the member and returns what changed. The address is
-// left to the caller, who has to ask first.
+// fill copies the names that the directory says into the member and returns what changed. The address is
+// left to the caller, who has to ask first, and the attributes to feed.fill.
 func (p *Person) fill(m *directory.Member) []audit.Change {
 	var changes []audit.Change
 	set := func(field string, at *string, to string) {
@@ -154,20 +155,6 @@ func (p *Person) fill(m *directory.Member) []audit.Change {
 	set("name", &m.Name, p.name())
 	set("given_name", &m.GivenName, p.GivenName)
 	set("family_name", &m.FamilyName, p.FamilyName)
-	if !maps.Equal(m.Attributes, p.Attributes) {
-		names := slices.Sorted(maps.Keys(p.Attributes))
-		for name := range m.Attributes {
-			if _, ok := p.Attributes[name]; !ok {
-				names = append(names, name)
-			}
-		}
-		for _, name := range names {
-			if m.Attributes[name] != p.Attributes[name] {
-				changes = append(changes, audit.Change{Field: "attributes." + name, From: m.Attributes[name], To: p.Attributes[name]})
-			}
-		}
-		m.Attributes = p.Attributes
-	}
 	return changes
 }
 

@@ -39,7 +39,7 @@ func personOf(s store.Staged) (Person, error) {
 	if err := json.Unmarshal([]byte(s.Person), &kept); err != nil {
 		return Person{}, fmt.Errorf("read the staged person %s: %w", s.ID, err)
 	}
-	return Person{UserName: s.UserName, ExternalID: s.ExternalID, Active: &s.Active, Manager: s.Manager, Email: kept.Email,
+	return Person{understood: true, UserName: s.UserName, ExternalID: s.ExternalID, Active: &s.Active, Manager: s.Manager, Email: kept.Email,
 		DisplayName: kept.DisplayName, GivenName: kept.GivenName, FamilyName: kept.FamilyName, Attributes: kept.Attributes}, nil
 }
 
@@ -136,6 +136,7 @@ func (s *Service) updateStaged(tx *store.Tx, scope Scope, f *feed, u *store.SCIM
 	if err != nil {
 		return err
 	}
+	f.understand(&p)
 	u.UserName, u.ExternalID, u.Manager, u.Document = p.UserName, p.ExternalID, p.Manager, p.Document
 	if err := f.writeStaged(tx, scope, was, u, p, kept.Person, changes); err != nil {
 		return err
@@ -164,7 +165,7 @@ func (f *feed) checkStaged(tx *store.Tx, scope Scope, u *store.SCIMUser, p *Pers
 	if err := p.fits(); err != nil {
 		return err
 	}
-	if err := p.check(f.policy); err != nil {
+	if err := f.check(p); err != nil {
 		return err
 	}
 	if p.Manager != u.Manager {
@@ -254,6 +255,9 @@ func (f *feed) turn(tx *store.Tx, scope Scope, outcomes []outcome, mail bool) er
 	changes := make([]change, 0, len(outcomes))
 	quiet := scope
 	quiet.Payload = nil
+	if err := f.readStaged(tx, quiet, outcomes); err != nil {
+		return err
+	}
 	for _, o := range outcomes {
 		c := o.change
 		touch, err := retire(tx, f.Config, c.retires)

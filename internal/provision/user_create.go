@@ -21,6 +21,7 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		if err := tx.LockPeople(nil, false); err != nil {
 			return err
 		}
+		p.understood = false // by another configuration, where this runs again
 		tx.AskCreate(scope.Directory, p.UserName, p.ExternalID, p.address())
 		f, err := open(tx, scope)
 		if err != nil {
@@ -32,7 +33,7 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 		if err := p.fits(); err != nil {
 			return err
 		}
-		if err := p.check(f.policy); err != nil {
+		if err := f.check(&p); err != nil {
 			return err
 		}
 		before, err := f.predecessors(tx, p, "")
@@ -69,6 +70,9 @@ func (s *Service) CreateUser(ctx context.Context, scope Scope, p Person) (User, 
 			append([]audit.Change{{Field: "scim_id", To: u.ID}, {Field: "user_name", To: u.UserName}}, c.told...)...)
 		e.Reason = c.why
 		if err := tx.Record(e); err != nil {
+			return err
+		}
+		if err := tellDropped(tx, scope, memberParty(c.after), p.given, nil); err != nil {
 			return err
 		}
 		if tells(f.Config) {
@@ -335,7 +339,7 @@ func (f *feed) freshMember(tx *store.Tx, p Person, bound directory.Sources) *dir
 	case f.policy.InviteOnCreate:
 		m.Stage = directory.StageInvited
 	}
-	p.fill(m)
+	f.fill(&p, m)
 	return m
 }
 
@@ -358,7 +362,7 @@ func (f *feed) comesBack(tx *store.Tx, u *store.SCIMUser, p Person, m *directory
 		return change{}, nil
 	}
 	c := edit(m, "scim_return")
-	p.fill(m)
+	f.fill(&p, m)
 	if m.Email, c.notes, err = f.addressOf(tx, m, p.address()); err != nil {
 		return c, err
 	}

@@ -107,7 +107,7 @@ func (s *Service) UpdateUser(ctx context.Context, scope Scope, id string, withGr
 		var changes []audit.Change
 		if p.Active == nil || *p.Active {
 			if err = p.fits(); err == nil {
-				err = p.check(f.policy)
+				err = f.check(&p)
 			}
 			if err == nil && p.Manager != u.Manager {
 				err = checkManager(tx, f.dir.ID, p.Manager, u.ID)
@@ -184,7 +184,7 @@ func (f *feed) update(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory
 func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.Member, p Person, changes []audit.Change) error {
 	was := *u
 	c := edit(m, "scim_update")
-	changes = append(changes, p.fill(m)...)
+	changes = append(changes, f.fill(&p, m)...)
 	address, forget, err := f.addressOf(tx, m, p.address())
 	if err == nil {
 		err = forget()
@@ -251,7 +251,7 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 		return err
 	}
 	if renews {
-		if err := f.renew(tx, scope, u, c, changes); err != nil {
+		if err := f.renew(tx, scope, u, p, c, changes); err != nil {
 			return err
 		}
 		return tell(tx, f.Config, toldUser(u.ID, u.ExternalID), EventActivated)
@@ -260,6 +260,9 @@ func (f *feed) write(tx *store.Tx, scope Scope, u *store.SCIMUser, m *directory.
 		tx.UpdateSCIMUser(u)
 	}
 	if err := tx.Record(scope.event(typ, memberParty(m), changes...)); err != nil {
+		return err
+	}
+	if err := tellDropped(tx, scope, memberParty(m), p.given, f.droppedBefore(p, &was)); err != nil {
 		return err
 	}
 	return save(tx, f.Config, scope, c)
@@ -305,12 +308,14 @@ func (f *feed) renews(c change) bool {
 
 // renew puts a fresh member behind the same resource. The old one stays out, as history; the
 // resource keeps its id and its group rows, which decide the fresh member's role.
-func (f *feed) renew(tx *store.Tx, scope Scope, u *store.SCIMUser, c change, changes []audit.Change) error {
+func (f *feed) renew(tx *store.Tx, scope Scope, u *store.SCIMUser, p Person, c change, changes []audit.Change) error {
 	old := c.before
 	fresh := *c.after
 	fresh.ID = keys.ID("mem_", tx.Now())
 	fresh.Replaces, fresh.ManualRole, fresh.BreakGlass, fresh.WasIn = old.ID, "", false, false
 	fresh.CreatedAt, fresh.UpdatedAt = tx.Now(), tx.Now()
+	fresh.Assert("", nil, false) // what people wrote stays with the one whom they knew
+	fresh.Attributes = f.EffectiveAttributes(&fresh, p.Attributes)
 	if f.policy.ProvisionOn == directory.ProvisionFirstLogin {
 		fresh.Stage = directory.StagePending
 	}

@@ -1,6 +1,7 @@
 package relyingparty
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -64,6 +65,29 @@ func (c Claims) List(name string) (values []string, known bool) {
 		return nil, false
 	}
 	return values, true
+}
+
+// Values returns a claim as JSON decodes it, the elements of a list each for itself; nil where it is absent, null or too
+// long. Numbers are json.Number.
+func (c Claims) Values(name string) []any {
+	raw := c.find(name)
+	if raw == nil || string(raw) == "null" {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var v any
+	if decoder.Decode(&v) != nil {
+		return nil
+	}
+	list, many := v.([]any)
+	if !many {
+		return []any{v}
+	}
+	if len(list) > maxList {
+		return nil
+	}
+	return list
 }
 
 // Overage reports whether groups were left out because there are too many (Entra): the token names a place to

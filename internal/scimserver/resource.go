@@ -48,7 +48,7 @@ func document(t *scim.ResourceType, r scim.Resource, without []string) string {
 func (b *backend) toPerson(r scim.Resource) provision.Person {
 	p := provision.Person{UserName: r.String("userName"), ExternalID: r.String("externalId"), DisplayName: r.String("displayName"),
 		GivenName: r.String("name.givenName"), FamilyName: r.String("name.familyName"),
-		Manager: r.String(scim.URNEnterpriseUser + ":manager.value"), Document: document(b.types.users, r, userColumns), Attributes: attributes(r)}
+		Manager: r.String(scim.URNEnterpriseUser + ":manager.value"), Document: document(b.types.users, r, userColumns)}
 	seen := map[store.EmailKey]bool{}
 	for i, v := range r.Values("emails") {
 		if v.Value == "" {
@@ -64,28 +64,6 @@ func (b *backend) toPerson(r scim.Resource) provision.Person {
 		}
 	}
 	return p
-}
-
-// attributePaths are the attributes that the member carries for the host application.
-var attributePaths = []struct{ name, path string }{
-	{"title", "title"}, {"userType", "userType"}, {"nickName", "nickName"}, {"preferredLanguage", "preferredLanguage"},
-	{"locale", "locale"}, {"timezone", "timezone"},
-	{"employeeNumber", scim.URNEnterpriseUser + ":employeeNumber"}, {"costCenter", scim.URNEnterpriseUser + ":costCenter"},
-	{"organization", scim.URNEnterpriseUser + ":organization"}, {"division", scim.URNEnterpriseUser + ":division"},
-	{"department", scim.URNEnterpriseUser + ":department"},
-}
-
-func attributes(r scim.Resource) map[string]string {
-	var out map[string]string
-	for _, a := range attributePaths {
-		if v := r.String(a.path); v != "" {
-			if out == nil {
-				out = map[string]string{}
-			}
-			out[a.name] = v
-		}
-	}
-	return out
 }
 
 // fromUser is the resource that a directory is shown; whole says that its groups were loaded.

@@ -64,7 +64,7 @@ func (s *Service) editPaged(ctx context.Context, slug string, actor audit.Party,
 			}
 			return nil
 		}
-		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
+		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.reread, a.settleEnforcement, a.record} {
 			if err := step(); err != nil {
 				return err
 			}

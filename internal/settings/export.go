@@ -14,18 +14,20 @@ import (
 
 // exported is the apply file of a workspace, in the order in which people read it.
 type exported struct {
-	Workspace    string                `yaml:"workspace"`
-	Name         string                `yaml:"name"`
-	Preset       string                `yaml:"preset"`
-	Policy       *yaml.Node            `yaml:"policy"`
-	Domains      []string              `yaml:"domains,flow"`
-	Owners       []exportedOwner       `yaml:"owners,omitempty"`
-	RoleMappings []exportedMapping     `yaml:"role_mappings"`
-	Connections  []exportedConnection  `yaml:"connections"`
-	Directories  []exportedDirectory   `yaml:"directories"`
-	Schemas      []exportedSchema      `yaml:"schemas"`
-	Enforcement  exportedEnforcement   `yaml:"enforcement"`
-	Applications []exportedApplication `yaml:"applications"`
+	Workspace    string               `yaml:"workspace"`
+	Name         string               `yaml:"name"`
+	Preset       string               `yaml:"preset"`
+	Policy       *yaml.Node           `yaml:"policy"`
+	Domains      []string             `yaml:"domains,flow"`
+	Owners       []exportedOwner      `yaml:"owners,omitempty"`
+	RoleMappings []exportedMapping    `yaml:"role_mappings"`
+	Connections  []exportedConnection `yaml:"connections"`
+	Directories  []exportedDirectory  `yaml:"directories"`
+	Schemas      []exportedSchema     `yaml:"schemas"`
+
+	Attributes   []exportedPeopleAttribute `yaml:"attributes"`
+	Enforcement  exportedEnforcement       `yaml:"enforcement"`
+	Applications []exportedApplication     `yaml:"applications"`
 }
 
 type exportedOwner struct {
@@ -76,6 +78,7 @@ type exportedConnection struct {
 
 	IdPInitiated any        `yaml:"idp_initiated,omitempty"` // yes, no or convert
 	Attributes   *yaml.Node `yaml:"attributes,omitempty"`
+	AttributeMap *yaml.Node `yaml:"attribute_map"`
 	Metadata     *yaml.Node `yaml:"metadata,omitempty"`
 	// Where it is published, which an apply with metadata beside it does not fetch.
 	MetadataURL    string `yaml:"metadata_url,omitempty"`
@@ -100,6 +103,8 @@ type exportedDirectory struct {
 	Pilot      []string   `yaml:"pilot,omitempty,flow"`
 	Mode       string     `yaml:"mode"`
 	Policy     *yaml.Node `yaml:"policy,omitempty"`
+
+	AttributeMap *yaml.Node `yaml:"attribute_map"`
 }
 
 type exportedEnforcement struct {
@@ -143,7 +148,7 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 	w := &cfg.Workspace
 	out := exported{Workspace: w.Slug, Name: w.Name, Preset: w.Preset, Policy: exportPolicy(cfg), Domains: orEmpty(cfg.Domains),
 		Owners: []exportedOwner{}, RoleMappings: []exportedMapping{}, Connections: []exportedConnection{}, Directories: []exportedDirectory{},
-		Schemas: exportSchemas(cfg.Schemas), Applications: []exportedApplication{}}
+		Schemas: exportSchemas(cfg.Schemas), Attributes: exportPeopleAttributes(cfg.Attributes), Applications: []exportedApplication{}}
 	for _, m := range owners {
 		if m.In() {
 			out.Owners = append(out.Owners, exportedOwner{Email: m.Email, Name: m.Name, BreakGlass: m.BreakGlass})
@@ -173,7 +178,7 @@ func export(cfg *directory.Config, owners []directory.Member) exported {
 // exportConnection holds the IdP's metadata in the file itself, written anew from what is kept of it,
 // so that an export needs no other file.
 func exportConnection(c directory.Connection) exportedConnection {
-	out := exportedConnection{Name: c.Name, Provider: c.Provider, Protocol: string(c.Protocol), Status: string(c.Status), Domains: c.Domains}
+	out := exportedConnection{Name: c.Name, Provider: c.Provider, Protocol: string(c.Protocol), Status: string(c.Status), Domains: c.Domains, AttributeMap: exportMap(c.Map)}
 	if c.SessionsRun {
 		out.OpenSessions = openSessions[1]
 	}
@@ -238,7 +243,7 @@ func exportPolicy(cfg *directory.Config) *yaml.Node {
 
 func exportDirectory(d directory.Directory, con directory.Connection) exportedDirectory {
 	out := exportedDirectory{Name: d.Name, Connection: con.Name, Enabled: d.Status == directory.DirectoryEnabled, Pilot: d.Pilot,
-		Mode: string(d.Mode), Policy: exportOverride(d.Override)}
+		Mode: string(d.Mode), Policy: exportOverride(d.Override), AttributeMap: exportMap(d.Map)}
 	if !out.Enabled {
 		out.Status = string(d.Status)
 	}

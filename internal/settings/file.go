@@ -29,6 +29,7 @@ type File struct {
 	enforcement  *enforcementPart
 	applications *[]applicationPart
 	schemas      *[]schemaPart
+	attributes   *[]attributePart
 }
 
 type policyPart struct {
@@ -69,18 +70,20 @@ type connectionPart struct {
 	attributes   map[string]string // by name of the attributeKey; "" reads none
 	domains      *[]string         // folded
 	sessionsRun  *bool             // with status disabled
+	attributeMap *mapPart          // nil to keep what is there
 }
 
 type directoryPart struct {
-	line       int
-	path       string
-	name       string
-	connection *string // name, "" for none
-	enabled    *bool
-	status     *directory.DirectoryStatus
-	pilot      *[]string
-	mode       *directory.Mode
-	override   map[string]string // by name of the policyKey; inherit takes back
+	line         int
+	path         string
+	name         string
+	connection   *string // name, "" for none
+	enabled      *bool
+	status       *directory.DirectoryStatus
+	pilot        *[]string
+	mode         *directory.Mode
+	override     map[string]string // by name of the policyKey; inherit takes back
+	attributeMap *mapPart          // nil to keep what is there
 }
 
 type enforcementPart struct {
@@ -115,7 +118,7 @@ func ParseFile(text []byte, dir string) (*File, error) {
 }
 
 func (r *reader) file(f *File, root *yaml.Node) {
-	parts, ok := r.object(root, "", []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "schemas", "enforcement", "applications"})
+	parts, ok := r.object(root, "", []string{"workspace", "name", "preset", "policy", "domains", "owners", "role_mappings", "connections", "directories", "schemas", "attributes", "enforcement", "applications"})
 	if !ok {
 		return
 	}
@@ -137,6 +140,9 @@ func (r *reader) file(f *File, root *yaml.Node) {
 	}
 	if n := parts["schemas"]; n != nil {
 		f.schemas = r.schemas(n)
+	}
+	if n := parts["attributes"]; n != nil {
+		f.attributes = r.peopleAttributes(n)
 	}
 	if n := parts["role_mappings"]; n != nil {
 		f.mappings = r.mappings(n)

@@ -136,7 +136,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("connections", i)
-		parts, ok := r.object(n, path, append([]string{"name", "provider", "protocol", "status", "idp_initiated", "attributes", "domains", "open_sessions"}, slices.Concat(metadataKeys, samlOptionKeys, oidcKeys)...))
+		parts, ok := r.object(n, path, append([]string{"name", "provider", "protocol", "status", "idp_initiated", "attributes", "attribute_map", "domains", "open_sessions"}, slices.Concat(metadataKeys, samlOptionKeys, oidcKeys)...))
 		if !ok {
 			continue
 		}
@@ -155,6 +155,7 @@ func (r *reader) connections(n *yaml.Node) *[]connectionPart {
 		if n := parts["attributes"]; n != nil {
 			c.attributes = r.attributes(n, path+".attributes")
 		}
+		c.attributeMap = r.attributeMap(parts["attribute_map"], path+".attribute_map")
 		out = append(out, c)
 	}
 	return &out
@@ -185,7 +186,7 @@ func (r *reader) directories(n *yaml.Node) *[]directoryPart {
 	first := map[string]int{}
 	for i, n := range nodes {
 		path := indexed("directories", i)
-		parts, ok := r.object(n, path, []string{"name", "connection", "enabled", "status", "pilot", "mode", "policy"})
+		parts, ok := r.object(n, path, []string{"name", "connection", "enabled", "status", "pilot", "mode", "policy", "attribute_map"})
 		if !ok {
 			continue
 		}
@@ -202,6 +203,7 @@ func (r *reader) directories(n *yaml.Node) *[]directoryPart {
 		if n := parts["policy"]; n != nil {
 			d.override = r.override(n, path+".policy")
 		}
+		d.attributeMap = r.attributeMap(parts["attribute_map"], path+".attribute_map")
 		out = append(out, d)
 	}
 	return &out

@@ -47,6 +47,7 @@ func newPlan(p *plan, id string) (*plan, error) {
 	p.connections()
 	p.directories()
 	p.schemas()
+	p.peopleAttributes()
 	p.mappings()
 	p.domains()
 	p.enforcement()
@@ -69,6 +70,7 @@ func clone(c *directory.Config) *directory.Config {
 	out.Applications = slices.Clone(c.Applications)
 	out.Domains = slices.Clone(c.Domains)
 	out.Schemas = slices.Clone(c.Schemas)
+	out.Attributes = slices.Clone(c.Attributes)
 	return &out
 }
 

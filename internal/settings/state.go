@@ -59,6 +59,7 @@ func stateOf(c *directory.Config) state {
 	for _, schema := range c.Schemas {
 		s.schema(schema)
 	}
+	s.peopleAttributes(c)
 	s["enforcement.require_sso"] = string(cmp.Or(w.Enforcement.RequireSSO, directory.RequireNone))
 	s.put("enforcement.domains", strings.Join(w.Enforcement.Domains, ", "))
 	for _, a := range c.Applications {
@@ -232,7 +233,7 @@ func decodeState(text string) (state, error) {
 type difference struct{ key, from, to string }
 
 // sections is the order in which people are told of differences: that of the file.
-var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "schemas", "enforcement", "applications"}
+var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "schemas", "attributes", "enforcement", "applications"}
 
 func sectionOf(key string) int {
 	return slices.IndexFunc(sections, func(s string) bool {

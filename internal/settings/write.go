@@ -43,6 +43,7 @@ func (a *apply) write() error {
 	eachGone(a.after.Mappings, had.Mappings, mappingID, tx.InsertMapping)
 	a.writeApplications()
 	a.writeSchemas()
+	a.writeAttributes()
 	return a.writeDomains()
 }
 
@@ -281,6 +282,24 @@ func (a *apply) remap() error {
 	_, err := provision.Remap(a.tx, a.after, a.options.Actor, a.tally.add)
 	if err != nil {
 		return fmt.Errorf("decide roles again: %w", err)
+	}
+	return nil
+}
+
+// reread reads everybody's attributes again where what decides them has changed.
+func (a *apply) reread() error {
+	if a.before == nil || provision.SameTables(a.before, a.after) {
+		return nil
+	}
+	changed, more, err := provision.RereadAttributes(a.tx, a.after, a.options.Actor)
+	if err != nil {
+		return err
+	}
+	switch {
+	case more:
+		a.notes = append(a.notes, "attributes: everybody's are read again from what their directory sent, which goes on for a while; what a connection says of people comes with their next sign-in")
+	case changed > 0:
+		a.notes = append(a.notes, fmt.Sprintf("attributes: those of %d people have changed; what a connection says of people comes with their next sign-in", changed))
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ func arrivalOf(a *saml.Assertion, c directory.Connection) (provision.Arrival, er
 		who.Name = strings.TrimSpace(who.GivenName + " " + who.FamilyName)
 	}
 	who.Groups, who.GroupsKnown = groups(a, names)
+	who.Said = saidBy(a)
 	return who, nil
 }
 
@@ -81,4 +82,15 @@ func groups(a *saml.Assertion, names directory.Attributes) (list []string, known
 		return nil, false
 	}
 	return distinct(values), true
+}
+
+// saidBy reads attributes of an assertion by their names.
+func saidBy(a *saml.Assertion) func(string) []any {
+	return func(name string) (out []any) {
+		values, _ := a.Values(name)
+		for _, v := range values {
+			out = append(out, v)
+		}
+		return out
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +44,12 @@ func (s *Service) OIDCParty(c directory.Connection) (relyingparty.Party, error) 
 	for _, claim := range []string{o.Attributes.Email, o.Attributes.Groups} {
 		if claim != "" {
 			p.Mapped = append(p.Mapped, claim)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Map)) {
+		// An alternative is asked where the first has nothing; it is no reason to ask userinfo each time.
+		if sources := c.Map[name]; len(sources) > 0 && !slices.Contains(p.Mapped, sources[0]) {
+			p.Mapped = append(p.Mapped, sources[0])
 		}
 	}
 	if o.ClientAuth == "private_key_jwt" {

@@ -40,6 +40,7 @@ func arrivalOfClaims(o *relyingparty.Outcome, c directory.Connection) (provision
 		who.Unverified = address
 		notes = append(notes, "the address is not said to be verified, so it links to nobody")
 	}
+	who.Said = claims.Values
 	who.Name, who.GivenName, who.FamilyName = text(names.Name), text(names.FirstName), text(names.LastName)
 	if names.Groups == "" {
 		return who, notes, nil

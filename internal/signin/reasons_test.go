@@ -209,6 +209,16 @@ var provocations = map[string]func(w *parties){
 	"subject_unusable": func(w *parties) {
 		w.answered(func(r *samltest.Response) { r.Assertion.NameID.Format = saml.FormatTransient })
 	},
+	"attribute_missing": func(w *parties) {
+		w.direct(func(tx *store.Tx) {
+			tx.SaveAttribute(directory.Attribute{Name: "grade", Type: directory.AttributeInteger, Required: true})
+			tx.SaveAttributeMap(okta, directory.AttributeMap{"grade": {"grade"}})
+		})
+		w.answered(func(r *samltest.Response) {
+			r.Assertion.NameID.Value = "stranger"
+			r.Assertion.Attributes[0].Values = []string{"stranger@acme.test"}
+		})
+	},
 	"not_provisioned": func(w *parties) {
 		w.policy(func(ws *directory.Workspace) { ws.Policy.ProvisionOn = directory.ProvisionSCIM })
 		w.answered(func(r *samltest.Response) { about(r, "nobody@acme.test", "No", "Body") })

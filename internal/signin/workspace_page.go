@@ -19,6 +19,7 @@ type workspaceData struct {
 	Status            directory.Status
 	Role, RoleWhy     string
 	Groups            []string
+	Attributes        [][2]string // label and value
 	Sessions          []shownSession
 	Others            int // live sessions beside this one
 	Done              string
@@ -69,6 +70,8 @@ type own struct {
 	settles   bool              // may change settings
 	policy    directory.Policy
 	password  bool // has one
+
+	attributes [][2]string // label and value
 }
 
 func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err error) {
@@ -92,6 +95,12 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		}
 		if o.sessions, err = tx.Sessions(live.Member.ID); err != nil {
 			return err
+		}
+		o.attributes = nil
+		for _, a := range cfg.AllAttributes() {
+			if value := live.Member.Attributes[a.Name]; value != "" {
+				o.attributes = append(o.attributes, [2]string{a.Title(), a.Shown(value)})
+			}
 		}
 		role, known := cfg.Roles.ByID(live.Member.Role)
 		o.settles = known && role.May(directory.PermissionSettings)
@@ -145,7 +154,7 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	}
 	m := &live.Member
 	data := workspaceData{Slug: live.Slug, Name: m.Name, Email: m.Email, Status: m.Status(), Role: live.RoleName, RoleWhy: m.RoleReason.Sentence(),
-		Groups: o.groups, Done: done[r.URL.Query().Get("done")], SigninURL: signinPath{Workspace: live.Slug}.url(), Script: d.assets["session.js"].address}
+		Groups: o.groups, Attributes: o.attributes, Done: done[r.URL.Query().Get("done")], SigninURL: signinPath{Workspace: live.Slug}.url(), Script: d.assets["session.js"].address}
 	data.Idle, data.Life = o.policy.SessionWords()
 	if o.password {
 		data.PasswordURL = ownPasswordURL(live.Slug)
@@ -219,6 +228,8 @@ type sessionMember struct {
 	Name   string   `json:"name"`
 	Role   string   `json:"role"`
 	Groups []string `json:"groups"`
+	// Attributes are those that the workspace lets applications see, by name.
+	Attributes map[string]any `json:"attributes"`
 }
 
 // session is GET /auth/session: who is signed in, asked of the database now.
@@ -227,10 +238,17 @@ func (d *Door) session(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	groups := []string{}
+	groups, attributes := []string{}, map[string]any{}
 	if err := d.service.DB.Peek(r.Context(), live.Workspace, func(tx *store.Tx) error {
 		names, err := tx.GroupNames(live.Member.ID)
 		groups = append([]string{}, names...)
+		if err != nil || len(live.Member.Attributes) == 0 {
+			return err
+		}
+		cfg, err := tx.Config()
+		if err == nil {
+			attributes = cfg.HostAttributes(&live.Member)
+		}
 		return err
 	}); err != nil {
 		return err
@@ -238,6 +256,6 @@ func (d *Door) session(w http.ResponseWriter, r *http.Request) error {
 	m := &live.Member
 	return web.WriteJSON(w, http.StatusOK, sessionAnswer{
 		Workspace: live.Slug, Method: live.Method, Connection: live.Connection, CreatedAt: live.CreatedAt.UTC(), ExpiresAt: live.ExpiresAt.UTC(),
-		Member: sessionMember{ID: m.ID, Email: m.Email, Name: m.Name, Role: live.RoleName, Groups: groups},
+		Member: sessionMember{ID: m.ID, Email: m.Email, Name: m.Name, Role: live.RoleName, Groups: groups, Attributes: attributes},
 	})
 }

@@ -12,12 +12,13 @@ import (
 )
 
 const memberColumns = `m.id, m.email, m.name, m.given_name, m.family_name, m.attributes, m.stage, m.sources, m.was_in,
-	m.role_id, m.manual_role, m.role_reason, m.directory_id, m.break_glass, m.replaces, m.created_at, m.updated_at`
+	m.role_id, m.manual_role, m.role_reason, m.directory_id, m.break_glass, m.replaces, m.asserted, m.created_at, m.updated_at`
 
 // memberRow receives memberColumns.
 type memberRow struct {
 	m                 directory.Member
 	attributes, stage string
+	asserted          string
 	reason            string
 	sources           int64
 	created, updated  int64
@@ -26,7 +27,7 @@ type memberRow struct {
 func (r *memberRow) dest() []any {
 	m := &r.m
 	return []any{&m.ID, &m.Email, &m.Name, &m.GivenName, &m.FamilyName, &r.attributes, &r.stage, &r.sources, &m.WasIn,
-		&m.Role, &m.ManualRole, &r.reason, &m.Directory, &m.BreakGlass, &m.Replaces, &r.created, &r.updated}
+		&m.Role, &m.ManualRole, &r.reason, &m.Directory, &m.BreakGlass, &m.Replaces, &r.asserted, &r.created, &r.updated}
 }
 
 func (r *memberRow) member() (directory.Member, error) {
@@ -38,6 +39,11 @@ func (r *memberRow) member() (directory.Member, error) {
 			return m, fmt.Errorf("attributes of %s: %w", m.ID, err)
 		}
 	}
+	if r.asserted != "" {
+		if err := json.Unmarshal([]byte(r.asserted), &m.Asserted); err != nil {
+			return m, fmt.Errorf("what was asserted of %s: %w", m.ID, err)
+		}
+	}
 	if err := json.Unmarshal([]byte(r.reason), &m.RoleReason); err != nil {
 		return m, fmt.Errorf("role reason of %s: %w", m.ID, err)
 	}
@@ -46,13 +52,13 @@ func (r *memberRow) member() (directory.Member, error) {
 
 const insertMember = `
 	INSERT INTO member (workspace_id, id, email, email_folded, name, given_name, family_name, attributes, stage, sources, was_in,
-		role_id, manual_role, role_reason, directory_id, break_glass, replaces, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)`
+		role_id, manual_role, role_reason, directory_id, break_glass, replaces, asserted, created_at, updated_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $19)`
 
 const updateMember = `
 	UPDATE member SET email = $3, email_folded = $4, name = $5, given_name = $6, family_name = $7, attributes = $8, stage = $9,
 		sources = $10, was_in = $11, role_id = $12, manual_role = $13, role_reason = $14, directory_id = $15, break_glass = $16,
-		replaces = $17, updated_at = $18
+		replaces = $17, asserted = $18, updated_at = $19
 	WHERE  workspace_id = $1 AND id = $2`
 
 // ErrAddressTaken is the conflict of law 6: an address of somebody who is not deactivated.
@@ -73,8 +79,12 @@ func (tx *Tx) saveMember(statement string, m *directory.Member) {
 	if len(m.Attributes) > 0 {
 		attributes = toJSON(m.Attributes)
 	}
+	asserted := ""
+	if len(m.Asserted) > 0 {
+		asserted = toJSON(m.Asserted)
+	}
 	tx.later(statement, tx.workspace, m.ID, m.Email, directory.Fold(m.Email), m.Name, m.GivenName, m.FamilyName, attributes,
-		string(m.Stage), int64(m.Sources), m.WasIn, m.Role, m.ManualRole, toJSON(m.RoleReason), m.Directory, m.BreakGlass, m.Replaces, micros(tx.now))
+		string(m.Stage), int64(m.Sources), m.WasIn, m.Role, m.ManualRole, toJSON(m.RoleReason), m.Directory, m.BreakGlass, m.Replaces, asserted, micros(tx.now))
 }
 
 const memberByID = `SELECT ` + memberColumns + ` FROM member m WHERE m.workspace_id = $1 AND m.id = $2`

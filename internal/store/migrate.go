@@ -17,7 +17,7 @@ var migrations embed.FS
 
 // SchemaLevel is the level of the schema that this binary was made for: the number of its last
 // migration.
-const SchemaLevel = 18
+const SchemaLevel = 19
 
 // migrate brings the schema to SchemaLevel, one process at a time. One that is there, or ahead and
 // still serving this binary, is left alone.

@@ -101,6 +101,8 @@ const (
 	partApplication
 	partDomain
 	partSchema
+	partAttribute
+	partAttributeMap
 )
 
 // configOf reads all parts in one statement: under read committed only that sees them all as of one
@@ -118,6 +120,8 @@ const configOf = `
 		UNION ALL SELECT 6, created_at, id, name, settings, '', '', '', 0, 0 FROM application WHERE workspace_id = $1
 		UNION ALL SELECT 7, 0, domain, '', '', '', '', '', 0, 0 FROM domain_handle WHERE workspace_id = $1
 		UNION ALL SELECT 8, 0, urn, definition, '', '', '', '', 0, 0 FROM scim_schema WHERE workspace_id = $1
+		UNION ALL SELECT 9, 0, name, definition, '', '', '', '', 0, 0 FROM attribute WHERE workspace_id = $1
+		UNION ALL SELECT 10, 0, source_id, sources, '', '', '', '', 0, 0 FROM attribute_map WHERE workspace_id = $1
 	) AS parts ORDER BY part, place, a`
 
 func (tx *Tx) loadConfig() (*directory.Config, error) {
@@ -195,6 +199,13 @@ func (p configPart) addTo(cfg *directory.Config) error {
 		err := parse("schema "+p.a, p.b, &schema)
 		cfg.Schemas = append(cfg.Schemas, schema)
 		return err
+	case partAttribute:
+		a := directory.Attribute{Name: p.a}
+		err := parse("attribute "+p.a, p.b, &a)
+		cfg.Attributes = append(cfg.Attributes, a)
+		return err
+	case partAttributeMap:
+		return addMap(cfg, p.a, p.b)
 	}
 	return nil
 }
@@ -346,7 +357,7 @@ func (tx *Tx) SaveConnection(c directory.Connection, fresh bool) {
 // caller's to end.
 func (tx *Tx) DeleteConnection(id string) {
 	tx.configuration("connection")
-	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteWatch, deleteWarnings, deleteLogoutsOf, deleteTestsOf} {
+	for _, statement := range []string{deleteConnection, deleteConnectionHandle, deleteIdentitiesOf, deleteClaimsOf, deleteReplaysOf, deleteStatesOf, deleteWatch, deleteAttributeMap, deleteWarnings, deleteLogoutsOf, deleteTestsOf} {
 		tx.later(statement, tx.workspace, id)
 	}
 }
@@ -396,4 +407,5 @@ func (tx *Tx) SaveDirectory(d directory.Directory, fresh bool) {
 func (tx *Tx) DeleteDirectory(id string) {
 	tx.configuration("directory")
 	tx.later(deleteDirectory, tx.workspace, id)
+	tx.later(deleteAttributeMap, tx.workspace, id)
 }

@@ -61,6 +61,11 @@ func (h house) schema() directory.Schema {
 	}}
 }
 
+// attribute is one that the workspace defines.
+func (h house) attribute() directory.Attribute {
+	return directory.Attribute{Name: "badge", Label: "Badge of " + h.Slug, Type: directory.AttributeChoice, Choices: []string{"{ red }", "blue"}, Hidden: true}
+}
+
 // idp is the other side of the connection.
 func (h house) idp() *directory.SAML {
 	certificate := []byte("certificate of " + h.Slug)
@@ -88,6 +93,9 @@ func (h house) config(tx *store.Tx) error {
 	tx.InsertDomain(h.Domain)
 	tx.InsertDomainClaim(h.Domain, "challenge of "+h.Slug)
 	tx.SaveSchema(h.schema())
+	tx.SaveAttribute(h.attribute())
+	tx.SaveAttributeMap(h.Directory, directory.AttributeMap{"badge": {"title"}})
+	tx.SaveAttributeMap(h.Connection, directory.AttributeMap{"badge": {"badge", "pass"}})
 	tx.SetApplied("applied " + h.Slug)
 	if _, err := tx.FirstWarning(h.Connection, "of "+h.Slug, 30); err != nil {
 		return err

@@ -188,6 +188,12 @@ var peopleProbes = map[string]probe{
 	"DeleteDomain":    does(func(tx *store.Tx, h house) { tx.DeleteDomain(h.Domain) }),
 	"SaveSchema":      does(func(tx *store.Tx, h house) { tx.SaveSchema(directory.Schema{URN: h.schema().URN, Name: "Taken"}) }),
 	"DeleteSchema":    does(func(tx *store.Tx, h house) { tx.DeleteSchema(h.schema().URN) }),
+	"SaveAttribute": does(func(tx *store.Tx, h house) {
+		tx.SaveAttribute(directory.Attribute{Name: h.attribute().Name, Label: "Taken", Type: directory.AttributeString})
+	}),
+	"DeleteAttribute":    does(func(tx *store.Tx, h house) { tx.DeleteAttribute(h.attribute().Name) }),
+	"SaveAttributeMap":   does(func(tx *store.Tx, h house) { tx.SaveAttributeMap(h.Directory, nil) }),
+	"SCIMUsersOfMembers": func(tx *store.Tx, h house) (any, error) { return tx.SCIMUsersOfMembers([]string{h.Member}) },
 	"InsertToken": does(func(tx *store.Tx, h house) {
 		tx.InsertToken(store.Token{ID: h.Token, Directory: h.Directory}, "own hash "+h.TokenHash)
 	}),

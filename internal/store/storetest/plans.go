@@ -86,7 +86,7 @@ func populate(t testing.TB, d store.Driver, h house) {
 	}
 	n := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, people)
 	for _, table := range []string{
-		`INSERT INTO member SELECT CAST($1 AS TEXT), 'm' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', '', '', '', '{}', 'active', 0, TRUE, CAST($3 AS TEXT), '', '{}', CAST($2 AS TEXT), FALSE, '', i, i FROM n`,
+		`INSERT INTO member SELECT CAST($1 AS TEXT), 'm' || i, 'p' || i || '@x.test', 'p' || i || '@x.test', '', '', '', '{}', 'active', 0, TRUE, CAST($3 AS TEXT), '', '{}', CAST($2 AS TEXT), FALSE, '', i, i, '' FROM n`,
 		`INSERT INTO scim_user SELECT CAST($1 AS TEXT), 'u' || i, CAST($2 AS TEXT), 'm' || i, 'p' || i, 'p' || i, 'x' || i, i % 20 <> 0, CASE WHEN CAST($3 AS TEXT) = '' THEN '' END, '{}', i, i, CASE WHEN i % 10 = 0 THEN i END FROM n`,
 		`INSERT INTO scim_user_email SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), 'p' || i || '@x.test', 'work', 'u' || i FROM n WHERE CAST($3 AS TEXT) <> ''`,
 		`INSERT INTO grp SELECT CAST($1 AS TEXT), 'g' || i, CAST($2 AS TEXT), 'Group ' || i, 'group ' || i, 'gx' || i, CASE WHEN i % 2 = 0 THEN CAST($3 AS TEXT) ELSE '' END, '{}', i, i FROM n`,
@@ -151,7 +151,13 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		tx.UpdateMember(&directory.Member{ID: "m5", Email: "p5@x.test", Role: h.Lowest, Stage: directory.StageActive})
 		return nil
 	},
-	"a resource":            func(tx *store.Tx, h house) error { _, _, err := tx.SCIMUserAndMember(h.Directory, "u5"); return err },
+	"a resource":           func(tx *store.Tx, h house) error { _, _, err := tx.SCIMUserAndMember(h.Directory, "u5"); return err },
+	"resources of members": func(tx *store.Tx, h house) error { _, err := tx.SCIMUsersOfMembers([]string{"m5", "m6"}); return err },
+	"an attribute": func(tx *store.Tx, h house) error {
+		tx.DeleteAttribute("badge")
+		tx.SaveAttributeMap(h.Directory, nil)
+		return nil
+	},
 	"resources of a member": func(tx *store.Tx, h house) error { _, err := tx.SCIMUsersOfMember("m5"); return err },
 	"claims":                func(tx *store.Tx, h house) error { _, err := tx.SCIMUserClaims(h.Directory, "p5", "x7"); return err },
 	"known resources": func(tx *store.Tx, h house) error {

@@ -279,14 +279,16 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 	preset, _ := directory.FindPreset("omniflow")
 	keep := directory.GroupLossKeep
 	same(t, "settings", *before, directory.Config{
+		Attributes: []directory.Attribute{h.attribute()},
 		Workspace: directory.Workspace{ID: h.Workspace, Slug: "a", Name: "Workspace a", Preset: "omniflow", Policy: preset.Policy,
 			Enforcement: directory.Enforcement{RequireSSO: directory.RequireDomains, Domains: []string{"a.test"}},
 			Version:     before.Workspace.Version, CreatedAt: at, UpdatedAt: at},
 		Roles:    directory.Roles{{ID: h.Owner, Name: "Owner", Permissions: []string{"all"}}, {ID: h.Lowest, Name: "Trainee", Rank: 1, Permissions: []string{}}},
 		Mappings: []directory.RoleMapping{{ID: h.Mapping, Directory: h.Directory, Match: "Agents", Role: h.Lowest}},
 		Connections: []directory.Connection{{ID: h.Connection, Name: "Okta", Provider: "okta", Protocol: directory.ProtocolSAML, Status: directory.ConnectionActive, VerifiedAt: at, CreatedAt: at,
-			SAML: h.idp()}},
-		Directories:  []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at}},
+			SAML: h.idp(), Map: directory.AttributeMap{"badge": {"badge", "pass"}}}},
+		Directories: []directory.Directory{{ID: h.Directory, Name: "Okta", Connection: h.Connection, Status: directory.DirectoryEnabled, Mode: directory.ModeLenient, Override: directory.Override{GroupLoss: &keep}, CreatedAt: at,
+			Map: directory.AttributeMap{"badge": {"title"}}}},
 		Applications: []directory.Application{{ID: h.Application, Name: "App", RedirectURIs: []string{"https://app.a.test/callback"}, CreatedAt: at}},
 		Domains:      []string{"a.test"},
 		Schemas:      []directory.Schema{h.schema()},
@@ -311,6 +313,9 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		shouted := h.schema()
 		shouted.URN, shouted.Required = strings.ToUpper(shouted.URN), true
 		tx.SaveSchema(shouted)
+		tx.SaveAttribute(directory.Attribute{Name: "BADGE", Type: directory.AttributeInteger, Required: true})
+		tx.SaveAttributeMap(h.Directory, directory.AttributeMap{"BADGE": {"x", "y"}, "title": {}})
+		tx.SaveAttributeMap(h.Connection, nil)
 		tx.SetApplied("later")
 		return nil
 	})
@@ -324,7 +329,9 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		same(t, "the role", cfg.Roles[1], directory.Role{ID: h.Lowest, Name: "Lehrling", Rank: 7, Permissions: []string{"x"}})
 		same(t, "the connection", cfg.Connections[0], directory.Connection{ID: h.Connection, Name: "Entra", Provider: "entra", Protocol: directory.ProtocolOIDC, Status: directory.ConnectionDraft, CreatedAt: at, OIDC: &oidc,
 			Domains: []string{"a.test", "xn--b-cha.test"}, SessionsRun: true})
-		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict, CreatedAt: at})
+		same(t, "the directory", cfg.Directories[0], directory.Directory{ID: h.Directory, Name: "Entra", Status: directory.DirectoryTesting, Pilot: []string{"Ann, the \"first\"", "a b"}, Mode: directory.ModeStrict, CreatedAt: at,
+			Map: directory.AttributeMap{"BADGE": {"x", "y"}, "title": {}}})
+		same(t, "the attribute in other letters", cfg.Attributes, []directory.Attribute{{Name: "BADGE", Type: directory.AttributeInteger, Required: true}})
 		same(t, "what is gone", len(cfg.Mappings)+len(cfg.Domains), 0)
 		if len(cfg.Schemas) != 1 || cfg.Schemas[0].URN != strings.ToUpper(h.schema().URN) || !cfg.Schemas[0].Required {
 			t.Errorf("the schema in other letters is another one: %+v", cfg.Schemas)
@@ -341,11 +348,12 @@ func testSettingValues(t *testing.T, open func(t testing.TB) store.Driver) {
 		tx.DeleteDirectory(h.Directory)
 		tx.DeleteRole(h.Lowest)
 		tx.DeleteSchema(h.schema().URN)
+		tx.DeleteAttribute("badge")
 		return nil
 	})
 	read(t, db, h.Workspace, func(tx *store.Tx) error {
 		cfg, err := tx.Config()
-		same(t, "what is left", []int{len(cfg.Connections), len(cfg.Directories), len(cfg.Roles), len(cfg.Schemas)}, []int{0, 0, 1, 0})
+		same(t, "what is left", []int{len(cfg.Connections), len(cfg.Directories), len(cfg.Roles), len(cfg.Schemas), len(cfg.Attributes)}, []int{0, 0, 1, 0, 0})
 		return err
 	})
 	err := db.Read(context.Background(), "ws_none", func(tx *store.Tx) error { _, err := tx.Config(); return err })
