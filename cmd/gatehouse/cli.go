@@ -33,6 +33,7 @@ type commandLine struct {
 	SCIMSecret scimSecretCommand `cmd:"" name:"scim-secret" help:"Secrets of an IdP's OAuth client for provisioning."`
 	SCIM       scimCommand       `cmd:"" name:"scim" help:"Check a SCIM server, this one or any other."`
 	Member     memberCommand     `cmd:"" help:"People of a workspace."`
+	Role       roleCommand       `cmd:"" help:"Roles: which there are, their order, and what each allows."`
 	Team       teamCommand       `cmd:"" help:"Teams: groups that are made by hand, beside those of a directory."`
 	Mail       mailCommand       `cmd:"" help:"Letters that were not sent yet, or were given up."`
 	Adoption   adoptionCommand   `cmd:"" help:"Directories that name people who are members already: decide, and undo."`

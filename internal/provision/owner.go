@@ -89,7 +89,7 @@ func DropOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party, id string
 	if err != nil {
 		return nil, err
 	}
-	role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, "", groups, tx.Now())
+	role, reason := cfg.Decide("", groups, tx.Now())
 	m.Role, m.RoleReason = role.ID, reason
 	changes = []string{"owners." + m.Email + ": no longer an owner, now " + role.Name}
 	scope := Scope{Workspace: tx.Workspace(), Actor: actor}
@@ -142,6 +142,15 @@ func moveBreakGlass(tx *store.Tx, cfg *directory.Config, scope Scope, to string,
 // group and member (row 16): nobody goes out by it. The policy is held exclusively. It takes a
 // bounded number of statements per 512 groups or members, and returns how many members changed.
 func Remap(tx *store.Tx, cfg *directory.Config, actor audit.Party) (changed int, err error) {
+	return RemapInstead(tx, cfg, actor, nil)
+}
+
+// RemapInstead is Remap for roles that are gone: who had one by hand, or kept it over a return, has the other one in its
+// place. Both are ids.
+func RemapInstead(tx *store.Tx, cfg *directory.Config, actor audit.Party, instead map[string]string) (changed int, err error) {
+	for from, to := range instead {
+		tx.ReplaceManualRole(from, to)
+	}
 	mapped := cfg.Workspace.Policy.RoleSource == directory.RoleSourceMapping
 	for after := ""; ; {
 		groups, err := tx.GroupsAfter(after, 512)
@@ -174,7 +183,7 @@ func Remap(tx *store.Tx, cfg *directory.Config, actor audit.Party) (changed int,
 			ids = append(ids, m.ID)
 			after = m.ID
 		}
-		n, err := resolve(tx, cfg, cfg.Workspace.Policy, scope, resolved{members: slices.Clone(ids), why: string(audit.SettingsChanged), everybody: true, exclusive: true})
+		n, err := resolve(tx, cfg, cfg.Workspace.Policy, scope, resolved{members: slices.Clone(ids), why: string(audit.SettingsChanged), everybody: true, exclusive: true, instead: instead})
 		if err != nil {
 			return changed, err
 		}

@@ -16,8 +16,13 @@ import (
 // edit changes the configuration of a workspace by fn, which works on p.after, in one transaction
 // that holds it. What an apply settles is settled here as well: what differs is written and
 // recorded, roles are decided again, sessions end, and law 7 is asked. Where nothing differs nothing
-// is written. Who may do this is the door's to decide. fn may run twice.
+// is written. A member needs the permission to change settings, as they are now: what the door has seen may be over. fn
+// may run twice.
 func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error) error {
+	return s.editWith(ctx, directory.PermissionSettings, slug, actor, fn)
+}
+
+func (s *Service) editWith(ctx context.Context, permission, slug string, actor audit.Party, fn func(p *plan) error) error {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
 		return err
@@ -30,11 +35,17 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 		if err != nil {
 			return err
 		}
-		byOwner, err := actsAsOwner(tx, before, actor)
+		who, err := roleOf(tx, before, actor)
 		if err != nil {
 			return err
 		}
-		p := &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate, byOwner: byOwner}
+		if who != nil {
+			if err := who.CheckMay(permission); err != nil {
+				return err
+			}
+		}
+		p := &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate, who: who,
+			byOwner: actor.Kind == "operator" || who != nil && who.IsOwner()}
 		if err := fn(p); err != nil {
 			return err
 		}
@@ -51,16 +62,23 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 	})
 }
 
-// actsAsOwner reports whether an act is an owner's, or the operator's.
-func actsAsOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party) (bool, error) {
+// roleOf is the role of a member who acts, nil for an operator and for what happens by itself.
+func roleOf(tx *store.Tx, cfg *directory.Config, actor audit.Party) (*directory.Role, error) {
 	if actor.Kind != "member" {
-		return actor.Kind == "operator", nil
+		return nil, nil
 	}
 	m, err := tx.Member(actor.ID)
-	if errs.Is(err, errs.KindNotFound) {
-		return false, nil
+	if err != nil && !errs.Is(err, errs.KindNotFound) {
+		return nil, err
 	}
-	return err == nil && m.In() && m.Role == cfg.Roles.Owner().ID, err
+	if err != nil || !m.In() {
+		return nil, errs.Forbidden("permission_missing", "You are no member of this workspace any more.")
+	}
+	role, ok := cfg.Roles.ByID(m.Role)
+	if !ok {
+		return nil, errs.Forbidden("permission_missing", "Your role is none of this workspace's.")
+	}
+	return &role, nil
 }
 
 // editConnection is edit for one connection, named by name or id, and returns it as it is then.

@@ -98,6 +98,9 @@ func (p *plan) newMapping(n NewMapping) (directory.RoleMapping, error) {
 	case n.Directory != "" && n.Connection != "":
 		return m, errs.Invalid("two_sources", "expected a directory (its groups) or a connection (its group claims), received both; leave both out for either")
 	}
+	if err := p.gives(role); err != nil {
+		return m, err
+	}
 	m.Role = role.ID
 	if n.Directory != "" {
 		d, err := directoryOf(p.after, n.Directory)
@@ -126,11 +129,12 @@ func (p *plan) newMapping(n NewMapping) (directory.RoleMapping, error) {
 // instant; nobody goes out by it.
 func (s *Service) RemoveRoleMapping(ctx context.Context, slug, id string, actor audit.Party) error {
 	return s.edit(ctx, slug, actor, func(p *plan) error {
-		n := len(p.after.Mappings)
-		p.after.Mappings = slices.DeleteFunc(p.after.Mappings, func(m directory.RoleMapping) bool { return m.ID == id })
-		if len(p.after.Mappings) == n {
+		i := slices.IndexFunc(p.after.Mappings, func(m directory.RoleMapping) bool { return m.ID == id })
+		if i < 0 {
 			return errs.NotFound("mapping_unknown", "The workspace %q has no role mapping %q.", slug, clip(id))
 		}
-		return nil
+		role, _ := p.after.Roles.ByID(p.after.Mappings[i].Role)
+		p.after.Mappings = slices.Delete(p.after.Mappings, i, i+1)
+		return p.gives(role)
 	})
 }

@@ -17,7 +17,7 @@ var migrations embed.FS
 
 // SchemaLevel is the level of the schema that this binary was made for: the number of its last
 // migration.
-const SchemaLevel = 14
+const SchemaLevel = 16
 
 // migrate brings the schema to SchemaLevel, one process at a time. One that is there, or ahead and
 // still serving this binary, is left alone.
