@@ -341,7 +341,6 @@ var walks = map[string]func(tx *store.Tx, h house) error{
 		return err
 	},
 	"the last number":       func(tx *store.Tx, h house) error { _, err := tx.LastSeq(); return err },
-	"a role's size":         func(tx *store.Tx, h house) error { _, err := tx.MembersWith(h.Lowest); return err },
 	"a role's members":      func(tx *store.Tx, h house) error { _, err := tx.MembersByRole(h.Lowest, 20); return err },
 	"the request log":       func(tx *store.Tx, h house) error { _, err := tx.Reads(h.Directory, 20); return err },
 	"tokens of a directory": func(tx *store.Tx, h house) error { _, err := tx.RevokeTokens(h.Directory, "", "x"); return err },
