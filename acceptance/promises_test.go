@@ -138,7 +138,6 @@ var promises = []promise{
 var later = map[string]string{
 	"F31": "with enforcement",
 	"F33": "with enforcement",
-	"F39": "with roles and permissions",
 	"F41": "with the whole console",
 	"V5":  "with the whole console",
 }

@@ -188,8 +188,8 @@ func (d *Door) mountPeople(on mounter, workspace string) {
 	on("GET "+team, directory.PermissionTeamsRead, d.teamPage)
 	on("POST "+team+"/rename", directory.PermissionTeams, d.renameTeam)
 	on("POST "+team+"/delete", directory.PermissionTeams, d.deleteTeam)
-	on("POST "+team+"/members", directory.PermissionMembers, d.addToTeam)
-	on("POST "+team+"/members/{member}/remove", directory.PermissionMembers, d.removeFromTeam)
+	on("POST "+team+"/members", directory.PermissionTeams, d.addToTeam)
+	on("POST "+team+"/members/{member}/remove", directory.PermissionTeams, d.removeFromTeam)
 
 	on("GET "+workspace+"/imports", directory.PermissionMembersRead, d.importsPage)
 	on("GET "+workspace+"/imports/{import}", directory.PermissionMembersRead, d.importPage)

@@ -240,8 +240,8 @@ type common struct {
 	role directory.Role
 }
 
-// May reports whether the visitor has a permission: a form or link of what they may not do is not shown.
-func (c common) May(permission string) bool { return c.role.May(permission) }
+// Can reports whether the visitor has a permission: a form or link of what they may not do is not shown.
+func (c common) Can(permission string) bool { return c.role.May(permission) }
 
 // told is what a form's sender is told: nothing, or what was wrong with which field.
 type told struct {
