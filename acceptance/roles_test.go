@@ -12,7 +12,10 @@ import (
 func TestPromise_ACompanyHasRolesOfItsOwn(t *testing.T) {
 	story(t, func(t *testing.T, w *world) {
 		shows(t, "F39")
-		c := w.company("acme", "okta", form{preset: "omniflow", more: seededRoles})
+		more := seededRoles + "owners:\n  - {email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}\n"
+		c := w.company("acme", "okta", form{preset: "omniflow", more: more})
+		c.connect()
+		c.seed()
 		c.hire("dana", "Omniflow-Agents")
 		c.cycle()
 		root := w.signIn("acme", c.who("root"))
@@ -47,7 +50,7 @@ func TestPromise_ACompanyHasRolesOfItsOwn(t *testing.T) {
 		if status := get(dana, "/members"); status != http.StatusForbidden {
 			t.Errorf("an agent sees the members: %d", status)
 		}
-		w.mustApply(strings.Replace(c.file("active", "", seededRoles), "group: Omniflow-Agents, role: Agent", "group: Omniflow-Agents, role: Night shift", 1), "--force")
+		w.mustApply(strings.Replace(c.file("active", "", more), "group: Omniflow-Agents, role: Agent", "group: Omniflow-Agents, role: Night shift", 1), "--force")
 		var m struct {
 			Role       string
 			RoleReason struct{ Source, Group, Mapping, At string } `json:"role_reason"`

@@ -103,7 +103,7 @@ func TestRoles_NobodyRaisesThemselvesOrGivesWhatTheyLack(t *testing.T) {
 			"their own role, more":             func() answer { return b.post(lead+"/allow", "permission", "settings") },
 			"their own role, up":               func() answer { return b.post(lead+"/move", "where", "up") },
 			"their own role, removed":          func() answer { return b.post(lead+"/remove", "instead", w.roleID("Member")) },
-			"one that allows what they lack":   func() answer { return b.post(auditor+"/allow") },
+			"one that allows what they lack":   func() answer { return b.post(auditor + "/allow") },
 			"past one that allows it":          func() answer { return b.post(helper+"/move", "where", "up") },
 			"removed in favour of it":          func() answer { return b.post(helper+"/remove", "instead", w.roleID("Auditor")) },
 			"removed in favour of a higher":    func() answer { return b.post(helper+"/remove", "instead", w.roleID("Admin")) },
