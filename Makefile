@@ -34,6 +34,7 @@ test: deps ## every test with the race detector, on SQLite and on PostgreSQL
 accept: ## the stories against the real binary, with peers written by others and with faults
 	@scripts/deps peers
 	GATEHOUSE_ACCEPT=1 GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -tags accept -count=1 -timeout 30m ./acceptance/...
+	GATEHOUSE_REQUIRE_POSTGRES=1 $(GO) test -tags accept -count=1 -timeout 30m -run 'LocksACompanyOut' ./internal/directory ./internal/signin
 
 bench: deps ## measure, with the machine's limit beside each figure, then with 100,000 and 1,000,000 people (docs/benchmarks.md)
 	scripts/bench

@@ -136,8 +136,6 @@ var promises = []promise{
 
 // later says why nothing shows a promise yet.
 var later = map[string]string{
-	"F31": "with enforcement",
-	"F33": "with enforcement",
 	"F41": "with the whole console",
 	"V5":  "with the whole console",
 }

@@ -59,7 +59,7 @@ func (s *server) background(ctx context.Context) *sync.WaitGroup {
 // outbox is what does the work of the outbox; here is said who does which.
 func (s *server) outbox() *jobs.Runner {
 	handlers := map[string]jobs.Handler{store.JobLogout: s.app.grants.LogoutHandler(), provision.JobSCIMEvent: s.app.grants.SCIMEventHandler(),
-		provision.JobImport: s.app.provision.ImportHandler()}
+		provision.JobImport: s.app.provision.ImportHandler(), settings.JobRelaxationOver: s.app.settings.RelaxationHandler()}
 	if s.mailer != nil {
 		post := &jobs.Post{DB: s.app.db, Mailer: s.mailer, PublicURL: s.cfg.PublicURL}
 		handlers[jobs.JobNotice] = post.Notices()

@@ -23,24 +23,25 @@ type commandLine struct {
 	Serve serveCommand `cmd:"" help:"Run the server."`
 	demoVerbs
 
-	Apply      applyCommand      `cmd:"" help:"Make a workspace match a YAML file."`
-	Export     exportCommand     `cmd:"" help:"Print a workspace as such a file."`
-	Connection connectionCommand `cmd:"" help:"SSO connections of a workspace."`
-	Guide      guideCommand      `cmd:"" help:"How an identity provider is set up, with the values to copy."`
-	Domain     domainCommand     `cmd:"" help:"Domains of a workspace: claim, prove by DNS, list, remove."`
-	Directory  directoryCommand  `cmd:"" help:"A directory's life: test sync, plan, pilot, enable, pause; what was last heard."`
-	SCIMToken  scimTokenCommand  `cmd:"" name:"scim-token" help:"Credentials of an IdP's provisioning client."`
-	SCIMSecret scimSecretCommand `cmd:"" name:"scim-secret" help:"Secrets of an IdP's OAuth client for provisioning."`
-	SCIM       scimCommand       `cmd:"" name:"scim" help:"Check a SCIM server, this one or any other."`
-	Member     memberCommand     `cmd:"" help:"People of a workspace."`
-	Role       roleCommand       `cmd:"" help:"Roles: which there are, their order, and what each allows."`
-	Team       teamCommand       `cmd:"" help:"Teams: groups that are made by hand, beside those of a directory."`
-	Mail       mailCommand       `cmd:"" help:"Letters that were not sent yet, or were given up."`
-	Adoption   adoptionCommand   `cmd:"" help:"Directories that name people who are members already: decide, and undo."`
-	Session    sessionCommand    `cmd:"" help:"Signed-in browsers, and one-time sign-in links."`
-	Owner      ownerCommand      `cmd:"" help:"Ways in for an owner."`
-	Explain    explainCommand    `cmd:"" help:"Why somebody could not sign in, or has their role."`
-	Audit      auditCommand      `cmd:"" help:"The event log."`
+	Apply      applyCommand       `cmd:"" help:"Make a workspace match a YAML file."`
+	Export     exportCommand      `cmd:"" help:"Print a workspace as such a file."`
+	Connection connectionCommand  `cmd:"" help:"SSO connections of a workspace."`
+	Guide      guideCommand       `cmd:"" help:"How an identity provider is set up, with the values to copy."`
+	Domain     domainCommand      `cmd:"" help:"Domains of a workspace: claim, prove by DNS, list, remove."`
+	Directory  directoryCommand   `cmd:"" help:"A directory's life: test sync, plan, pilot, enable, pause; what was last heard."`
+	SCIMToken  scimTokenCommand   `cmd:"" name:"scim-token" help:"Credentials of an IdP's provisioning client."`
+	SCIMSecret scimSecretCommand  `cmd:"" name:"scim-secret" help:"Secrets of an IdP's OAuth client for provisioning."`
+	SCIM       scimCommand        `cmd:"" name:"scim" help:"Check a SCIM server, this one or any other."`
+	Member     memberCommand      `cmd:"" help:"People of a workspace."`
+	Role       roleCommand        `cmd:"" help:"Roles: which there are, their order, and what each allows."`
+	Team       teamCommand        `cmd:"" help:"Teams: groups that are made by hand, beside those of a directory."`
+	Mail       mailCommand        `cmd:"" help:"Letters that were not sent yet, or were given up."`
+	Adoption   adoptionCommand    `cmd:"" help:"Directories that name people who are members already: decide, and undo."`
+	Session    sessionCommand     `cmd:"" help:"Signed-in browsers, and one-time sign-in links."`
+	Owner      ownerCommand       `cmd:"" help:"Ways in for an owner."`
+	Explain    explainCommand     `cmd:"" help:"Why somebody could not sign in, or has their role."`
+	Enforce    enforcementCommand `cmd:"" name:"enforcement" help:"Who must use single sign-on, and emergency access."`
+	Audit      auditCommand       `cmd:"" help:"The event log."`
 
 	IdP          idpCommand         `cmd:"" name:"idp" help:"Run simulated identity providers, to try signing in and provisioning with."`
 	Migrate      migrateCommand     `cmd:"" help:"Bring the database to this binary's schema and end."`

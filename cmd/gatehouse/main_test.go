@@ -29,32 +29,63 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gatehouse": main})
 }
 
+// unwatched is the command built without the race detector. A watched process takes most of a second to begin, and
+// scripts run hundreds of verbs: servers are watched in every script, verbs in the one that does most.
+func unwatched(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	// Without the commit, so that it is of the same version as the test binary.
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build gatehouse: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// fast has the verbs of a script run unwatched.
+func fast(e *testscript.Env, dir string) {
+	e.Setenv("PATH", dir+string(filepath.ListSeparator)+e.Getenv("PATH"))
+}
+
 // publicURL is printed where no server is running; a server prints its own.
 const publicURL = "http://127.0.0.1:8080"
 
 // Verbs give the same answers with and without a server, on both databases.
 func TestVerbs_AnswerTheSame(t *testing.T) {
+	verbs := unwatched(t)
 	t.Run("on the database itself", func(t *testing.T) {
-		runStories(t, "testdata/verbs", func(e *testscript.Env) { e.Setenv("GATEHOUSE_PUBLIC_URL", publicURL) })
+		runStories(t, "testdata/verbs", func(e *testscript.Env) {
+			if filepath.Base(e.WorkDir) != "script-apply" {
+				fast(e, verbs)
+			}
+			e.Setenv("GATEHOUSE_PUBLIC_URL", publicURL)
+		})
 	})
 	t.Run("through a server", func(t *testing.T) {
-		runStories(t, "testdata/verbs", func(e *testscript.Env) { e.Setenv("SERVED", "1") })
+		runStories(t, "testdata/verbs", func(e *testscript.Env) {
+			fast(e, verbs)
+			e.Setenv("SERVED", "1")
+		})
 	})
 	t.Run("on PostgreSQL itself", func(t *testing.T) {
 		runStories(t, "testdata/verbs", func(e *testscript.Env) {
+			fast(e, verbs)
 			e.Setenv("GATEHOUSE_PUBLIC_URL", publicURL)
 			e.Setenv("GATEHOUSE_DATABASE", postgresFor(e))
 		})
 	})
 	t.Run("through a server on PostgreSQL", func(t *testing.T) {
 		runStories(t, "testdata/verbs", func(e *testscript.Env) {
+			fast(e, verbs)
 			e.Setenv("SERVED", "1")
 			e.Setenv("GATEHOUSE_DATABASE", postgresFor(e))
 		})
 	})
 }
 
-func TestCommandLine(t *testing.T) { runStories(t, "testdata", nil) }
+func TestCommandLine(t *testing.T) {
+	verbs := unwatched(t)
+	runStories(t, "testdata", func(e *testscript.Env) { fast(e, verbs) })
+}
 
 // postgresFor gives one story an empty database.
 func postgresFor(e *testscript.Env) string { return pgtest.DSN(e.T().(testing.TB)) }
@@ -134,12 +165,8 @@ func startProcess(ts *testscript.TestScript, neg bool, args []string) {
 	if onErr {
 		args = args[1:]
 	}
-	path := ""
-	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
-		if _, err := os.Stat(filepath.Join(dir, "gatehouse")); err == nil && path == "" {
-			path = filepath.Join(dir, "gatehouse")
-		}
-	}
+	path, err := exec.LookPath("gatehouse") // the test binary: what a script has first in its PATH may be unwatched
+	ts.Check(err)
 	p := &process{cmd: exec.Command(path, args...), stderr: &lockedBuffer{}}
 	p.cmd.Dir = ts.MkAbs(".")
 	for _, key := range []string{"PATH", "HOME", "TMPDIR", "GATEHOUSE_DATA_DIR", "GATEHOUSE_LISTEN", "GATEHOUSE_DATABASE", "GATEHOUSE_PUBLIC_URL", "GOCOVERDIR"} {

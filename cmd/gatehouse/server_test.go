@@ -357,7 +357,7 @@ func TestAuditTail_TellsEveryEventOnceInOrder(t *testing.T) {
 			s := serve(t, flags)
 			s.must(t, "apply", "-f", "-")
 
-			const writers, each = 4, 10
+			const writers, each = 4, 4
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			out := &lineWriter{lines: make(chan string, 1000)}

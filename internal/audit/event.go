@@ -39,8 +39,9 @@ const (
 	// People's own acts beside a directory.
 	InvitationResent  Type = "member.invitation_resent"
 	InvitationRevoked Type = "member.invitation_revoked"
-	PasswordAsked     Type = "member.password_asked" // a letter with which to set a new password was asked for
-	PasswordSet       Type = "member.password_set"   // by a link that was sent by mail
+	PasswordAsked     Type = "member.password_asked"   // a letter with which to set a new password was asked for
+	PasswordSet       Type = "member.password_set"     // by a link that was sent by mail
+	PasswordChanged   Type = "member.password_changed" // by its holder, who knew the old one
 	MemberErased      Type = "member.erased"
 	TeamCreated       Type = "team.created"
 	TeamChanged       Type = "team.changed"
@@ -56,8 +57,17 @@ const (
 	SignInRefused   Type = "signin.refused"
 	SignInLinkMade  Type = "signin.link_made"
 	BreakGlassUsed  Type = "signin.break_glass_used"
-	SessionEnded    Type = "session.ended"
-	SessionsEnded   Type = "session.all_ended"
+	// What emergency access has beside the password: a second factor, and recovery codes.
+	SecondFactorSet     Type = "emergency.second_factor_set"
+	SecondFactorRemoved Type = "emergency.second_factor_removed"
+	RecoveryCodesMade   Type = "emergency.recovery_codes_made"
+	// Enforcement let go for a while by emergency access, and its end.
+	EnforcementRelaxed Type = "enforcement.relaxed"
+	EnforcementResumed Type = "enforcement.resumed"
+	// MailLinkSent is a link by mail that signs in while enforcement is relaxed.
+	MailLinkSent  Type = "signin.mail_link_sent"
+	SessionEnded  Type = "session.ended"
+	SessionsEnded Type = "session.all_ended"
 	// SessionsShortened is a connection that does not notice leavers any more: its sessions end sooner.
 	SessionsShortened Type = "session.all_shortened"
 	LogoutRefused     Type = "logout.refused"           // an IdP's word that a session has ended, or its answer to ours, was not believed

@@ -15,6 +15,8 @@
 //	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
 //	/console/{workspace}/roles                     role mappings
+//	/console/{workspace}/enforcement               who must use single sign-on: the ladder, whom a change shuts out, and the change
+//	/console/{workspace}/emergency                 the break-glass administrator, second factor, recovery codes, the relaxation
 //	/console/{workspace}/sso/connections/{id}/test a test of the connection in this browser, which lets nobody in
 //	/console/{workspace}/sign-ins, /sign-ins/{id}  attempts to sign in and tests, and the steps of one
 //	/console/{workspace}/sign-ins/people           who was provisioned and never signed in, and who tried and never was

@@ -65,7 +65,8 @@ func New(o Options) (*Door, error) {
 		return nil, fmt.Errorf("make console: %w", err)
 	}
 	d := &Door{Options: o, browser: browser, pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen", "members", "member", "mail", "imports", "import", "teams", "team", "permissions", "changed"} {
+	for _, name := range []string{"sso", "connection", "directory", "waiting", "domains", "roles", "events", "event", "denied", "signins", "attempt", "unseen",
+		"members", "member", "mail", "imports", "import", "teams", "team", "enforcement", "emergency", "permissions", "changed"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/parts.html", "pages/oidc.html", "pages/saml.html", "pages/metadata.html", "pages/guide.html"); err != nil {
 			return nil, fmt.Errorf("make console: %w", err)
 		}
@@ -157,6 +158,7 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	on("POST "+workspace+"/roles", directory.PermissionSettings, d.addMapping)
 	on("POST "+workspace+"/roles/{mapping}/remove", directory.PermissionSettings, d.removeMapping)
 
+	d.mountEnforcement(on)
 	d.mountRoles(on, workspace)
 	on("GET "+workspace+"/sign-ins", directory.PermissionAuditRead, d.signInsPage)
 	on("GET "+workspace+"/sign-ins/people", directory.PermissionAuditRead, d.unseenPage)

@@ -37,7 +37,7 @@ func (s *seen) stale() bool { return s != nil && s.moved }
 
 var errMoved = errs.Conflict("changed_meanwhile", "This was changed after the page was shown.")
 
-// subject says what a page is about: kind is "connections", "directories", "members", "policy" or "" for what is not
+// subject says what a page is about: kind is "connections", "directories", "members", "policy", "enforcement" or "" for what is not
 // watched.
 func (v *visit) subject() (kind, id string) {
 	switch {
@@ -49,6 +49,9 @@ func (v *visit) subject() (kind, id string) {
 		return "members", v.r.PathValue("member")
 	}
 	rest := strings.TrimPrefix(v.r.URL.Path, v.url(""))
+	if rest == "/enforcement" {
+		return "enforcement", ""
+	}
 	if rest == "/roles" || strings.HasPrefix(rest, "/roles/") || rest == "/permissions" || strings.HasPrefix(rest, "/permissions/") {
 		return "policy", ""
 	}
@@ -212,7 +215,11 @@ func concerns(e audit.Event, kind, id string) bool {
 	case "members":
 		return e.Subject.ID == id
 	}
-	return slices.ContainsFunc(e.Changes, func(c audit.Change) bool { return settings.OfRoles(c.Field) })
+	of := settings.OfRoles
+	if kind == "enforcement" {
+		of = settings.OfEnforcement
+	}
+	return slices.ContainsFunc(e.Changes, func(c audit.Change) bool { return of(c.Field) })
 }
 
 func whoText(p audit.Party) string {
@@ -235,6 +242,9 @@ func (v *visit) backTo() string {
 		return v.url("/sso/" + kind + "/" + url.PathEscape(id))
 	case "members":
 		return v.url("/members/" + url.PathEscape(id))
+	}
+	if kind == "enforcement" {
+		return v.url("/enforcement")
 	}
 	if strings.HasPrefix(v.r.URL.Path, v.url("/permissions")) {
 		return v.url("/permissions")

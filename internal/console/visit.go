@@ -154,6 +154,8 @@ var sections = []struct{ text, path, permission string }{
 	{"Teams", "/teams", directory.PermissionTeamsRead},
 	{"Roles & Permissions", "/permissions", directory.PermissionRolesRead},
 	{"Role mappings", "/roles", directory.PermissionSettingsRead},
+	{"Enforcement", "/enforcement", directory.PermissionSettingsRead},
+	{"Emergency access", "/emergency", directory.PermissionSettingsRead},
 	{"Sign-ins", "/sign-ins", directory.PermissionAuditRead},
 	{"Event log", "/events", directory.PermissionAuditRead},
 }
@@ -233,6 +235,7 @@ func (v *visit) url(path string) string { return consoleURL(v.live.Slug) + path 
 type common struct {
 	Base           string // address of the workspace in the console
 	Styles, Script string
+	Banners        []settings.Banner
 	Errors         map[string]string // by the id of the field
 	Typed          map[string]string // what was typed into it
 	// Seen is a hidden field of what this page shows, for its forms.
@@ -260,7 +263,7 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 		return err
 	}
 	c := common{Base: consoleURL(v.live.Slug), Styles: d.assets["console.css"].address, Script: d.assets["console.js"].address,
-		Errors: map[string]string{}, Typed: t.typed, role: v.role, Seen: v.seenField()}
+		Errors: map[string]string{}, Typed: t.typed, role: v.role, Seen: v.seenField(), Banners: v.setup.Banners}
 	page := web.Page{Title: title, Workspace: v.setup.Name, Wide: true, Notice: t.notice}
 	status := http.StatusOK
 	if t.err != nil {
@@ -362,4 +365,10 @@ var doneTexts = map[string]string{
 	"import-stopped":      "The list was stopped or thrown away.",
 	"letter-retried":      "The letter is tried again now.",
 	"letter-discarded":    "The letter was thrown away.",
+	"enforcement":         "It was saved.",
+	"designated":          "Emergency access is theirs now.",
+	"factor-on":           "The second factor is on.",
+	"factor-off":          "The second factor is off.",
+	"relaxed":             "Single sign-on is not required for 24 hours. All owners were told.",
+	"resumed":             "Single sign-on is required again, and whoever came in by a mailed link is signed out.",
 }

@@ -4,5 +4,6 @@
 //
 // It does no I/O, knows no protocol and no SQL, and takes the time as a parameter. Read
 // member.go for the life of a member, policy.go for what a workspace can choose, role.go for
-// how a role is decided and signin.go for who may enter.
+// how a role is decided and signin.go for who may enter,
+// and keeper.go with enforcement.go for law 7: lockout_test.go searches all that may happen for a way to lock a company out.
 package directory

@@ -14,6 +14,8 @@ const (
 	MethodLink     Method = "link" // one-time link, an operator's recorded act
 	MethodSAML     Method = "saml"
 	MethodOIDC     Method = "oidc"
+	// MethodMail is a one-time link by mail while enforcement is relaxed; MayUseMailLink says who may.
+	MethodMail Method = "mail"
 )
 
 // BreakGlassProof is how long a proven break-glass password lets enforcement be switched on.
@@ -29,6 +31,7 @@ func MaySignIn(c *Config, m *Member, method Method) error {
 	if m.Sources != 0 {
 		return errs.Forbidden("account_deactivated", "%s", m.OutSentence())
 	}
+	// A relaxation does not bring passwords back: whom enforcement covers may have none any more.
 	if method == MethodPassword && !m.BreakGlass && c.Workspace.Enforcement.Covers(m.Email) {
 		return errs.Forbidden("sso_required", "This workspace requires single sign-on. Use your organisation's sign-in, or emergency access.")
 	}

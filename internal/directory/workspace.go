@@ -32,6 +32,8 @@ const (
 type Enforcement struct {
 	RequireSSO Require  `json:"require_sso"`
 	Domains    []string `json:"domains,omitempty"` // DomainName; with RequireDomains
+	// Relaxed is set by emergency access and may be over: RelaxedAt. It is shared with the cache of configurations.
+	Relaxed *Relaxation `json:"relaxed,omitempty"`
 }
 
 // Covers reports whether somebody with that address must use single sign-on.

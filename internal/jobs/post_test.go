@@ -135,7 +135,7 @@ func mailroom(t *testing.T, db *store.DB, address string, pauses ...time.Duratio
 func warn(t *testing.T, db *store.DB, once string) {
 	t.Helper()
 	if err := db.Write(t.Context(), workspace, func(tx *store.Tx) error {
-		return EnqueueLetter(tx, "mem_ada", once, letter.BreakGlassUsed(letter.To{Workspace: "Test"}, "root@acme.test", "", noon, "/x"))
+		return EnqueueLetter(tx, "mem_ada", once, letter.BreakGlassUsed(letter.To{Workspace: "Test"}, letter.Use{Who: "root@acme.test", With: "a password", At: noon}, "/x"))
 	}); err != nil {
 		t.Fatal(err)
 	}

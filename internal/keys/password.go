@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Parameters of new password hashes: argon2id with 19 MiB of memory, two passes and one lane,
@@ -21,12 +23,19 @@ const (
 	argonKey     = 32    // bytes
 )
 
-// Bounds of a password, in bytes of UTF-8. The upper one keeps hashing from becoming a way to
-// spend our time.
+// Bounds of a password. The upper one, in bytes of UTF-8, keeps hashing from becoming a way to spend our time.
 const (
-	MinPasswordBytes = 12
-	MaxPasswordBytes = 1024
+	MinPasswordLength = 12 // code points, as NIST SP 800-63B section 3.1.1.2 counts
+	MaxPasswordBytes  = 1024
 )
+
+// normal is a password as it is hashed: NFKC, so that it is the same from every keyboard (NIST SP 800-63B section 3.1.1.2).
+func normal(pw string) string {
+	if len(pw) > MaxPasswordBytes {
+		return pw
+	}
+	return norm.NFKC.String(pw)
+}
 
 // PasswordError refuses a new password.
 type PasswordError struct {
@@ -38,9 +47,9 @@ type PasswordError struct {
 func (e *PasswordError) Error() string { return e.Message }
 
 var (
-	// ErrPasswordTooShort is returned for a new password under MinPasswordBytes.
+	// ErrPasswordTooShort is returned for a new password under MinPasswordLength.
 	ErrPasswordTooShort = &PasswordError{"password_too_short",
-		fmt.Sprintf("The password is too short: at least %d characters are needed.", MinPasswordBytes)}
+		fmt.Sprintf("The password is too short: at least %d characters are needed.", MinPasswordLength)}
 	// ErrPasswordTooLong is returned for a new password over MaxPasswordBytes.
 	ErrPasswordTooLong = &PasswordError{"password_too_long",
 		fmt.Sprintf("The password is too long: at most %d bytes are accepted.", MaxPasswordBytes)}
@@ -54,10 +63,10 @@ var (
 // section 3.1.1.2 asks.
 func CheckPassword(pw string) error {
 	switch {
-	case len(pw) < MinPasswordBytes:
-		return ErrPasswordTooShort
 	case len(pw) > MaxPasswordBytes:
 		return ErrPasswordTooLong
+	case utf8.RuneCountInString(normal(pw)) < MinPasswordLength:
+		return ErrPasswordTooShort
 	}
 	return nil
 }
@@ -71,7 +80,7 @@ func HashPassword(pw string) (string, error) {
 	}
 	h := phc{memory: argonMemory, time: argonTime, threads: argonThreads, salt: make([]byte, argonSalt)}
 	rand.Read(h.salt)
-	h.key = argon2.IDKey([]byte(pw), h.salt, h.time, h.memory, h.threads, argonKey)
+	h.key = argon2.IDKey([]byte(normal(pw)), h.salt, h.time, h.memory, h.threads, argonKey)
 	return h.String(), nil
 }
 
@@ -86,8 +95,13 @@ func VerifyPassword(hash, pw string) (ok bool, err error) {
 	if len(pw) > MaxPasswordBytes {
 		return false, nil
 	}
-	key := argon2.IDKey([]byte(pw), h.salt, h.time, h.memory, h.threads, uint32(len(h.key)))
-	return subtle.ConstantTimeCompare(key, h.key) == 1, nil
+	same := func(text string) bool {
+		key := argon2.IDKey([]byte(text), h.salt, h.time, h.memory, h.threads, uint32(len(h.key)))
+		return subtle.ConstantTimeCompare(key, h.key) == 1
+	}
+	text := normal(pw)
+	// Versions before hashed what was typed as it came.
+	return same(text) || text != pw && same(pw), nil
 }
 
 // DummyVerify does the work of one VerifyPassword and throws the answer away. Sign-in calls it

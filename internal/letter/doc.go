@@ -9,6 +9,6 @@
 //
 // It refuses to know how a letter is sent, when, and whether it was.
 //
-// Entry points: [Invitation], [Welcome], [PasswordReset], [SignInLink], [BreakGlassUsed]; others fill in a Letter of
+// Entry points: [Invitation], [Welcome], [PasswordReset], [SignInLink], [MailedSignIn], [BreakGlassUsed], [Relaxed], [Resumed]; others fill in a Letter of
 // their own.
 package letter

@@ -64,16 +64,59 @@ func SignInLink(to To, link string, expires time.Time) Letter {
 	return l
 }
 
-// BreakGlassUsed tells an owner that who, an address, used emergency access at an instant from a client's address.
-// link leads to the event.
-func BreakGlassUsed(to To, who, from string, at time.Time, link string) Letter {
+// MailedSignIn signs somebody in once behind link, until expires, while the workspace lets enforcement go. They asked for it.
+func MailedSignIn(to To, link string, expires time.Time) Letter {
+	l := to.letter("Sign in to " + Name(to.Workspace))
+	l.Lines = []string{fmt.Sprintf("Here is a link that signs you in to %s once. It stands in for your organisation's sign-in, which cannot be used at the moment.", l.Workspace)}
+	l.Button, l.Link = "Sign in", link
+	l.After = []string{fmt.Sprintf("It works until %s. Whoever has it is you: do not pass it on.", day(expires))}
+	l.Why = "If you did not ask for it, ignore this message: nothing happens."
+	return l
+}
+
+// Use is one use of emergency access.
+type Use struct {
+	Who  string // address of the member
+	With string // "a password and a one-time password"
+	From string // address of the client, or ""
+	At   time.Time
+}
+
+// BreakGlassUsed tells an owner that somebody signed in by emergency access. link leads to the event.
+func BreakGlassUsed(to To, use Use, link string) Letter {
 	l := to.letter("Emergency access was used in " + Name(to.Workspace))
-	if from != "" {
-		from = " from " + Name(from)
+	from := ""
+	if use.From != "" {
+		from = " from " + Name(use.From)
 	}
-	l.Lines = []string{fmt.Sprintf("%s signed in to %s by emergency access on %s%s, past single sign-on.", Name(who), l.Workspace, day(at), from)}
+	l.Lines = []string{fmt.Sprintf("%s signed in to %s by emergency access with %s on %s%s.", Name(use.Who), l.Workspace, use.With, day(use.At), from)}
 	l.Button, l.Link = "Look at the event log", link
 	l.After = []string{"If nobody had a reason to, end the session and change the break-glass password now."}
+	l.Why = "Every owner of the workspace gets this."
+	return l
+}
+
+// Relaxed tells an owner that who, an address, let enforcement go at an instant, until another. link leads to where it is
+// taken back.
+func Relaxed(to To, who string, at, until time.Time, link string) Letter {
+	l := to.letter("Single sign-on is not required in " + Name(to.Workspace) + " for a while")
+	l.Lines = []string{fmt.Sprintf("%s let the requirement of single sign-on in %s go on %s, by emergency access.", Name(who), l.Workspace, day(at)),
+		fmt.Sprintf("Until %s, members whom it covers can ask for a link by mail that signs them in once. After that single sign-on is required again by itself.", day(until))}
+	l.Button, l.Link = "Look at enforcement", link
+	l.After = []string{"If nobody had a reason to, require it again there now: whoever came in by such a link is signed out."}
+	l.Why = "Every owner of the workspace gets this."
+	return l
+}
+
+// Resumed tells an owner that single sign-on is required again since an instant. who did it, "" where its time was over.
+func Resumed(to To, who string, at time.Time, link string) Letter {
+	l := to.letter("Single sign-on is required again in " + Name(to.Workspace))
+	by := "Its time is over."
+	if who != "" {
+		by = Name(who) + " ended the exception."
+	}
+	l.Lines = []string{fmt.Sprintf("Since %s single sign-on is required again in %s. %s", day(at), l.Workspace, by), "Whoever had signed in by a link of a letter is signed out."}
+	l.Button, l.Link = "Look at enforcement", link
 	l.Why = "Every owner of the workspace gets this."
 	return l
 }

@@ -20,7 +20,11 @@ func all(to letter.To) map[string]letter.Letter {
 		"welcome":     letter.Welcome(to, link),
 		"reset":       letter.PasswordReset(to, link, noon),
 		"link":        letter.SignInLink(to, link, noon),
-		"break-glass": letter.BreakGlassUsed(to, "root@acme.test", "192.0.2.1", noon, link),
+		"break-glass": letter.BreakGlassUsed(to, letter.Use{Who: "root@acme.test", With: "a password", From: "192.0.2.1", At: noon}, link),
+		"mailed":      letter.MailedSignIn(to, link, noon),
+		"relaxed":     letter.Relaxed(to, "root@acme.test", noon, noon, link),
+		"resumed":     letter.Resumed(to, "root@acme.test", noon, link),
+		"over":        letter.Resumed(to, "", noon, link),
 	}
 }
 

@@ -138,6 +138,26 @@ func moveBreakGlass(tx *store.Tx, cfg *directory.Config, scope Scope, to string,
 	return save(tx, cfg, scope, c)
 }
 
+// Designate makes m the break-glass administrator in the place of former, who may be nil, in a transaction that holds the policy
+// exclusively. Whether that may be is the caller's to ask (directory.CheckDesignation).
+func Designate(tx *store.Tx, cfg *directory.Config, actor audit.Party, former, m *directory.Member) error {
+	scope := Scope{Workspace: tx.Workspace(), Actor: actor}
+	turn := func(m *directory.Member, on bool) error {
+		c := edit(m, "designation")
+		m.BreakGlass = on
+		if err := tx.Record(scope.event(audit.SettingsChanged, memberParty(m), audit.Change{Field: "break_glass", From: boolText(!on), To: boolText(on)})); err != nil {
+			return err
+		}
+		return save(tx, cfg, scope, c)
+	}
+	if former != nil {
+		if err := turn(former, false); err != nil {
+			return err
+		}
+	}
+	return turn(m, true)
+}
+
 // Remap applies the workspace's roles and mappings, as the transaction sees them now, to every
 // group and member (row 16): nobody goes out by it. The policy is held exclusively. It takes a
 // bounded number of statements per 512 groups or members, and returns how many members changed.

@@ -78,6 +78,11 @@ func saveOne(tx *store.Tx, cfg *directory.Config, scope Scope, c change) error {
 		return record(audit.MemberCreated, audit.Change{Field: "status", To: string(m.Status())}, audit.Change{Field: "role", To: roleName(cfg, m.Role)})
 	}
 	tx.UpdateMember(m)
+	if c.before.BreakGlass && !m.BreakGlass {
+		// They were for emergency access, which is exactly one person's.
+		tx.DropSecondFactor(m.ID)
+		tx.DropRecoveryCodes(m.ID)
+	}
 	sources := audit.Change{Field: "deactivated_by", From: c.before.Sources.String(), To: m.Sources.String()}
 	switch {
 	case c.before.Sources == 0 && m.Sources != 0:

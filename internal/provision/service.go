@@ -102,18 +102,19 @@ func (f *feed) mayBringIn() error {
 // owner is the id of the owner role.
 func owner(cfg *directory.Config) string { return cfg.Roles.Owner().ID }
 
-// protected reports whether law 7 holds for m: the break-glass administrator, or an owner beside
-// whom there is no other, not counting the leaving owners whom the same operation takes out before.
+// protected reports whether law 7 holds for m (directory.Protects): the break-glass administrator, or an owner beside
+// whom there is no other, or no other with a password where m has one, not counting the leaving owners whom the same operation takes out before.
 // The policy must be held exclusively.
 func protected(tx *store.Tx, cfg *directory.Config, m *directory.Member, leaving int) (bool, error) {
-	if m.BreakGlass {
-		return true, nil
-	}
-	if m.Role != owner(cfg) || !m.In() {
-		return false, nil
+	if m.BreakGlass || m.Role != owner(cfg) || !m.In() {
+		return directory.Protects(m, owner(cfg), false, directory.Others{}, leaving), nil
 	}
 	others, err := tx.OtherOwners(owner(cfg), m.ID)
-	return others <= leaving, err
+	if err != nil {
+		return false, err
+	}
+	password, _, err := tx.Credential(m.ID)
+	return directory.Protects(m, owner(cfg), password != "", others, leaving), err
 }
 
 // guarded reports whether changing m may concern law 7, so that the policy must be held
@@ -125,7 +126,7 @@ func guarded(cfg *directory.Config, m *directory.Member) bool {
 // refuseProtected is the answer of law 7: 403, nothing changes, but the member's sessions that
 // came through a connection end and the attempt is on record for the other owners.
 func refuseProtected(scope Scope, m *directory.Member, what string) error {
-	kind := "the last owner"
+	kind := "the last owner, or the last one with a password,"
 	if m.BreakGlass {
 		kind = "the break-glass administrator"
 	}

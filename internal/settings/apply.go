@@ -144,6 +144,10 @@ type apply struct {
 	diffs   []difference
 	word    string
 	changes []string // of people, behind those of diffs
+
+	keeper bool     // some owner could sign in with no IdP before
+	shut   []Person // whom enforcement that begins or widens leaves without a way in
+	ended  int      // sessions by password that it ended
 }
 
 func (a *apply) run(f *File, id string, fresh bool) error {
@@ -198,7 +202,8 @@ func (a *apply) load(fresh bool) (*directory.Config, error) {
 // carryOut writes configuration first, then people, who are decided by it, and asks at the end
 // whether law 7 still holds: all in the one transaction.
 func (a *apply) carryOut() error {
-	steps := []func() error{a.checkRoles, a.forgetDirectories, a.settleDirectories, a.write, a.endConnectionSessions, a.shortenSessions, a.ensureOwners, a.remap, a.settleEnforcement, a.record}
+	steps := []func() error{a.noteKeepers, a.checkRoles, a.forgetDirectories, a.settleDirectories, a.write, a.endConnectionSessions, a.shortenSessions, a.ensureOwners, a.remap,
+		a.settleEnforcement, a.checkKeepers, a.record}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err

@@ -25,6 +25,10 @@
 // are made when a switch first needs one and sealed as well. RotateSPKey, UseSPKey and RemoveSPKey replace one
 // in steps, none of which makes a sign-in fail.
 //
+// PlanEnforcement names whom a change of enforcement would shut out, and SetEnforcement shuts out exactly those or refuses
+// (enforce.go, enforcement.go); Designate moves emergency access; Relax and Resume let enforcement go for a day, end that, and
+// tell every owner by mail (relax.go).
+//
 // Who is led to a connection, and what becomes of its sessions when it is disabled, is in reach.go; guide.go fills a connection's
 // values into the guide of its IdP.
 //

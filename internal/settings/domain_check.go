@@ -330,7 +330,8 @@ func (d *domainCheck) miss(before store.DomainClaim) error {
 	return nil
 }
 
-// lapse takes the proof away. Members, sign-in links, sessions and enforcement stay as they are.
+// lapse takes the proof away. Members, sign-in links, sessions and enforcement stay as they are; who had no other way in than
+// by the domain keeps their password (directory.Config.Stranded).
 func (d *domainCheck) lapse() error {
 	c := d.claim
 	d.tx.DeleteDomain(c.Domain)

@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
+	"github.com/gatehouse-id/gatehouse/internal/letter"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 // JobDomainNotice is the kind of job that tells one owner by e-mail that a domain's record is missing, or that it lapsed.
-const JobDomainNotice = "domain.notice"
+const JobDomainNotice = store.MailKind + "domain"
 
 const (
 	noticeMissing = "missing"
@@ -65,7 +65,11 @@ type DomainNotifier struct {
 }
 
 // Handler is what does such jobs.
-func (n *DomainNotifier) Handler() jobs.Handler { return jobs.Handler{Do: n.send} }
+func (n *DomainNotifier) Handler() jobs.Handler { return n.post().Handler(n.send) }
+
+func (n *DomainNotifier) post() *jobs.Post {
+	return &jobs.Post{DB: n.DB, Mailer: n.Mailer, PublicURL: n.PublicURL}
+}
 
 // send sends one letter, unless the owner is none any more or the record has come back.
 func (n *DomainNotifier) send(ctx context.Context, j store.Job) error {
@@ -73,9 +77,10 @@ func (n *DomainNotifier) send(ctx context.Context, j store.Job) error {
 	if err := json.Unmarshal([]byte(j.Body), &notice); err != nil {
 		return jobs.Permanent(fmt.Errorf("read notice: %w", err))
 	}
-	var letter *jobs.Message
+	var written *letter.Letter
+	var to string
 	err := n.DB.Read(ctx, j.Workspace, func(tx *store.Tx) error {
-		letter = nil
+		written = nil
 		cfg, err := tx.Config()
 		if err != nil {
 			return err
@@ -90,31 +95,33 @@ func (n *DomainNotifier) send(ctx context.Context, j store.Job) error {
 		}
 		stands := !c.MissingSince.IsZero() && notice.What == noticeMissing || !c.LapsedAt.IsZero() && notice.What == noticeLapsed
 		if stands && m.In() && m.Role == cfg.Roles.Owner().ID && m.Email != "" {
-			letter = n.letter(&cfg.Workspace, m, c, notice)
+			written, to = domainLetter(&cfg.Workspace, m, c, notice), m.Email
 		}
 		return nil
 	})
 	if errs.Is(err, errs.KindNotFound) {
 		return nil
 	}
-	if err != nil || letter == nil {
+	if err != nil || written == nil {
 		return err
 	}
-	return n.Mailer.Send(ctx, *letter)
+	return n.post().Send(ctx, j, to, *written)
 }
 
-func (n *DomainNotifier) letter(w *directory.Workspace, m *directory.Member, c *store.DomainClaim, notice domainNotice) *jobs.Message {
-	shown, name := directory.ShownDomain(c.Domain), strings.Join(strings.Fields(w.Name), " ")
-	page := strings.TrimSuffix(n.PublicURL, "/") + "/console/" + url.PathEscape(w.Slug) + "/domains"
-	record := "  name   " + directory.ChallengeName(c.Domain) + "\n  type   TXT\n  value  " + c.Challenge + "\n"
+func domainLetter(w *directory.Workspace, m *directory.Member, c *store.DomainClaim, notice domainNotice) *letter.Letter {
+	shown, name := letter.Name(directory.ShownDomain(c.Domain)), letter.Name(w.Name)
 	day := func(t time.Time) string { return t.UTC().Format("2 January 2006") }
+	l := &letter.Letter{Workspace: name, Hello: letter.Name(m.GivenName), Button: "Look at the domain", Link: "/console/" + url.PathEscape(w.Slug) + "/domains",
+		After: []string{"Name of the record: " + directory.ChallengeName(c.Domain), "Type: TXT", "Value: " + c.Challenge}, Why: "Every owner of the workspace gets this."}
 	if notice.What == noticeLapsed {
-		return &jobs.Message{To: m.Email, Subject: "The domain " + shown + " is no longer proven for " + name,
-			Body: "Hello,\n\nthe DNS record by which " + name + " had proven the domain " + shown + " has been missing since " + day(notice.Since) + ", and the domain is no longer proven.\n\n" +
-				"Everybody can sign in as before, and whoever had to use single sign-on still must. But nobody is linked by an address in that domain any more, " +
-				"the sign-in page does not find the workspace by it, and another workspace may prove it.\n\nTo prove it again, set this record and press “Check now”:\n\n" + record + "\n" + page + "\n"}
+		l.Subject = "The domain " + shown + " is no longer proven for " + name
+		l.Lines = []string{"The DNS record by which " + name + " had proven the domain " + shown + " has been missing since " + day(notice.Since) + ", and the domain is no longer proven.",
+			"Everybody can sign in as before, and whoever had to use single sign-on still must. But nobody is linked by an address in that domain any more, the sign-in page does not find the workspace by it, and another workspace may prove it.",
+			"To prove it again, set the record that is shown below and press “Check now”."}
+		return l
 	}
-	return &jobs.Message{To: m.Email, Subject: "The DNS record of " + shown + " is missing",
-		Body: "Hello,\n\nthe DNS record by which " + name + " has proven the domain " + shown + " was not found. Nothing has changed yet. If it stays away, the domain is no longer proven from about " +
-			day(notice.LapsesAt) + " on.\n\nSet this record again:\n\n" + record + "\nWhere the domain stands:\n" + page + "\n"}
+	l.Subject = "The DNS record of " + shown + " is missing"
+	l.Lines = []string{"The DNS record by which " + name + " has proven the domain " + shown + " was not found. Nothing has changed yet. If it stays away, the domain is no longer proven from about " + day(notice.LapsesAt) + " on.",
+		"Set the record that is shown below again."}
+	return l
 }

@@ -530,6 +530,83 @@ func TestDomain_LooksAndClaimsAreBounded(t *testing.T) {
 	})
 }
 
+func TestEnforcement_ByADomainThatIsNotProvenIsRefusedAndOneThatLapsedGoesOn(t *testing.T) {
+	eachDomains(t, func(d *domains) {
+		ctx := context.Background()
+		d.mustApply(d.t, "workspace: acme\nowners: [{email: root@acme.test, password_env: ROOT_PASSWORD, break_glass: true}]\n"+
+			"connections: [{name: okta, provider: okta, protocol: saml, metadata_file: okta.xml, status: active}]\n", ApplyOptions{})
+		by := func(names ...string) directory.Enforcement {
+			return directory.Enforcement{RequireSSO: directory.RequireDomains, Domains: names}
+		}
+		says := func(err error, domain string) {
+			d.t.Helper()
+			if err == nil || !strings.Contains(err.Error(), domain+" is not proven") || !strings.Contains(err.Error(), "_gatehouse-challenge."+domain) || !strings.Contains(err.Error(), "gatehouse domain add") {
+				d.t.Errorf("%v", err)
+			}
+		}
+		refused := func(domain string, names ...string) {
+			d.t.Helper()
+			before := d.mustConfig(d.t, "acme").Workspace.Version
+			_, err := d.PlanEnforcement(ctx, "acme", by(names...))
+			d.wantCode(err, errs.KindInvalid, "domain_not_proven")
+			says(err, domain)
+			_, err = d.SetEnforcement(ctx, "acme", by(names...), "", administrator)
+			d.wantCode(err, errs.KindInvalid, "domain_not_proven")
+			f, err := ParseFile([]byte("workspace: acme\nenforcement: {require_sso: domains, domains: ["+strings.Join(names, ", ")+"]}\n"), "")
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			_, err = d.Apply(ctx, f, ApplyOptions{Actor: operator})
+			says(err, domain)
+			if d.mustConfig(d.t, "acme").Workspace.Version != before {
+				d.t.Error("something was changed")
+			}
+		}
+		refused("acme.test", "acme.test")
+		d.claim("beta", "acme.test") // somebody else's claim is none
+		refused("acme.test", "acme.test")
+		v := d.proven("acme", "acme.test")
+		if _, err := d.SetEnforcement(ctx, "acme", by("acme.test"), "", administrator); err != nil {
+			d.t.Fatal(err)
+		}
+		d.dns.Set(v.Record.Name)
+		for range 40 {
+			d.pass(27 * time.Hour)
+			d.recheck()
+		}
+		if d.view("acme", "acme.test").State != DomainLapsed {
+			d.t.Fatal("it did not lapse")
+		}
+		// It is required as before, is shown, and nobody drops it by changing something else.
+		view, err := d.Enforcement(ctx, "acme")
+		if err != nil || view.RequireSSO != directory.RequireDomains || !slices.Equal(view.Domains, []string{"acme.test"}) || !slices.Equal(view.Unproven, []string{"acme.test"}) {
+			d.t.Errorf("%+v, %v", view, err)
+		}
+		setup, err := d.ConnectionSetup(ctx, "acme")
+		if err != nil || len(setup.Banners) != 1 || !strings.Contains(setup.Banners[0].Text, "acme.test, and the domain is not proven any more") {
+			d.t.Errorf("%+v, %v", setup.Banners, err)
+		}
+		refused("b.test", "acme.test", "b.test")
+		out, err := d.Export(ctx, "acme")
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		f, err := ParseFile(out, "")
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		again, err := d.Apply(ctx, f, ApplyOptions{Actor: operator})
+		if err != nil || !slices.Equal(d.mustConfig(d.t, "acme").Workspace.Enforcement.Domains, []string{"acme.test"}) {
+			d.t.Errorf("what was exported is applied again: %+v, %v", again, err)
+		}
+		// Taken off it is gone for good until it is proven again.
+		if _, err := d.SetEnforcement(ctx, "acme", directory.Enforcement{RequireSSO: directory.RequireNone}, "", administrator); err != nil {
+			d.t.Error(err)
+		}
+		refused("acme.test", "acme.test")
+	})
+}
+
 func TestDomain_ThatLapsedKeepsItsPeopleInSingleSignOn(t *testing.T) {
 	cfg := &directory.Config{Workspace: directory.Workspace{Enforcement: directory.Enforcement{RequireSSO: directory.RequireDomains, Domains: []string{"acme.test"}}}}
 	m := &directory.Member{Email: "ada@Acme.test", Stage: directory.StageActive}

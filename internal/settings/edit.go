@@ -19,10 +19,16 @@ import (
 // is written. A member needs the permission to change settings, as they are now: what the door has seen may be over. fn
 // may run twice.
 func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error) error {
-	return s.editWith(ctx, directory.PermissionSettings, slug, actor, fn)
+	return s.editThen(ctx, slug, actor, fn, nil)
 }
 
-func (s *Service) editWith(ctx context.Context, permission, slug string, actor audit.Party, fn func(p *plan) error) error {
+// editThen is edit with a last word: then, which may be nil, is asked when all is settled, also where nothing differs, and its error
+// takes everything back.
+func (s *Service) editThen(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error, then func(a *apply) error) error {
+	return s.editWith(ctx, directory.PermissionSettings, slug, actor, fn, then)
+}
+
+func (s *Service) editWith(ctx context.Context, permission, slug string, actor audit.Party, fn func(p *plan) error, then func(a *apply) error) error {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
 		return err
@@ -51,12 +57,18 @@ func (s *Service) editWith(ctx context.Context, permission, slug string, actor a
 		}
 		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after))}
 		if len(a.diffs) == 0 {
+			if then != nil {
+				return then(a)
+			}
 			return nil
 		}
 		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.settleEnforcement, a.record} {
 			if err := step(); err != nil {
 				return err
 			}
+		}
+		if then != nil {
+			return then(a)
 		}
 		return nil
 	})
@@ -79,6 +91,15 @@ func roleOf(tx *store.Tx, cfg *directory.Config, actor audit.Party) (*directory.
 		return nil, errs.Forbidden("permission_missing", "Your role is none of this workspace's.")
 	}
 	return &role, nil
+}
+
+// actsAsOwner reports whether an act is an owner's, or the operator's.
+func actsAsOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party) (bool, error) {
+	role, err := roleOf(tx, cfg, actor)
+	if errs.Is(err, errs.KindForbidden) {
+		return false, nil
+	}
+	return actor.Kind == "operator" || role != nil && role.IsOwner(), err
 }
 
 // editConnection is edit for one connection, named by name or id, and returns it as it is then.

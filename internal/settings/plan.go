@@ -226,6 +226,12 @@ func (p *plan) enforcement() {
 		return
 	}
 	e := &p.after.Workspace.Enforcement
+	was := *e
+	defer func() {
+		if was.RequireSSO != e.RequireSSO || !slices.Equal(was.Domains, e.Domains) {
+			e.Relaxed = nil
+		}
+	}()
 	if part.require != nil {
 		e.RequireSSO = *part.require
 	}
@@ -239,9 +245,12 @@ func (p *plan) enforcement() {
 		e.Domains = nil
 	}
 	for _, d := range e.Domains {
-		if !slices.Contains(p.after.Domains, d) {
-			p.notes = append(p.notes, fmt.Sprintf("enforcement.domains: %s is not among the workspace's domains", d))
+		if err := p.after.CheckDomain(was, d); err != nil {
+			p.add(part.line, "enforcement.domains: %s An operator may vouch for it instead: domains: [%s].", err, d)
 		}
+	}
+	for _, d := range p.after.Unproven(*e) {
+		p.notes = append(p.notes, fmt.Sprintf("enforcement.domains: %s is not proven any more; single sign-on is required by it all the same", d))
 	}
 }
 

@@ -234,7 +234,7 @@ func (s *Service) RemoveRole(ctx context.Context, slug, role, instead string, ac
 
 // editRoles is edit by somebody who may change roles.
 func (s *Service) editRoles(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error) error {
-	return s.editWith(ctx, directory.PermissionRoles, slug, actor, fn)
+	return s.editWith(ctx, directory.PermissionRoles, slug, actor, fn, nil)
 }
 
 // role finds a role by name or id.

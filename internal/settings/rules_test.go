@@ -274,7 +274,7 @@ func TestEnforcement_NeedsAPasswordProvenLatelyToBeginAndNotToGoOn(t *testing.T)
 	now = epoch.Add(2 * directory.BreakGlassProof)
 	s.mustApply(t, enforced+"owners: [{email: root@acme.test}, {email: third@acme.test}]\n", ApplyOptions{})
 	s.mustApply(t, "workspace: acme\nenforcement: {require_sso: domains, domains: [acme.test]}\n", ApplyOptions{})
-	s.wantRefusal(t, "workspace: acme\nenforcement: {domains: [acme.test, b.test]}\n", ApplyOptions{}, errs.KindForbidden, "90 days")
+	s.wantRefusal(t, "workspace: acme\ndomains: [acme.test, b.test]\nenforcement: {domains: [acme.test, b.test]}\n", ApplyOptions{}, errs.KindForbidden, "90 days")
 }
 
 func TestEnforcement_EndsThePasswordSessionsThatItCovers(t *testing.T) {

@@ -3,7 +3,9 @@ package settings
 import (
 	"context"
 	"slices"
+	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/guide"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -24,6 +26,37 @@ type Setup struct {
 	RoleSource   directory.RoleSource // with default_role the mappings are without effect
 	SCIMBaseURL  string
 	Providers    []string // for a new connection
+	Banners      []Banner // what stands above every page for a while
+}
+
+// Banner is a sentence that every administrator is shown.
+type Banner struct {
+	At   *time.Time // of what it tells, nil for what goes on
+	Text string
+}
+
+// Uses of emergency access are shown for a week, three at the most.
+const (
+	bannerAge  = 7 * 24 * time.Hour
+	maxBanners = 3
+)
+
+func banners(tx *store.Tx, cfg *directory.Config) (out []Banner, err error) {
+	if e := cfg.Workspace.Enforcement; e.RelaxedAt(tx.Now()) {
+		out = append(out, Banner{Text: "The requirement of single sign-on is relaxed by emergency access until " + e.Relaxed.Until.UTC().Format("2 January 2006, 15:04 MST") + "."})
+	}
+	for _, domain := range cfg.Unproven(cfg.Workspace.Enforcement) {
+		out = append(out, Banner{Text: "Single sign-on is required of people with addresses in " + directory.ShownDomain(domain) + ", and the domain is not proven any more. It goes on; prove the domain again, or do not require it there."})
+	}
+	events, err := tx.EventsForOwners(tx.Now().Add(-bannerAge), 10*maxBanners)
+	uses := 0
+	for _, e := range events {
+		if e.Type == audit.BreakGlassUsed && uses < maxBanners {
+			uses++
+			out = append(out, Banner{At: &e.Time, Text: e.Subject.Name + " signed in by emergency access."})
+		}
+	}
+	return out, err
 }
 
 // DirectorySetup is a directory with its tokens.
@@ -96,6 +129,9 @@ func (s *Service) ConnectionSetup(ctx context.Context, slug string) (*Setup, err
 			return err
 		}
 		out = s.setup(cfg)
+		if out.Banners, err = banners(tx, cfg); err != nil {
+			return err
+		}
 		for _, d := range cfg.Directories {
 			view, err := s.directorySetup(tx, cfg, d)
 			if err != nil {

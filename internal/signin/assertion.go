@@ -132,7 +132,7 @@ func (s *Service) receive(ctx context.Context, side *side, a *Answer) (*Entered,
 	entered := &Entered{}
 	err = s.DB.Write(ctx, side.workspace, func(tx *store.Tx) error {
 		var err error
-		entered.Token, entered.Session, err = r.enter(tx, r.consume, func(tx *store.Tx) (opening, error) { return r.opening(tx, s.PublicURL) })
+		entered.Token, entered.Session, err = r.enter(s, tx, r.consume, func(tx *store.Tx) (opening, error) { return r.opening(tx, s.PublicURL) })
 		return err
 	})
 	switch {

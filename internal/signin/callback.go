@@ -259,7 +259,7 @@ func (s *Service) redeem(ctx context.Context, r *redeemed) error {
 func (s *Service) enterOIDC(ctx context.Context, r *redeemed) (*Entered, error) {
 	entered := &Entered{To: landing(r.side.cfg.Workspace.Slug, r.pending.state.ReturnTo)}
 	err := s.DB.Write(ctx, r.side.workspace, func(tx *store.Tx) (err error) {
-		if entered.Token, entered.Session, err = r.enter(tx, r.consume, r.opening); err != nil {
+		if entered.Token, entered.Session, err = r.enter(s, tx, r.consume, r.opening); err != nil {
 			return err
 		}
 		return s.keepIDToken(tx, r, entered.Session)

@@ -18,6 +18,11 @@
 // and open encrypted assertions (spkey.go); they are unsealed for each of either. Artifacts fetches an answer that the browser did
 // not carry, from an address that the connection knows.
 //
+// Emergency access (emergency.go) is the break-glass administrator's: a password, a one-time password where a second factor was set
+// up, and a recovery code in the place of either, which nothing that strangers do delays. Links by mail (reset.go, mailed.go) set a password, or
+// sign in while settings.Relax has let enforcement go; whoever asks for one is answered alike, and what is sent is decided
+// when the letter is written. ownpassword.go is for whoever knows their password and wants another.
+//
 // Each attempt, finished or not, is kept as steps with the checks that an answer passed and one coded reason of package
 // reason (trace.go); Explain tells them of somebody. A browser that begins again and again is stopped (loop.go). MakeTest and
 // BeginTest test a connection by a whole round trip that lets nobody in: its handles are of another kind and in another table

@@ -46,7 +46,7 @@ func NewDoor(s *Service) (*Door, error) {
 	}
 	d := &Door{service: s, browser: browser, program: web.JSONDoor(), ends: &endings{db: s.DB}, recheck: recheckEvery,
 		pages: map[string]*template.Template{}, assets: map[string]asset{}}
-	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "test", "invitation", "forgot", "password"} {
+	for _, name := range []string{"signin", "link", "signout", "workspace", "onward", "refused", "logout", "test", "invitation", "forgot", "password", "ownpassword"} {
 		if d.pages[name], err = web.Template(files, "pages/"+name+".html", "pages/newpassword.html"); err != nil {
 			return nil, fmt.Errorf("make sign-in door: %w", err)
 		}
@@ -74,6 +74,9 @@ func (d *Door) Mount(mux *http.ServeMux) {
 	mux.Handle("GET /w/{workspace}", d.browser.Handle(d.member(d.workspacePage)))
 	mux.Handle("POST /w/{workspace}/sessions/{session}/end", d.browser.Handle(d.member(d.endOne)))
 	mux.Handle("POST /w/{workspace}/sessions/end-others", d.browser.Handle(d.member(d.endOthers)))
+
+	mux.Handle("GET /w/{workspace}/password", d.browser.Handle(d.member(d.ownPasswordPage)))
+	mux.Handle("POST /w/{workspace}/password", d.browser.Handle(d.member(d.changePassword)))
 
 	mux.Handle("GET /auth/session", d.program.Handle(d.session))
 	mux.Handle("GET /auth/session/events", d.program.Handle(d.events))

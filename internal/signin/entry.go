@@ -49,7 +49,7 @@ type entry struct {
 // enter is the part of a sign-in that is one transaction: the member is found or made, consume makes the
 // answer useless for everybody else, and a session is opened. It is errMoved where the connection is no longer
 // the one that the answer was verified for.
-func (e *entry) enter(tx *store.Tx, consume func(*store.Tx) error, open func(*store.Tx) (opening, error)) (token string, _ *session.Session, err error) {
+func (e *entry) enter(s *Service, tx *store.Tx, consume func(*store.Tx) error, open func(*store.Tx) (opening, error)) (token string, _ *session.Session, err error) {
 	cfg, err := tx.Config()
 	if err != nil {
 		return "", nil, err
@@ -89,7 +89,7 @@ func (e *entry) enter(tx *store.Tx, consume func(*store.Tx) error, open func(*st
 	if end := session.End(tx.Now(), session.Absolute, held.NoticesLeavers(c.ID)); o.until.After(end) {
 		o.until = end
 	}
-	return start(tx, held, e.member, o)
+	return s.start(tx, held, e.member, o)
 }
 
 // sameSide reports whether what is known of the IdP, and the rules for its answers, are the same.

@@ -117,7 +117,7 @@ func (s *Service) AcceptInvitation(ctx context.Context, token, password string, 
 		if err := provision.Accept(tx, f.member, fresh); err != nil {
 			return refuseMailed(err, l, c)
 		}
-		session, started, err = start(tx, f.cfg, f.member, opening{attempt: attemptBy(c, directory.MethodPassword)})
+		session, started, err = s.start(tx, f.cfg, f.member, opening{attempt: attemptBy(c, directory.MethodPassword)})
 		return err
 	})
 	if err != nil {
@@ -126,19 +126,26 @@ func (s *Service) AcceptInvitation(ctx context.Context, token, password string, 
 	return session, started, nil
 }
 
-// useMail is what comes before a link with a new password is used: the link is there, there were not too many tries of
-// it, and the password is one that can be kept. It is hashed here, outside the transaction.
-func (s *Service) useMail(ctx context.Context, token, purpose, password string, c Client) (l store.MailLink, hash, fresh string, err error) {
+// triedLink is what comes before a link is used: it is there, and there were not too many tries of it.
+func (s *Service) triedLink(ctx context.Context, token, purpose string, c Client) (l store.MailLink, hash string, err error) {
 	if l, hash, err = s.mailLink(ctx, token, purpose, c); err != nil {
-		return l, "", "", err
+		return l, "", err
 	}
 	wait, err := s.DB.System().Attempt(ctx, limitWindow, []string{bucket("link", hash)}, []int{linkLimit})
 	if err != nil {
-		return l, "", "", fmt.Errorf("count attempt: %w", err)
+		return l, "", fmt.Errorf("count attempt: %w", err)
 	}
 	if wait > 0 {
 		s.DB.System().RecordStranger(c.Bucket, "signin.too_many_attempts", nil)
-		return l, "", "", limited(wait)
+		return l, "", limited(wait)
+	}
+	return l, hash, nil
+}
+
+// useMail is triedLink for a link that is used with a new password. It is hashed here, outside the transaction.
+func (s *Service) useMail(ctx context.Context, token, purpose, password string, c Client) (l store.MailLink, hash, fresh string, err error) {
+	if l, hash, err = s.triedLink(ctx, token, purpose, c); err != nil {
+		return l, "", "", err
 	}
 	fresh, err = s.newPassword(ctx, password)
 	return l, hash, fresh, err

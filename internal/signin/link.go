@@ -91,7 +91,7 @@ func (s *Service) UseLink(ctx context.Context, link string, c Client) (token str
 	}
 	err = s.DB.Write(ctx, workspace, func(tx *store.Tx) error {
 		var err error
-		token, started, err = enterByLink(tx, member, hash, c)
+		token, started, err = s.enterByLink(tx, member, hash, c)
 		return err
 	})
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Service) UseLink(ctx context.Context, link string, c Client) (token str
 // enterByLink is the part of a sign-in by link that holds the member's lock. The lock is taken
 // before the link's row is touched: a deactivation holds the one and then ends the other, and
 // each would wait for the other.
-func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *session.Session, err error) {
+func (s *Service) enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *session.Session, err error) {
 	if err := tx.LockPeople([]string{member}, false); err != nil {
 		return "", nil, err
 	}
@@ -121,17 +121,17 @@ func enterByLink(tx *store.Tx, member, hash string, c Client) (token string, _ *
 		return "", nil, barred(tx, cfg, errs.As(err), attemptBy(c, directory.MethodLink), audit.Event{Actor: party(m), Subject: party(m), Payload: attemptBy(c, directory.MethodLink).payload()})
 	}
 	if _, err := tx.UseLink(hash); err != nil {
-		return "", nil, refuseLink(err, party(m), c)
+		return "", nil, refuseLink(err, party(m), c, directory.MethodLink)
 	}
-	return start(tx, cfg, m, opening{attempt: attemptBy(c, directory.MethodLink)})
+	return s.start(tx, cfg, m, opening{attempt: attemptBy(c, directory.MethodLink)})
 }
 
 // refuseLink makes a refusal of err with its event, and leaves errors that are not one alone.
-func refuseLink(err error, subject audit.Party, c Client) error {
+func refuseLink(err error, subject audit.Party, c Client, method directory.Method) error {
 	if !errs.Is(err, errs.KindForbidden) {
 		return err
 	}
-	a := attemptBy(c, directory.MethodLink)
+	a := attemptBy(c, method)
 	e := audit.Event{Type: audit.SignInRefused, Outcome: audit.Refused, Reason: errs.CodeOf(err), Actor: c.stranger(), Subject: subject, Payload: a.payload()}
 	return store.Refuse(err, func(tx *store.Tx) error {
 		e.ID = tx.EventID()

@@ -1,8 +1,11 @@
 package signin
 
 import (
+	"errors"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -16,6 +19,8 @@ const (
 	forgotPath     = "/signin/forgot"
 	// resetPath is where links to set a password lead; the token follows.
 	resetPath = "/signin/password/"
+	// mailedPath is where links lead that sign in while enforcement is relaxed; the token follows.
+	mailedPath = "/signin/mail/"
 	// invitationTime is how long an invitation may be away at the IdP.
 	invitationTime = 15 * time.Minute
 )
@@ -27,6 +32,8 @@ func (d *Door) mountMailed(mux *http.ServeMux) {
 	mux.Handle("POST "+forgotPath, d.browser.Handle(d.forgot))
 	mux.Handle("GET "+resetPath+"{token}", d.browser.Handle(d.passwordPage))
 	mux.Handle("POST "+resetPath+"{token}", d.browser.Handle(d.setPassword))
+	mux.Handle("GET "+mailedPath+"{token}", d.browser.Handle(d.mailedPage))
+	mux.Handle("POST "+mailedPath+"{token}", d.browser.Handle(d.mailed))
 }
 
 // mailedData is what the pages behind links in letters show.
@@ -37,6 +44,7 @@ type mailedData struct {
 	Min     int // characters of a password
 	Refusal *web.Failure
 	Dead    bool // the link opens nothing
+	Mailed  bool // of a sign-in link: it was asked for by mail
 	// Of the question for a new password.
 	Workspace string
 	Sent      bool
@@ -50,6 +58,9 @@ func (d *Door) showMailed(w http.ResponseWriter, r *http.Request, name, title st
 		f := web.FailureOf(r, err)
 		if f.Status >= http.StatusInternalServerError {
 			return err
+		}
+		if f.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 		}
 		status, data.Refusal, data.Dead = f.Status, &f, f.Code == "link_invalid"
 		web.Add(r.Context(), "error_code", f.Code)
@@ -90,7 +101,7 @@ func (d *Door) showInvitation(w http.ResponseWriter, r *http.Request, refusal er
 	if err != nil {
 		refusal = err
 	}
-	return d.showMailed(w, r, "invitation", "Invitation", mailedData{Invited: invited, Path: r.URL.EscapedPath(), Min: keys.MinPasswordBytes}, refusal)
+	return d.showMailed(w, r, "invitation", "Invitation", mailedData{Invited: invited, Path: r.URL.EscapedPath(), Min: keys.MinPasswordLength}, refusal)
 }
 
 // accept sets the password of an invited person and lets them in.
@@ -187,7 +198,7 @@ func (d *Door) showPassword(w http.ResponseWriter, r *http.Request, refusal erro
 	if err != nil {
 		refusal = err
 	}
-	return d.showMailed(w, r, "password", "New password", mailedData{Email: email, Path: r.URL.EscapedPath(), Min: keys.MinPasswordBytes}, refusal)
+	return d.showMailed(w, r, "password", "New password", mailedData{Email: email, Path: r.URL.EscapedPath(), Min: keys.MinPasswordLength}, refusal)
 }
 
 func (d *Door) setPassword(w http.ResponseWriter, r *http.Request) error {
@@ -206,4 +217,28 @@ func (d *Door) setPassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.Redirect(w, r, signinPath{Workspace: slug, Notice: noticePassword}.url(), http.StatusSeeOther)
 	return nil
+}
+
+// mailedPage shows one button and asks the database nothing, as linkPage does.
+func (d *Door) mailedPage(w http.ResponseWriter, r *http.Request) error {
+	return d.showMailed(w, r, "link", "Sign in", mailedData{Path: r.URL.EscapedPath(), Mailed: true}, nil)
+}
+
+func (d *Door) mailed(w http.ResponseWriter, r *http.Request) error {
+	token, started, err := d.service.UseMailedLink(r.Context(), r.PathValue("token"), ClientOf(r))
+	var away *TurnedAway
+	if errors.As(err, &away) {
+		return d.turnedAway(w, r, away)
+	}
+	if refusing(err) {
+		return d.showMailed(w, r, "link", "Sign in", mailedData{Path: r.URL.EscapedPath(), Mailed: true}, err)
+	}
+	if err != nil {
+		return err
+	}
+	slug, err := d.service.slug(r.Context(), started.Workspace)
+	if err != nil {
+		return err
+	}
+	return d.enter(w, r, token, workspaceURL(slug))
 }

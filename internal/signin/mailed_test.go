@@ -382,6 +382,231 @@ func TestTheBreakGlassAdministrator_SetsNoPasswordByMailPastSingleSignOnAndEachU
 	})
 }
 
+// asked asks for a link by mail and returns the letter that is sent, nil for none.
+func (w *world) asked(box letterbox, email string) *jobs.Message {
+	w.t.Helper()
+	w.turn(limitWindow + time.Second) // limits are another test's
+	w.must(w.AskPassword(context.Background(), "acme", email, from("192.0.2.50")))
+	w.settled()
+	select {
+	case m := <-box.letters:
+		return &m
+	default:
+		return nil
+	}
+}
+
+func TestDuringARelaxation_CoveredMembersGetALinkThatEndsWithIt(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		box := w.mail()
+		w.enforce()
+		if m := w.asked(box, "bob@acme.test"); m != nil {
+			t.Errorf("before: %+v", m)
+		}
+		until := w.relax()
+		link := func() string {
+			t.Helper()
+			m := w.asked(box, "bob@acme.test")
+			if m == nil || !strings.HasPrefix(path(t, *m), mailedPath+mailedPrefix) {
+				t.Fatalf("%+v", m)
+			}
+			return path(t, *m)
+		}
+		first, b := link(), w.browser()
+		if a := b.get(first); a.StatusCode != http.StatusOK || w.live(acme, bob) != 0 {
+			t.Errorf("looking at it: %d", a.StatusCode)
+		}
+		if a := b.post(first); a.StatusCode != http.StatusSeeOther || a.to() != "/w/acme" {
+			t.Fatalf("%d %s", a.StatusCode, a.body)
+		}
+		if a := b.post(first); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "This link does not work") {
+			t.Errorf("once more: %d %s", a.StatusCode, a.body)
+		}
+		if a := b.get("/w/acme"); a.StatusCode != http.StatusOK || !strings.Contains(a.body, "Mailed link") {
+			t.Errorf("%d %s", a.StatusCode, a.body)
+		}
+		live, err := w.ListSessions(context.Background(), acme, bob)
+		w.must(err)
+		if len(live) != 1 || !live[0].ExpiresAt.Equal(until) {
+			t.Errorf("%+v, want the end %s", live, until)
+		}
+		second := link()
+		// A password is still refused, break-glass is sent no such link, and a link is of its own purpose alone.
+		_, err = w.as("bob@acme.test", password, "192.0.2.6")
+		wantCode(t, err, "sso_required")
+		if m := w.asked(box, "root@acme.test"); m != nil {
+			t.Errorf("break-glass: %+v", m)
+		}
+		if a := b.post(resetPath+second[len(mailedPath):], "password", chosen, "again", chosen); a.StatusCode != http.StatusForbidden {
+			t.Errorf("a sign-in link sets a password: %d", a.StatusCode)
+		}
+		w.turn(until.Sub(w.clock.now()) + time.Second)
+		if w.live(acme, bob) != 0 {
+			t.Error("the session outlives the relaxation")
+		}
+		_, _, err = w.UseMailedLink(context.Background(), second[len(mailedPath):], from("192.0.2.1"))
+		wantCode(t, err, "link_invalid")
+	})
+}
+
+func TestALinkOfARelaxationThatIsOver_TellsItsHolder(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		box := w.mail()
+		w.enforce()
+		w.relax()
+		link := path(t, *w.asked(box, "bob@acme.test"))
+		w.enforce() // takes the relaxation away and, unlike settings, leaves the link
+		b := w.browser()
+		if a := b.post(link); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "mail_link_over") {
+			t.Errorf("%d %s", a.StatusCode, a.body)
+		}
+	})
+}
+
+// relax relaxes enforcement as settings does.
+func (w *world) relax() (until time.Time) {
+	w.t.Helper()
+	w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+		cfg, err := tx.Config()
+		if err != nil {
+			return err
+		}
+		until = tx.Now().Add(directory.RelaxFor)
+		c := cfg.Workspace
+		c.Enforcement.Relaxed = &directory.Relaxation{Since: tx.Now(), Until: until, By: root}
+		if err := tx.UpdateWorkspace(c); err != nil {
+			return err
+		}
+		return tx.Record(audit.Event{Type: audit.EnforcementRelaxed})
+	}))
+	return until
+}
+
+func TestWhereAMailboxWouldGetPastEnforcement_ASecondFactorMustStandBehindIt(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		box := w.mail()
+		live := w.freshSession("root@acme.test")
+		w.enforce()
+		if m := w.asked(box, "root@acme.test"); m != nil {
+			t.Errorf("%+v", m)
+		}
+		w.turn(-limitWindow - time.Second)
+		w.withFactor(live)
+		if m := w.asked(box, "root@acme.test"); m == nil || !strings.HasPrefix(path(t, *m), resetPath) {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+func TestWhoeverWasProvisioned_GetsNoPasswordByMailWhateverTheyHad(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		box := w.mail()
+		w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+			for id, dir := range map[string]string{"mem_scim": "dir_okta", "mem_kept": "dir_okta", "mem_jit": "", "mem_new": ""} {
+				tx.InsertMember(&directory.Member{ID: id, Email: id[4:] + "@acme.test", Stage: directory.StageActive, Role: "rol_member", Directory: dir})
+			}
+			tx.SaveCredential("mem_kept", "hash", tx.Now()) // from before the directory
+			tx.InsertIdentity(store.Identity{Connection: "con_okta", Subject: "jit", Member: "mem_jit", How: "first_sign_in"})
+			return tx.Record(audit.Event{Type: audit.MemberCreated})
+		}))
+		for _, email := range []string{"scim@acme.test", "kept@acme.test", "jit@acme.test"} {
+			if m := w.asked(box, email); m != nil {
+				t.Errorf("%s: %+v", email, m)
+			}
+		}
+		m := w.asked(box, "new@acme.test") // nobody's but ours, and without one yet
+		if m == nil {
+			t.Fatal("no letter to who has no password yet")
+		}
+		// What allowed it is over: a directory takes them over before the link is used.
+		w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+			taken, err := tx.Member("mem_new")
+			if err != nil {
+				return err
+			}
+			taken.Directory = "dir_okta"
+			tx.UpdateMember(taken)
+			return tx.Record(audit.Event{Type: audit.MemberUpdated})
+		}))
+		_, err := w.SetPassword(context.Background(), path(t, *m)[len(resetPath):], chosen, from("192.0.2.1"))
+		wantCode(t, err, "link_invalid")
+	})
+}
+
+func TestALinkByMail_EndsWithADeactivationAndWhenAnotherWasUsed(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		box := w.mail()
+		link := func(email string) string {
+			t.Helper()
+			return path(t, *w.asked(box, email))[len(resetPath):]
+		}
+		late := link("ann@acme.test")
+		w.turn(ResetValid)
+		set := func(token string) error {
+			_, err := w.SetPassword(context.Background(), token, chosen, from("192.0.2.1"))
+			return err
+		}
+		wantCode(t, set(late), "link_invalid")
+		out := link("ann@acme.test")
+		_, err := w.people.Deactivate(context.Background(), w.scope(), provision.Who(ann))
+		w.must(err)
+		_, err = w.people.Restore(context.Background(), w.scope(), provision.Who(ann))
+		w.must(err)
+		wantCode(t, set(out), "link_invalid")
+		one, two := link("ann@acme.test"), link("ann@acme.test")
+		var wait sync.WaitGroup
+		results := make([]error, 8)
+		for i := range results {
+			wait.Go(func() { results[i] = set(two) })
+		}
+		wait.Wait()
+		done := 0
+		for _, err := range results {
+			if err == nil {
+				done++
+			}
+		}
+		if done != 1 {
+			t.Errorf("%d set it", done)
+		}
+		wantCode(t, set(one), "link_invalid")
+	})
+}
+
+func TestTheOwnPassword_IsChangedByWhoKnowsTheOldOne(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		b, elsewhere := w.browser(), w.browser()
+		b.signIn("acme", "ann@acme.test")
+		elsewhere.signIn("acme", "ann@acme.test")
+		for _, c := range []struct{ old, password, again, says string }{
+			{"wrong horse battery", chosen, chosen, "present password is wrong"}, {password, "short", "short", "too short"}, {password, chosen, "other", "not the same"},
+			{password, strings.Repeat("x", 2000), strings.Repeat("x", 2000), "too long"},
+		} {
+			if a := b.post("/w/acme/password", "old", c.old, "password", c.password, "again", c.again); a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, c.says) {
+				t.Errorf("%+v: %d %s", c, a.StatusCode, a.body)
+			}
+		}
+		if a := b.post("/w/acme/password", "old", password, "password", chosen, "again", chosen); a.StatusCode != http.StatusSeeOther || a.to() != "/w/acme?done=password" {
+			t.Fatalf("%d %s", a.StatusCode, a.body)
+		}
+		if a := b.get("/w/acme"); a.StatusCode != http.StatusOK {
+			t.Errorf("the session that changed it: %d", a.StatusCode)
+		}
+		if a := elsewhere.get("/w/acme"); a.StatusCode == http.StatusOK {
+			t.Error("the other session goes on")
+		}
+		if a := w.browser().post("/w/acme/password", "old", chosen, "password", password, "again", password); a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.to(), "/signin") {
+			t.Errorf("nobody: %d", a.StatusCode)
+		}
+		for range accountLimit {
+			b.post("/w/acme/password", "old", guess, "password", chosen, "again", chosen)
+		}
+		if a := b.post("/w/acme/password", "old", chosen, "password", password, "again", password); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+			t.Errorf("past the limit: %d", a.StatusCode)
+		}
+	})
+}
+
 func TestASignInLinkByMail_IsMadeWhenItIsSentAndIsInNoJob(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.Mail = true

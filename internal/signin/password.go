@@ -25,7 +25,10 @@ type PasswordRequest struct {
 	// Emergency marks emergency access: the same gate, behind limits that strangers' failures do
 	// not reach.
 	Emergency bool
-	Client    Client
+	// Code is a one-time password of an authenticator app, Recovery a recovery code; "" for none. The latter is
+	// looked at in emergency access only.
+	Code, Recovery string
+	Client         Client
 }
 
 // errCredentials is the one answer for a workspace, an address and a password that are unknown or
@@ -36,11 +39,15 @@ var errCredentials = errs.Unauthenticated("signin_failed", "Workspace, e-mail ad
 // cookie holds. Errors: errs.KindLimited past the limits; errs.KindUnauthenticated, code
 // "signin_failed", for anything unknown or wrong; and, once the password was proven,
 // errs.KindForbidden with the true reason ("sso_required", "account_deactivated").
+// Who has a second factor is asked for it then: errs.KindUnauthenticated, "code_needed" or "code_wrong".
 //
 // While enforcement covers the member only the break-glass administrator passes, and the session
 // is marked; everywhere else emergency access is an ordinary sign-in.
 func (s *Service) Password(ctx context.Context, r PasswordRequest) (token string, started *session.Session, err error) {
 	r = r.tidy()
+	if r.Emergency && r.Recovery != "" {
+		return s.recover(ctx, r)
+	}
 	if err := s.admit(ctx, r); err != nil {
 		return "", nil, err
 	}
@@ -54,13 +61,16 @@ func (s *Service) Password(ctx context.Context, r PasswordRequest) (token string
 	if found.reason != "" {
 		return "", nil, s.refuseCredentials(ctx, found, r)
 	}
+	if err := s.admitCode(ctx, found, r.Code); err != nil {
+		return "", nil, err
+	}
 	fresh, err := s.rehash(ctx, found.hash, r.Password)
 	if err != nil {
 		return "", nil, err
 	}
 	err = s.DB.Write(ctx, found.workspace, func(tx *store.Tx) error {
 		var err error
-		token, started, err = enterByPassword(tx, found, r, fresh, s.Mail)
+		token, started, err = s.enterByPassword(tx, found, r, fresh)
 		return err
 	})
 	if err != nil {
@@ -69,6 +79,9 @@ func (s *Service) Password(ctx context.Context, r PasswordRequest) (token string
 	account, _ := r.buckets()
 	// The session stands; a counter that could not be emptied empties itself in a while.
 	_ = s.DB.System().ForgetAttempts(ctx, account)
+	if r.Code != "" {
+		_ = s.DB.System().ForgetAttempts(ctx, bucket("code", found.workspace, found.member))
+	}
 	return token, started, nil
 }
 
@@ -188,7 +201,7 @@ func (s *Service) rehash(ctx context.Context, hash, password string) (string, er
 
 // enterByPassword is the part of a password sign-in that holds the member's lock. Whatever was
 // read before it is read again.
-func enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh string, mail bool) (token string, _ *session.Session, err error) {
+func (s *Service) enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh string) (token string, _ *session.Session, err error) {
 	if err := tx.LockPeople([]string{found.member}, false); err != nil {
 		return "", nil, err
 	}
@@ -210,14 +223,41 @@ func enterByPassword(tx *store.Tx, found *account, r PasswordRequest, fresh stri
 		refusal.ID = keys.ID("evt_", tx.Now())
 		return "", nil, store.Refuse(errCredentials, keepRefused(r.attempt(), refusal), refusal)
 	}
-	if err := directory.MaySignIn(cfg, m, directory.MethodPassword); err != nil {
-		return "", nil, barred(tx, cfg, errs.As(err), r.attempt(), refusal)
+	if why := directory.MaySignIn(cfg, m, directory.MethodPassword); why != nil {
+		if still, err := stranded(tx, cfg, m, why); err != nil {
+			return "", nil, err
+		} else if !still {
+			return "", nil, barred(tx, cfg, errs.As(why), r.attempt(), refusal)
+		}
+	}
+	if err := s.checkFactor(tx, m, r.attempt(), r.Code, refusal); err != nil {
+		return "", nil, err
 	}
 	if fresh != "" {
 		tx.SaveCredential(m.ID, fresh, tx.Now())
 	}
 	tx.ProveCredential(m.ID)
-	return start(tx, cfg, m, opening{attempt: r.attempt(), breakGlass: cfg.Workspace.Enforcement.Covers(m.Email), announce: mail})
+	o := opening{attempt: r.attempt(), breakGlass: m.BreakGlass && cfg.Workspace.Enforcement.Covers(m.Email), proof: "a password"}
+	if r.Code != "" {
+		o.proof = "a password and a one-time password"
+	}
+	return s.start(tx, cfg, m, o)
+}
+
+// stranded reports whether a member whom why refuses a password may use it all the same (directory.Config.Stranded).
+func stranded(tx *store.Tx, cfg *directory.Config, m *directory.Member, why error) (bool, error) {
+	if errs.CodeOf(why) != "sso_required" {
+		return false, nil
+	}
+	linked, err := tx.ConnectionsOf([]string{m.ID})
+	if err != nil {
+		return false, err
+	}
+	claim, err := tx.DomainClaim(directory.Domain(m.Email))
+	if err != nil && !errs.Is(err, errs.KindNotFound) {
+		return false, err
+	}
+	return cfg.Stranded(m, linked[m.ID], err == nil && !claim.LapsedAt.IsZero()), nil
 }
 
 // refuseCredentials records an attempt that proved nothing and returns the one answer to it.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/session"
@@ -259,7 +260,7 @@ func TestPassword_ThatChangedWhileItWasCheckedIsRefused(t *testing.T) {
 			return tx.Record(audit.Event{Type: audit.SettingsChanged})
 		}))
 		err = w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
-			_, _, err := enterByPassword(tx, found, r, "", false)
+			_, _, err := w.enterByPassword(tx, found, r, "")
 			return err
 		})
 		wantCode(t, err, "signin_failed")
@@ -294,5 +295,54 @@ func TestPassword_ProvesItselfAndReplacesAnOldHash(t *testing.T) {
 		if fresh, err := w.rehash(context.Background(), old, "short"); err != nil || fresh != "" {
 			t.Errorf("rehash of a short one: %q %v", fresh, err)
 		}
+	})
+}
+
+func TestWhomTheEndOfADomainLeftWithoutAWayIn_KeepsThePasswordAndOthersDoNot(t *testing.T) {
+	eachConnected(t, func(t *testing.T, w *world) {
+		box := w.mail()
+		set := func(proven bool) {
+			t.Helper()
+			w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+				cfg, err := tx.Config()
+				if err != nil {
+					return err
+				}
+				changed := cfg.Workspace
+				changed.Enforcement = directory.Enforcement{RequireSSO: directory.RequireDomains, Domains: []string{"acme.test"}}
+				if tx.DeleteDomain("acme.test"); proven {
+					tx.InsertDomain("acme.test")
+				}
+				if err := tx.UpdateWorkspace(changed); err != nil {
+					return err
+				}
+				return tx.Record(audit.Event{Type: audit.SettingsChanged})
+			}))
+		}
+		set(true)
+		for _, who := range []string{"ann@acme.test", "bob@acme.test"} {
+			_, err := w.as(who, password, "192.0.2.1")
+			wantCode(t, err, "sso_required")
+		}
+		w.browser().enters(w, nil) // links bob
+		set(false)
+		_, err := w.as("bob@acme.test", password, "192.0.2.2")
+		wantCode(t, err, "sso_required") // nothing is dropped
+		token, err := w.as("ann@acme.test", password, "192.0.2.3")
+		w.must(err)
+		live, err := w.DB.SessionByToken(context.Background(), keys.HashToken(token), w.clock.now())
+		w.must(err)
+		if live.BreakGlass {
+			t.Error("that is no emergency access")
+		}
+		if a := w.browser().get("/signin?workspace=acme&email=ann@acme.test"); !strings.Contains(a.body, `id="password"`) {
+			t.Error("the page has no field for the password")
+		}
+		if m := w.asked(box, "ann@acme.test"); m != nil { // the mailbox may be somebody else's by now
+			t.Errorf("a letter: %+v", m)
+		}
+		set(true)
+		_, err = w.as("ann@acme.test", password, "192.0.2.4")
+		wantCode(t, err, "sso_required")
 	})
 }

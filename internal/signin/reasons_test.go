@@ -277,6 +277,33 @@ var provocations = map[string]func(w *parties){
 			w.browser().post("/signin", "workspace", "acme", "email", "bob@acme.test", "password", guess)
 		}
 	},
+	"code_needed": func(w *parties) {
+		w.withFactor(w.freshSession("root@acme.test"))
+		w.browser().post("/signin", "workspace", "acme", "email", "root@acme.test", "password", password)
+	},
+	"code_wrong": func(w *parties) {
+		code := w.withFactor(w.freshSession("root@acme.test"))
+		used := code() // confirmed the factor
+		w.browser().post("/signin", "workspace", "acme", "email", "root@acme.test", "password", password, "code", used, "emergency", "1")
+	},
+	"proof_missing": func(w *parties) {
+		live := w.freshSession("root@acme.test")
+		w.withFactor(live)
+		codes, err := w.MakeRecoveryCodes(context.Background(), live)
+		w.must(err)
+		w.browser().post("/signin", "workspace", "acme", "email", "root@acme.test", "recovery", codes[0], "emergency", "1")
+	},
+	"recovery_code_wrong": func(w *parties) {
+		w.browser().post("/signin", "workspace", "acme", "email", "root@acme.test", "recovery", "ABCDE-ABCDE-ABCDE-ABCDE", "emergency", "1")
+	},
+	"mail_link_over": func(w *parties) {
+		box := w.mail()
+		w.enforce()
+		w.relax()
+		link := path(w.t, *w.asked(box, "bob@acme.test"))
+		w.enforce()
+		w.browser().post(link)
+	},
 	"link_invalid": func(w *parties) {
 		link, _, err := w.MakeLink(context.Background(), acme, bob, false, operator)
 		w.must(err)

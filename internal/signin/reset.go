@@ -26,8 +26,11 @@ const (
 const (
 	// ResetValid is how long a link that sets a new password can be used.
 	ResetValid = time.Hour
-	// resetPrefix begins the token of such a link.
-	resetPrefix = "grst_"
+	// MailedSignInValid is how long a link by mail can sign in while enforcement is relaxed.
+	MailedSignInValid = 30 * time.Minute
+	// resetPrefix and mailedPrefix begin the tokens of such links.
+	resetPrefix  = "grst_"
+	mailedPrefix = "gmail_"
 	// Letters that may be asked for within a window: for one account, and by one client.
 	askedOfAccount = 3
 	askedByClient  = 10
@@ -44,7 +47,8 @@ type wanted struct {
 	Address string `json:"address"` // of who asked
 }
 
-// AskPassword has a letter sent to somebody who has a password and may use it, with which to set a new one. It does
+// AskPassword has a letter sent to somebody with which they get in again: one that signs in while enforcement that covers
+// them is relaxed, else one that sets a new password, where they may have one. It does
 // the same, and says the same, for everybody else. errs.KindLimited for a client that asks too often.
 func (s *Service) AskPassword(ctx context.Context, workspace, email string, c Client) error {
 	r := PasswordRequest{Workspace: workspace, Email: email, Client: c}.tidy()
@@ -66,6 +70,10 @@ func (s *Service) AskPassword(ctx context.Context, workspace, email string, c Cl
 	}
 	if id == "" || wait > 0 || !lookable(r.Email) || !directory.IsAddress(r.Email) {
 		s.DB.System().RecordStranger(c.Bucket, "signin.password_asked", nil)
+		// A commit stands for the one that would have been: the answer comes no sooner.
+		if _, err := s.DB.System().Attempt(ctx, limitWindow, []string{bucket("ask-nobody", c.Bucket)}, []int{askedByClient}); err != nil {
+			return fmt.Errorf("count attempt: %w", err)
+		}
 		return nil
 	}
 	return s.DB.Write(ctx, id, func(tx *store.Tx) error {
@@ -73,11 +81,29 @@ func (s *Service) AskPassword(ctx context.Context, workspace, email string, c Cl
 	})
 }
 
-// mayReset reports whether somebody may set a new password by mail. The break-glass administrator of a workspace that
-// requires single sign-on may not: whoever reads their mail would get past it. An operator can let them in.
-func mayReset(cfg *directory.Config, m *directory.Member, hash string) bool {
-	return hash != "" && m.Directory == "" && m.Stage == directory.StageActive && directory.MaySignIn(cfg, m, directory.MethodPassword) == nil &&
-		!(m.BreakGlass && cfg.Workspace.Enforcement.Covers(m.Email))
+// mayReset reports whether a mailbox may set somebody's password: of a member who may have one and sign in with it. Where the
+// break-glass administrator's password gets past single sign-on a mailbox alone must not: whoever reads their mail would.
+// Only with a second factor behind it may they; without, an operator can let them in.
+func mayReset(tx *store.Tx, cfg *directory.Config, m *directory.Member) (bool, error) {
+	if m.Stage != directory.StageActive || directory.MaySignIn(cfg, m, directory.MethodPassword) != nil {
+		return false, nil
+	}
+	hash, _, err := tx.Credential(m.ID)
+	if err != nil {
+		return false, err
+	}
+	links, err := tx.IdentitiesOf(m.ID)
+	if err != nil {
+		return false, err
+	}
+	if !directory.MayHavePassword(m, hash != "", len(links) > 0) {
+		return false, nil
+	}
+	if !m.BreakGlass || !cfg.Workspace.Enforcement.Covers(m.Email) {
+		return true, nil
+	}
+	f, err := factorOf(tx, m)
+	return f != nil, err
 }
 
 // Letters are the handlers of this room's letters, by kind.
@@ -97,41 +123,68 @@ func (s *Service) sendReset(ctx context.Context, post *jobs.Post, j store.Job) e
 	}
 	var l *letter.Letter
 	var address string
-	err := s.DB.Write(ctx, j.Workspace, func(tx *store.Tx) error {
-		l = nil
-		cfg, err := tx.Config()
-		if err != nil {
-			return err
-		}
-		e := audit.Event{Type: audit.PasswordAsked, Actor: audit.Party{Kind: "stranger", Name: to.Address}, Subject: audit.Party{Kind: "stranger", Name: to.Email}}
-		m, err := tx.MemberByEmail(to.Email)
-		switch {
-		case errs.Is(err, errs.KindNotFound):
-			e.Outcome, e.Reason = audit.Refused, "account_unknown"
-			return recordOnce(tx, j, e)
-		case err != nil:
-			return err
-		}
-		e.Subject = party(m)
-		hash, _, err := tx.Credential(m.ID)
-		if err != nil {
-			return err
-		}
-		if !mayReset(cfg, m, hash) {
-			e.Outcome, e.Reason = audit.Refused, "no_password"
-			return recordOnce(tx, j, e)
-		}
-		token, hash := keys.NewToken(resetPrefix)
-		expires := tx.Now().Add(ResetValid)
-		tx.InsertMailLink(hash, store.LinkPassword, m, expires)
-		written := letter.PasswordReset(letter.To{Workspace: cfg.Workspace.Name, Name: m.GivenName}, resetPath+token, expires)
-		l, address = &written, m.Email
-		return recordOnce(tx, j, e)
+	err := s.DB.Write(ctx, j.Workspace, func(tx *store.Tx) (err error) {
+		l, address, err = letterFor(tx, j, to)
+		return err
 	})
 	if err != nil || l == nil {
 		return err
 	}
 	return post.Send(ctx, j, address, *l)
+}
+
+// letterFor makes the letter that somebody asked for with its link, nil where there is none for them.
+func letterFor(tx *store.Tx, j store.Job, to wanted) (*letter.Letter, string, error) {
+	e := audit.Event{Type: audit.PasswordAsked, Actor: audit.Party{Kind: "stranger", Name: to.Address}, Subject: audit.Party{Kind: "stranger", Name: to.Email}}
+	refused := func(reason string) (*letter.Letter, string, error) {
+		e.Outcome, e.Reason = audit.Refused, reason
+		return nil, "", recordOnce(tx, j, e)
+	}
+	m, err := tx.MemberByEmail(to.Email)
+	if errs.Is(err, errs.KindNotFound) {
+		return refused("account_unknown")
+	} else if err != nil {
+		return nil, "", err
+	}
+	// Their lock, so that no link is made beside a deactivation that ends all links.
+	if err := tx.LockPeople([]string{m.ID}, false); err != nil {
+		return nil, "", err
+	}
+	if m, err = tx.Member(m.ID); err != nil {
+		return nil, "", err
+	}
+	if directory.Fold(m.Email) != directory.Fold(to.Email) { // meanwhile it is another's
+		return refused("account_unknown")
+	}
+	cfg, err := tx.Config()
+	if err != nil {
+		return nil, "", err
+	}
+	e.Subject = party(m)
+	whom := letter.To{Workspace: cfg.Workspace.Name, Name: m.GivenName}
+	if !m.BreakGlass && directory.MayUseMailLink(cfg, m, tx.Now()) == nil {
+		expires := tx.Now().Add(MailedSignInValid)
+		if over := cfg.Workspace.Enforcement.Relaxed.Until; over.Before(expires) {
+			expires = over
+		}
+		token, hash := keys.NewToken(mailedPrefix)
+		tx.InsertMailLink(hash, store.LinkSignIn, m, expires)
+		l := letter.MailedSignIn(whom, mailedPath+token, expires)
+		e.Type = audit.MailLinkSent
+		return &l, m.Email, recordOnce(tx, j, e)
+	}
+	may, err := mayReset(tx, cfg, m)
+	if err != nil {
+		return nil, "", err
+	}
+	if !may {
+		return refused("no_password")
+	}
+	expires := tx.Now().Add(ResetValid)
+	token, hash := keys.NewToken(resetPrefix)
+	tx.InsertMailLink(hash, store.LinkPassword, m, expires)
+	l := letter.PasswordReset(whom, resetPath+token, expires)
+	return &l, m.Email, recordOnce(tx, j, e)
 }
 
 // recordOnce records what a job does at its first try.
@@ -158,24 +211,20 @@ func (s *Service) SetPassword(ctx context.Context, token, password string, c Cli
 		if err != nil {
 			return refuseMailed(err, l, c)
 		}
-		before, _, err := tx.Credential(f.member.ID)
+		may, err := mayReset(tx, f.cfg, f.member)
 		if err != nil {
 			return err
 		}
-		if !mayReset(f.cfg, f.member, before) {
+		if !may {
 			return refuseMailed(store.ErrMailLink(), l, c)
 		}
 		if err := tx.UseMailLink(hash, f.member.ID, store.LinkPassword); err != nil {
 			return refuseMailed(err, l, c)
 		}
 		slug = f.cfg.Workspace.Slug
-		tx.EndLinks(f.member.ID) // whoever else holds one is not to get in with it
-		tx.SaveCredential(f.member.ID, fresh, time.Time{})
-		if _, err := tx.EndSessions(f.member.ID, "", EndedPassword, false); err != nil {
-			return err
-		}
-		return tx.Record(audit.Event{Type: audit.PasswordSet, Reason: store.LinkPassword, Actor: party(f.member), Subject: party(f.member),
-			Payload: attemptBy(c, directory.MethodLink).payload()})
+		// Nobody has signed in with it yet: it is not proven.
+		return savePassword(tx, f.member, fresh, time.Time{}, "", audit.Event{Type: audit.PasswordSet, Reason: store.LinkPassword, Actor: party(f.member),
+			Payload: attemptBy(c, directory.MethodMail).payload()})
 	})
 	if err != nil {
 		return "", fmt.Errorf("set password: %w", err)

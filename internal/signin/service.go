@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -134,8 +135,9 @@ func (c Client) stranger() audit.Party { return audit.Party{Kind: "stranger", Na
 type opening struct {
 	attempt
 	breakGlass bool
-	announce   bool      // tell the owners of break-glass by mail
-	until      time.Time // the absolute end; zero is session.Absolute from now
+	// emergency is why this is a use of emergency access beside breakGlass, "" for none; proof says how, for people.
+	emergency, proof string
+	until            time.Time // the absolute end; zero is session.Absolute from now
 
 	// Of sessions through a connection.
 	connection      string // id
@@ -164,32 +166,30 @@ func (o *opening) keep(tx *store.Tx, m *directory.Member) {
 
 // start opens a session of m. The caller holds m's lock, has read m under it and has asked
 // directory.MaySignIn.
-func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) (token string, _ *session.Session, err error) {
+func (s *Service) start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) (token string, _ *session.Session, err error) {
 	now := tx.Now()
 	if o.until.IsZero() {
 		o.until = now.Add(session.Absolute)
 	}
-	s := &session.Session{
+	opened := &session.Session{
 		ID: keys.ID("ses_", now), Workspace: tx.Workspace(), Member: m.ID, Method: o.Method, BreakGlass: o.breakGlass,
 		CreatedAt: now, LastUsedAt: now, ExpiresAt: o.until, Address: o.Address, UserAgent: o.UserAgent,
 		Connection: o.connection, AuthenticatedAt: o.authenticatedAt, Context: o.context, SessionIndex: o.index, NameID: o.nameID, NameHash: o.named,
 	}
 	token, hash := keys.NewToken(session.TokenPrefix)
-	tx.InsertSession(s, hash)
-	o.Session = s.ID
+	tx.InsertSession(opened, hash)
+	o.Session = opened.ID
 	payload := o.attempt.payload()
 	if o.payload != nil {
-		payload = o.payload(s.ID)
+		payload = o.payload(opened.ID)
 	}
 	events := []audit.Event{{Type: audit.SignInSucceeded, Reason: string(o.Method), Actor: party(m), Subject: party(m), Connection: o.connection, Payload: payload}}
-	if o.breakGlass {
+	if o.breakGlass || o.emergency != "" {
 		// Apart from the sign-in, so that the other owners can be told of this and of nothing else.
-		used := audit.Event{ID: keys.ID("evt_", now), Type: audit.BreakGlassUsed, Reason: "sso_enforced", Actor: party(m), Subject: party(m), Payload: payload}
+		used := audit.Event{ID: keys.ID("evt_", now), Type: audit.BreakGlassUsed, Reason: cmp.Or(o.emergency, "sso_enforced"), Actor: party(m), Subject: party(m), Payload: payload}
 		events = append(events, used)
-		if o.announce {
-			if err := announce(tx, cfg, m, o, used.ID); err != nil {
-				return "", nil, err
-			}
+		if err := s.announce(tx, cfg, m, o, used.ID); err != nil {
+			return "", nil, err
 		}
 	}
 	o.keep(tx, m)
@@ -198,13 +198,17 @@ func start(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening) 
 			return "", nil, err
 		}
 	}
-	return token, s, provision.SignedIn(tx, cfg, m)
+	return token, opened, provision.SignedIn(tx, cfg, m)
 }
 
 // announce tells every owner, the one who did it included, that emergency access was used: it may have been somebody else.
-func announce(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening, event string) error {
+// Where no mail can be sent the event alone tells of it, on every owner's own page.
+func (s *Service) announce(tx *store.Tx, cfg *directory.Config, m *directory.Member, o opening, event string) error {
+	if !s.Mail {
+		return nil
+	}
 	link := "/console/" + url.PathEscape(cfg.Workspace.Slug) + "/events/" + event
 	return jobs.ToOwners(tx, cfg, "", "", func(to letter.To) letter.Letter {
-		return letter.BreakGlassUsed(to, m.Email, o.Address, tx.Now(), link)
+		return letter.BreakGlassUsed(to, letter.Use{Who: m.Email, With: o.proof, From: o.Address, At: tx.Now()}, link)
 	})
 }

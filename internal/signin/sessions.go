@@ -164,6 +164,8 @@ func (s *Service) why(ctx context.Context, last *store.LiveSession) (Ended, erro
 		switch {
 		case refusal != nil:
 			ended = Ended{refusal.Code, refusal.Message}
+		case last.Method == directory.MethodMail && !cfg.Workspace.Enforcement.RelaxedAt(s.now()):
+			ended = Ended{"relaxation_over", "This workspace requires single sign-on again. Sign in with your organisation's account."}
 		case last.Connection != "" && connection.Status != directory.ConnectionActive && !connection.SessionsRun:
 			ended = Ended{"connection_disabled", "The single sign-on connection that this session came from was switched off."}
 		}

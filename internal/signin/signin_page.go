@@ -202,7 +202,8 @@ func (d *Door) ways(r *http.Request, data *signinData, domain string) (all []way
 		data.AllURL = signinPath{Workspace: data.Workspace, Continue: data.Continue, Fresh: data.Fresh}.url()
 	}
 	// Without a connection that works there is nothing else to offer.
-	data.Password = len(all) == 0 || !covered(cfg.Workspace.Enforcement, data.Email)
+	data.Password = len(all) == 0 || !covered(cfg.Workspace.Enforcement, data.Email) ||
+		data.Email != "" && slices.Contains(cfg.Unproven(cfg.Workspace.Enforcement), directory.Domain(data.Email))
 	return all, nil
 }
 
@@ -268,7 +269,7 @@ func (d *Door) signin(w http.ResponseWriter, r *http.Request) error {
 	// The body alone: a password in an address would end up in histories and logs.
 	form := r.PostForm
 	req := PasswordRequest{Workspace: form.Get("workspace"), Email: form.Get("email"), Password: form.Get("password"),
-		Emergency: form.Get("emergency") == "1", Client: ClientOf(r)}
+		Emergency: form.Get("emergency") == "1", Code: form.Get("code"), Recovery: form.Get("recovery"), Client: ClientOf(r)}
 	token, started, err := d.service.Password(r.Context(), req)
 	if err != nil {
 		return d.refuse(w, r, req, err)
@@ -292,7 +293,8 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req PasswordReques
 	}
 	to, _ := ContinuePath(r.PostForm.Get("continue"))
 	data := signinData{Workspace: cut(strings.TrimSpace(req.Workspace), maxTyped), Email: cut(req.Email, maxTyped), Continue: to,
-		Emergency: req.Emergency, Fresh: r.PostForm.Get("fresh") == "1", Refusal: &f}
+		// Only the form of emergency access has the fields of a second factor.
+		Emergency: req.Emergency || f.Code == errCodeNeeded.Code || f.Code == errCodeWrong.Code, Fresh: r.PostForm.Get("fresh") == "1", Refusal: &f}
 	var away *TurnedAway
 	if errors.As(err, &away) {
 		data.Event = away.Event
@@ -307,7 +309,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, req PasswordReques
 // linkPage shows one button. It asks the database nothing: mail scanners and prefetching browsers
 // follow links, and a link must not be consumed by being looked at.
 func (d *Door) linkPage(w http.ResponseWriter, r *http.Request) error {
-	return web.Render(w, http.StatusOK, d.pages["link"], web.Page{Title: "Sign in", Data: r.URL.EscapedPath()})
+	return web.Render(w, http.StatusOK, d.pages["link"], web.Page{Title: "Sign in", Data: mailedData{Path: r.URL.EscapedPath()}})
 }
 
 func (d *Door) link(w http.ResponseWriter, r *http.Request) error {

@@ -28,6 +28,7 @@ type workspaceData struct {
 	Script            string
 	Warnings          []warning
 	ConsoleURL        string // "" for who may not change settings
+	PasswordURL       string // "" for who has none
 }
 
 // shownSession is one line of the list of sessions.
@@ -44,12 +45,15 @@ var methods = map[directory.Method]string{
 	directory.MethodLink:     "One-time link",
 	directory.MethodSAML:     "Single sign-on (SAML)",
 	directory.MethodOIDC:     "Single sign-on (OIDC)",
+	directory.MethodMail:     "Mailed link",
 }
 
 // done are the sentences after an act on the page.
 var done = map[string]string{
 	"ended":  "The session was ended.",
 	"others": "You are signed out everywhere else.",
+
+	"password": "Your password was changed, and you are signed out everywhere else.",
 }
 
 // own is what the database knows of a member beyond a live session.
@@ -61,6 +65,7 @@ type own struct {
 	warnings  []audit.Event     // of which every owner is told
 	mapping   string            // that gave the role, in words, "" where none did or it has gone
 	settles   bool              // may do something in the console
+	password  bool              // has one
 }
 
 func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err error) {
@@ -73,6 +78,11 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		for _, c := range cfg.Connections {
 			o.names[c.ID] = c.Name
 		}
+		hash, _, err := tx.Credential(live.Member.ID)
+		if err != nil {
+			return err
+		}
+		o.password = hash != ""
 		if o.groups, err = tx.GroupNames(live.Member.ID); err != nil {
 			return err
 		}
@@ -91,6 +101,15 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		return own{}, fmt.Errorf("read own page: %w", err)
 	}
 	return o, nil
+}
+
+func (s *Service) hasPassword(ctx context.Context, live *store.LiveSession) (has bool, err error) {
+	err = s.DB.Read(ctx, live.Workspace, func(tx *store.Tx) error {
+		hash, _, err := tx.Credential(live.Member.ID)
+		has = hash != ""
+		return err
+	})
+	return has, err
 }
 
 // Owners are told for 30 days, of the newest ten at the most, what concerns all of them.
@@ -134,6 +153,9 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	data := workspaceData{Slug: live.Slug, Name: m.Name, Email: m.Email, Status: m.Status(), Role: live.RoleName, RoleWhy: m.RoleReason.Sentence(),
 		Groups: o.groups, Done: done[r.URL.Query().Get("done")], SigninURL: signinPath{Workspace: live.Slug}.url(), Script: d.assets["session.js"].address}
 	data.RoleMapping, data.RoleSince = o.mapping, m.RoleReason.At
+	if o.password {
+		data.PasswordURL = ownPasswordURL(live.Slug)
+	}
 	if o.settles {
 		data.ConsoleURL = "/console/" + live.Slug
 	}
@@ -152,7 +174,7 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	}
 	page := web.Page{Title: "Your account", Workspace: o.workspace, Wide: true, FormActions: d.service.leadsTo(r.Context(), live), Data: data}
 	if live.BreakGlass {
-		page.Notice = &web.Notice{Kind: "warn", Text: "You are signed in by emergency access. The other owners can see that in the event log. End this session as soon as single sign-on works again."}
+		page.Notice = &web.Notice{Kind: "warn", Text: "You are signed in by emergency access. All owners were told. End this session as soon as single sign-on works again."}
 	}
 	return web.Render(w, http.StatusOK, d.pages["workspace"], page)
 }

@@ -13,6 +13,7 @@ import (
 const (
 	LinkInvitation = "invitation"
 	LinkPassword   = "password" // to set a new one
+	LinkSignIn     = "signin"   // to sign in while enforcement is relaxed
 )
 
 // MailLink is a link that was sent by mail.

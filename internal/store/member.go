@@ -163,14 +163,15 @@ func (tx *Tx) MembersByRole(role string, limit int) ([]directory.Member, error) 
 }
 
 const ownersIn = `
-	SELECT COUNT(*) FROM member
-	WHERE  workspace_id = $1 AND role_id = $2 AND sources = 0 AND stage = 'active' AND id <> $3`
+	SELECT COUNT(*), COUNT(c.member_id)
+	FROM   member m LEFT JOIN credential c ON c.workspace_id = m.workspace_id AND c.member_id = m.id AND c.password <> ''
+	WHERE  m.workspace_id = $1 AND m.role_id = $2 AND m.sources = 0 AND m.stage = 'active' AND m.id <> $3`
 
 // OtherOwners counts the members in full who have the role and are not except.
-func (tx *Tx) OtherOwners(role, except string) (int, error) {
-	var n int64
-	_, err := tx.one([]any{&n}, ownersIn, tx.workspace, role, except)
-	return int(n), err
+func (tx *Tx) OtherOwners(role, except string) (directory.Others, error) {
+	var all, withPassword int64
+	_, err := tx.one([]any{&all, &withPassword}, ownersIn, tx.workspace, role, except)
+	return directory.Others{Owners: int(all), WithPassword: int(withPassword)}, err
 }
 
 // AddressFacts is what law 6 asks about an address.

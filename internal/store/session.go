@@ -178,6 +178,29 @@ func (tx *Tx) IDToken(session string) (sealed string, err error) {
 	return sealed, err
 }
 
+// PasswordSessions lists whose the sessions are that EndPasswordSessions would look at, by member id, each as often as
+// they have one.
+func (tx *Tx) PasswordSessions() (members []string, err error) {
+	err = tx.each(func(r Rows) error {
+		var id, member string
+		err := r.Scan(&id, &member)
+		members = append(members, member)
+		return err
+	}, passwordSessions, tx.workspace)
+	return members, err
+}
+
+const endPasswordSessionsOf = `
+	UPDATE session SET ended_at = $3, end_reason = $4, id_token = '', name_id = '', name_hash = ''
+	WHERE  workspace_id = $1 AND member_id = $2 AND ended_at IS NULL AND method = 'password' RETURNING id`
+
+// EndPasswordSessionsOf ends what a member opened with a password, by emergency access too.
+func (tx *Tx) EndPasswordSessionsOf(member, reason string) ([]string, error) {
+	var ids []string
+	err := tx.each(collect(&ids), endPasswordSessionsOf, tx.workspace, member, micros(tx.now), reason)
+	return ids, errors.Join(err, tx.announceEnded(ids))
+}
+
 // EndPasswordSessions ends every session that was opened with a password, of members for whom
 // covered holds.
 func (tx *Tx) EndPasswordSessions(reason string, covered func(member string) bool) (ended int, err error) {

@@ -103,6 +103,8 @@ func (h house) people(tx *store.Tx) error {
 	tx.InsertMember(&directory.Member{ID: h.Boss, Email: "boss@" + h.Domain, Name: "Boss", Stage: directory.StageActive, WasIn: true,
 		Role: h.Owner, RoleReason: why, BreakGlass: true})
 	tx.SaveCredential(h.Boss, "hash of "+h.Slug, tx.Now())
+	tx.SaveSecondFactor(h.Boss, "sealed of "+h.Slug)
+	tx.SaveRecoveryCodes(h.Boss, []string{h.LinkHash})
 	tx.InsertSCIMUser(&store.SCIMUser{ID: h.BossUser, Directory: h.Directory, Member: h.Boss, UserName: "boss@" + h.Domain, Active: true, Document: "{}"})
 	tx.InsertSCIMUser(&store.SCIMUser{ID: h.User, Directory: h.Directory, Member: h.Member, UserName: h.UserName, ExternalID: h.ExternalID,
 		Active: true, Manager: h.BossUser, Document: `{"of":"` + h.Slug + `"}`,

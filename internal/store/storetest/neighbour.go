@@ -26,7 +26,7 @@ func does(fn func(tx *store.Tx, h house)) probe {
 }
 
 // probes has every method of Tx; a method without ids has nil.
-var probes = joined(peopleProbes, stagedProbes, signInProbes, grantProbes, jobProbes, adoptionProbes, watchProbes, domainProbes, attemptProbes)
+var probes = joined(peopleProbes, stagedProbes, signInProbes, grantProbes, jobProbes, adoptionProbes, watchProbes, domainProbes, attemptProbes, emergencyProbes)
 
 func joined(parts ...map[string]probe) map[string]probe {
 	all := map[string]probe{}

@@ -118,6 +118,8 @@ func populate(t testing.TB, d store.Driver, h house) {
 		`INSERT INTO event SELECT CAST($1 AS TEXT), 'e' || (100000 + i), CASE WHEN i < 9990 THEN i + 100 END, i, 'x', 'ok', '', '{}', 'member', 'm' || i, '', '', CAST($2 AS TEXT), '[]' FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO event_payload SELECT CAST($1 AS TEXT), 'e' || (100000 + i), i, CAST('' AS BYTEA) FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 		`INSERT INTO request_log SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), 'r' || i, i, 'GET', '/', 200, 1, 1 FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO recovery_code SELECT CAST($1 AS TEXT), 'm' || i, 'rc' || i, i, NULL FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
+		`INSERT INTO credential SELECT CAST($1 AS TEXT), 'm' || i, 'hash', i FROM n WHERE CAST($3 AS TEXT) <> CAST($2 AS TEXT)`,
 	} {
 		if d.Name() == "sqlite" {
 			table = strings.ReplaceAll(table, "AS BYTEA", "AS BLOB")
@@ -312,6 +314,18 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 			return err
 		}
 		_, err := tx.Warnings(h.Connection)
+		return err
+	},
+	"recovery codes": func(tx *store.Tx, h house) error {
+		if _, err := tx.RecoveryCode("m5", "rc5"); err != nil {
+			return err
+		}
+		_, _, err := tx.RecoveryCodesLeft("m5")
+		return err
+	},
+	"a second factor": func(tx *store.Tx, h house) error { _, err := tx.SecondFactor("m5"); return err },
+	"connections of people": func(tx *store.Tx, h house) error {
+		_, err := tx.ConnectionsOf([]string{"m5", "m6"})
 		return err
 	},
 	"events of a subject": func(tx *store.Tx, h house) error { _, err := tx.EventsOf("m5", 20); return err },

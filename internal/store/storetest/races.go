@@ -113,7 +113,7 @@ func leave(db *store.DB, h house, id string, pause func()) error {
 			return err
 		}
 		pause()
-		if others == 0 {
+		if others.Owners == 0 {
 			return errs.Forbidden("last_owner", "The last owner stays.")
 		}
 		tx.UpdateMember(&directory.Member{ID: id, Email: id + "@x.test", Stage: directory.StageActive, Role: h.Owner, Sources: 1})
