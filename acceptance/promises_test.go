@@ -135,9 +135,7 @@ var promises = []promise{
 }
 
 // later says why nothing shows a promise yet.
-var later = map[string]string{
-	"F39": "with roles and permissions",
-}
+var later = map[string]string{}
 
 // outcomes are what the stories that ran came to: by promise, then by story.
 var outcomes = struct {

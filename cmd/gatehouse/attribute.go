@@ -210,7 +210,7 @@ func changedTable(ctx context.Context, a *app, args attributeArgs) (m directory.
 		if t.Kind != kind || t.ID != of && !strings.EqualFold(t.Name, of) {
 			continue
 		}
-		seen = t.Seen
+		seen = t.Word
 		for _, v := range all.Attributes {
 			m[v.Name] = []string{}
 		}

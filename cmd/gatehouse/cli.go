@@ -34,6 +34,7 @@ type commandLine struct {
 	APIKey     apiKeyCommand      `cmd:"" name:"api-key" help:"Keys for the REST API."`
 	SCIM       scimCommand        `cmd:"" name:"scim" help:"Check a SCIM server, this one or any other."`
 	Member     memberCommand      `cmd:"" help:"People of a workspace."`
+	Role       roleCommand        `cmd:"" help:"Roles: which there are, their order, and what each allows."`
 	Team       teamCommand        `cmd:"" help:"Teams: groups that are made by hand, beside those of a directory."`
 	Attribute  attributeCommand   `cmd:"" help:"Attributes of people: define them, and map them from directories and connections."`
 	Mail       mailCommand        `cmd:"" help:"Letters that were not sent yet, or were given up."`

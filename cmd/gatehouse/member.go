@@ -79,10 +79,18 @@ type invitationView struct {
 
 // roleReason says how a member got their role.
 type roleReason struct {
-	Source   directory.RoleSourceKind `json:"source"`
-	Group    string                   `json:"group,omitempty"` // name of the group that won
-	At       string                   `json:"at"`
-	Sentence string                   `json:"sentence"`
+	Source directory.RoleSourceKind `json:"source"`
+	Group  string                   `json:"group,omitempty"` // name of the group that won
+	// Mapping is the role mapping that gave it, in words, "" where none did.
+	Mapping   string `json:"mapping,omitempty"`
+	MappingID string `json:"mapping_id,omitempty"`
+	At        string `json:"at"`
+	Sentence  string `json:"sentence"`
+}
+
+func reasonOf(cfg *directory.Config, r directory.RoleReason) roleReason {
+	mapping, _ := cfg.MappingText(r.Mapping)
+	return roleReason{Source: r.Source, Group: r.Group, Mapping: mapping, MappingID: r.Mapping, At: instant(r.At), Sentence: r.Sentence()}
 }
 
 // memberLine is a member in a list.
@@ -127,7 +135,7 @@ func (a *app) member(ctx context.Context, workspace string, find func(*store.Tx)
 			return err
 		}
 		view = memberView{ID: m.ID, Email: m.Email, Name: m.Name, Status: m.Status(), Role: roleName(cfg, m.Role),
-			RoleReason: roleReason{m.RoleReason.Source, m.RoleReason.Group, instant(m.RoleReason.At), m.RoleReason.Sentence()},
+			RoleReason: reasonOf(cfg, m.RoleReason),
 			Groups:     append([]string{}, groups...), Attributes: map[string]string{}, Directory: m.Directory,
 			DeactivatedBy: m.Sources.Names(), BreakGlass: m.BreakGlass, CreatedAt: instant(m.CreatedAt)}
 		maps.Copy(view.Attributes, m.Attributes)
@@ -155,7 +163,11 @@ func (p *program) showMember(v memberView) error {
 		if len(v.DeactivatedBy) > 0 {
 			rows = append(rows, [2]string{"deactivated by", strings.Join(v.DeactivatedBy, ", ")})
 		}
-		rows = append(rows, [2]string{"role", v.Role}, [2]string{"", v.RoleReason.Sentence}, [2]string{"groups", strings.Join(v.Groups, ", ")},
+		rows = append(rows, [2]string{"role", v.Role}, [2]string{"", v.RoleReason.Sentence})
+		if v.RoleReason.Mapping != "" {
+			rows = append(rows, [2]string{"by mapping", v.RoleReason.Mapping})
+		}
+		rows = append(rows, [2]string{"role since", v.RoleReason.At}, [2]string{"groups", strings.Join(v.Groups, ", ")},
 			[2]string{"directory", v.Directory}, [2]string{"created", v.CreatedAt})
 		if v.BreakGlass {
 			rows = append(rows, [2]string{"break-glass", "yes"})

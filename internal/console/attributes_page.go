@@ -200,8 +200,8 @@ func (d *Door) showSource(v *visit, t told, trying directory.AttributeMap, previ
 	return d.show(v, "attribute-source", table.Name, "/attributes", t, func(c common) any {
 		data.common, data.URL = c, tableURL(c.Base, table)
 		data.Who, data.Message = c.Typed["preview-who"], c.Typed["preview-message"]
-		if seen := c.Typed["seen"]; seen != "" {
-			data.Seen = seen
+		if word := c.Typed["table"]; word != "" {
+			data.Word = word
 		}
 		return data
 	})
@@ -283,7 +283,7 @@ func (d *Door) previewSource(v *visit) error {
 		return err
 	}
 	m := sourceForm(form)
-	typed := map[string]string{"preview-who": strings.TrimSpace(form.Get("preview-who")), "preview-message": form.Get("preview-message"), "seen": form.Get("seen")}
+	typed := map[string]string{"preview-who": strings.TrimSpace(form.Get("preview-who")), "preview-message": form.Get("preview-message"), "table": form.Get("table")}
 	preview, err := d.Settings.PreviewAttributes(v.r.Context(), v.live.Slug, settings.PreviewAsk{Kind: v.r.PathValue("kind"), Of: v.r.PathValue("source"),
 		Map: &m, Who: typed["preview-who"], Attempt: typed["preview-message"]})
 	switch {
@@ -306,7 +306,7 @@ func (d *Door) saveSource(v *visit) error {
 	}
 	m := sourceForm(form)
 	kind, id := v.r.PathValue("kind"), v.r.PathValue("source")
-	_, err = d.Settings.SetAttributeMap(v.r.Context(), v.live.Slug, kind, id, m, form.Get("seen"), v.actor)
+	_, err = d.Settings.SetAttributeMap(v.r.Context(), v.live.Slug, kind, id, m, form.Get("table"), v.actor)
 	if forTheForm(err) {
 		return d.showSource(v, told{field: "save-map", err: err}, m, nil)
 	}

@@ -15,6 +15,7 @@
 //	/console/{workspace}/imports, /imports/{id}    lists of people to invite; one of them: what would become of each row
 //	/console/{workspace}/mail                      letters that were not sent yet, or were given up
 //	/console/{workspace}/domains                   domains: claim, the record to set, check now, remove
+//	/console/{workspace}/permissions               roles, their order, and what each allows
 //	/console/{workspace}/roles                     role mappings
 //	/console/{workspace}/attributes                attributes of people; .../from/{kind}/{id} where one source has them, tried first
 //	/console/{workspace}/enforcement               who must use single sign-on: the ladder, whom a change shuts out, and the change
@@ -27,10 +28,11 @@
 //	/console/{workspace}/events, /events/{id}      the log, and one event with its payload
 //	/llms.txt, /llms/{guide}.txt                   the guides as plain texts, for everybody
 //
-// Who may: members whose role is the owner role or has the permission "settings" or "all"
-// (directory.Role.May). Roles get them when they are made: the owner role everything, a role called
-// Admin or Organization Admin the settings, others none (directory.RolePermissions). Everybody else
-// in the workspace is told who can; who is not signed in is sent to sign in. For whoever is signed
+// Who may: each route has its permission where it is mounted (door.go), and whoever has it by their role (directory.Role.May)
+// is let in. The owner role has all; roles get theirs when they are made (directory.RolePermissions) and in the editor.
+// What somebody may not do is not shown to them; who asks for it all the same is told which permission is missing, and
+// who could give it. A form about what somebody else has changed meanwhile is answered with what changed (seen.go). Who
+// is not signed in is sent to sign in. For whoever is signed
 // in to one workspace, every other one, and everything in it, is unknown.
 //
 // Who makes a credential, a key of ours at a SAML connection among them, has signed in within the last ten minutes.

@@ -61,7 +61,7 @@ func TestOwnersAndAdministrators_MayAndNobodyElse(t *testing.T) {
 				if a.StatusCode != want {
 					t.Errorf("%s gets %d from %s %s", who, a.StatusCode, r[0], r[1])
 				}
-				if want == 403 && (!strings.Contains(a.body, "<b>Owner</b> and the role <b>Admin</b>") || !strings.Contains(a.body, "<li>The Owner</li>") || strings.Contains(a.body, "Probe")) {
+				if want == 403 && (!strings.Contains(a.body, "<b>Owner</b>, <b>Admin</b> have it.") || !strings.Contains(a.body, "<li>The Owner</li>") || strings.Contains(a.body, "Probe")) {
 					t.Errorf("%s is not told who can: %s", who, a.body)
 				}
 			}

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"html/template"
-	"net/http"
 	"net/url"
 	"slices"
 
@@ -283,16 +282,16 @@ func (d *Door) resume(v *visit) error {
 }
 
 // mountEnforcement adds the routes of both pages.
-func (d *Door) mountEnforcement(on func(pattern string, h handler)) {
+func (d *Door) mountEnforcement(on mounter) {
 	const workspace = "/console/{workspace}"
-	on(http.MethodGet+" "+workspace+"/enforcement", d.enforcementPage)
-	on(http.MethodPost+" "+workspace+"/enforcement", d.setEnforcement)
-	on(http.MethodGet+" "+workspace+"/emergency", d.emergencyPage)
-	on(http.MethodPost+" "+workspace+"/emergency/designate", d.freshly("owner", d.designate))
-	on(http.MethodPost+" "+workspace+"/emergency/factor", d.freshly("begin-factor", d.beginFactor))
-	on(http.MethodPost+" "+workspace+"/emergency/factor/confirm", d.freshly("begin-factor", d.confirmFactor))
-	on(http.MethodPost+" "+workspace+"/emergency/factor/remove", d.freshly("remove-factor", d.removeFactor))
-	on(http.MethodPost+" "+workspace+"/emergency/codes", d.freshly("make-codes", d.makeCodes))
-	on(http.MethodPost+" "+workspace+"/emergency/relax", d.relax)
-	on(http.MethodPost+" "+workspace+"/emergency/resume", d.resume)
+	on("GET "+workspace+"/enforcement", directory.PermissionSettingsRead, d.enforcementPage)
+	on("POST "+workspace+"/enforcement", directory.PermissionSettings, d.setEnforcement)
+	on("GET "+workspace+"/emergency", directory.PermissionSettingsRead, d.emergencyPage)
+	on("POST "+workspace+"/emergency/designate", directory.PermissionSettings, d.freshly("owner", d.designate))
+	on("POST "+workspace+"/emergency/factor", directory.PermissionSettings, d.freshly("begin-factor", d.beginFactor))
+	on("POST "+workspace+"/emergency/factor/confirm", directory.PermissionSettings, d.freshly("begin-factor", d.confirmFactor))
+	on("POST "+workspace+"/emergency/factor/remove", directory.PermissionSettings, d.freshly("remove-factor", d.removeFactor))
+	on("POST "+workspace+"/emergency/codes", directory.PermissionSettings, d.freshly("make-codes", d.makeCodes))
+	on("POST "+workspace+"/emergency/relax", directory.PermissionSettings, d.relax)
+	on("POST "+workspace+"/emergency/resume", directory.PermissionSettings, d.resume)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
@@ -18,6 +19,9 @@ type memberData struct {
 	memberLine
 	Out         string // why they are out, or ""
 	Why         string // how they got the role
+	Mapping     string // that gave it, in words, "" where none did
+	MappingGone bool   // one gave it that is not there any more
+	RoleSince   time.Time
 	Groups      []string
 	Fields      []provision.Field
 	Attributes  []memberAttribute
@@ -90,10 +94,13 @@ func (d *Door) showMember(v *visit, t told) error {
 	return d.show(v, "member", nameOf(m), "/members", t, func(c common) any {
 		data.common, data.memberLine = c, lineOfMember(m, cfg, c.Base)
 		data.Out, data.Why, data.BreakGlass = m.OutSentence(), m.RoleReason.Sentence(), m.BreakGlass
+		var there bool
+		data.Mapping, there = cfg.MappingText(m.RoleReason.Mapping)
+		data.MappingGone, data.RoleSince = !there && m.RoleReason.Mapping != "", m.RoleReason.At
 		data.Self, data.Owned, data.ByHand = m.ID == v.live.Member.ID, m.Directory != "", m.ManualRole != ""
 		own, _ := cfg.Roles.ByID(v.live.Member.Role)
 		theirs, known := cfg.Roles.ByID(m.Role)
-		data.May = (!known || theirs.Rank >= own.Rank) && m.Stage != directory.StageErased
+		data.May = (!known || own.CheckGives(theirs) == nil) && m.Stage != directory.StageErased
 		fields := data.Fields
 		data.Fields = nil
 		for _, f := range fields {

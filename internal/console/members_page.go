@@ -102,11 +102,11 @@ func lineOfMember(m *directory.Member, cfg *directory.Config, base string) membe
 	return line
 }
 
-// giveable are the roles that a visitor may give: none above their own.
+// giveable are the roles that a visitor may give: none above their own, or with a permission that they lack.
 func giveable(v *visit, cfg *directory.Config) (roles []choice) {
 	own, _ := cfg.Roles.ByID(v.live.Member.Role)
 	for _, r := range cfg.Roles {
-		if r.Rank >= own.Rank {
+		if own.May(directory.PermissionRoles) && own.CheckGives(r) == nil {
 			roles = append(roles, choice{r.Name, r.Name})
 		}
 	}
@@ -133,7 +133,7 @@ func (d *Door) invite(v *visit) error {
 	if forTheForm(err) {
 		field := "invite-email"
 		switch errs.CodeOf(err) {
-		case "role_unknown", "rank_too_high":
+		case "role_unknown", "rank_too_high", "permission_beyond":
 			field = "invite-role"
 		case "too_large", "text_invalid":
 			field = "invite-name"

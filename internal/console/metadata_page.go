@@ -82,7 +82,7 @@ func (d *Door) importMetadata(v *visit) error {
 	}
 	if field == "metadata-url" {
 		// Who answered may have taken long over it.
-		again, e := d.visit(v.w, v.r)
+		again, e := d.again(v, directory.PermissionSettings)
 		if again == nil || e != nil {
 			return e
 		}

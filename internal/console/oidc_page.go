@@ -58,7 +58,7 @@ func (d *Door) setOIDC(v *visit) error {
 		return err
 	}
 	// Who answered may have taken long over it.
-	if v, err = d.visit(v.w, v.r); v == nil || err != nil {
+	if v, err = d.again(v, directory.PermissionSettings); v == nil || err != nil {
 		return err
 	}
 	return d.onConnection(v, "oidc", "oidc", typed, func(id string) error {

@@ -52,7 +52,9 @@ func (d *Door) showRoles(v *visit, t told) error {
 				data.OwnerRole = r.Name
 				continue
 			}
-			data.Roles = append(data.Roles, r)
+			if role, ok := v.cfg.Roles.ByID(r.ID); ok && v.role.CheckGives(role) == nil {
+				data.Roles = append(data.Roles, r)
+			}
 		}
 		data.Lowest = v.setup.Roles[len(v.setup.Roles)-1].Name
 		for _, dir := range v.setup.Directories {
@@ -115,7 +117,7 @@ func (d *Door) addMapping(v *visit) error {
 	if forTheForm(err) {
 		field := "mapping-group"
 		switch errs.CodeOf(err) {
-		case "role_unknown", "owner_role":
+		case "role_unknown", "owner_role", "rank_too_high", "permission_beyond":
 			field = "mapping-role"
 		case "group_missing", "mapping_taken", "text_too_long", "text_invalid":
 		default: // what deciding the roles again brought up

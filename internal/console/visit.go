@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 
@@ -22,7 +23,14 @@ type visit struct {
 	setup *settings.Setup
 	actor audit.Party
 	owner bool // has the owner role
+	role  directory.Role
+	cfg   *directory.Config
+	shown string // the word for what a page of this answer shows, with when, "" for none
+	seen  *seen  // what the form's page has shown, nil where the form does not say
 }
+
+// may reports whether the visitor has a permission; "" is what every member has.
+func (v *visit) may(permission string) bool { return permission == "" || v.role.May(permission) }
 
 // handler handles the request of an administrator and returns what went wrong.
 type handler func(v *visit) error
@@ -30,26 +38,32 @@ type handler func(v *visit) error
 // errElsewhere is the answer about other workspaces, those that exist and those that do not.
 var errElsewhere = errs.NotFound("workspace_unknown", "There is no such workspace, or you are not signed in to it.")
 
-// admin runs h for a member who may see and change the settings of the workspace of the path. Session,
+// admin runs h for a member of the workspace of the path whose role has the permission. Session,
 // member and role are read now, for each request, and once more when a form has come in whole: whoever
-// is put out gains no time by sending slowly.
-func (d *Door) admin(h handler) web.HandlerFunc {
+// is put out gains no time by sending slowly. What the form's page has shown and is no longer so stops it.
+func (d *Door) admin(permission string, h handler) web.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		v, err := d.visit(w, r)
+		v, err := d.visit(w, r, permission)
 		if err == nil && v != nil && r.Method == http.MethodPost {
 			if _, err = web.Form(r); err == nil {
-				v, err = d.visit(w, r)
+				v, err = d.visit(w, r, permission)
+			}
+			if err == nil && v != nil {
+				err = v.expectSeen()
 			}
 		}
 		if err != nil || v == nil {
 			return err
 		}
-		return h(v)
+		if err := h(v); !v.seen.stale() {
+			return err
+		}
+		return d.changed(v)
 	}
 }
 
 // visit finds out who visits. It is nil for whoever may not and was answered already.
-func (d *Door) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
+func (d *Door) visit(w http.ResponseWriter, r *http.Request, permission string) (*visit, error) {
 	slug := r.PathValue("workspace")
 	live, err := d.SignIn.Check(r.Context(), r)
 	switch {
@@ -69,14 +83,27 @@ func (d *Door) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
 		return nil, err
 	}
 	v := &visit{w: w, r: r, live: live, actor: audit.Party{Kind: "member", ID: live.Member.ID, Name: live.Member.Email}}
-	if role, ok := cfg.Roles.ByID(live.Member.Role); !ok || !role.May(directory.PermissionSettings) {
-		return nil, d.denied(v, cfg)
+	role, ok := cfg.Roles.ByID(live.Member.Role)
+	if v.role, v.cfg = role, cfg; !ok {
+		v.role = directory.Role{Name: live.RoleName, Rank: len(cfg.Roles)}
 	}
-	v.owner = live.Member.Role == cfg.Roles.Owner().ID
+	if !v.may(permission) {
+		return nil, d.denied(v, permission)
+	}
+	v.owner = ok && role.IsOwner()
 	if v.setup, err = d.Settings.ConnectionSetup(r.Context(), slug); err != nil {
 		return nil, err
 	}
 	return v, nil
+}
+
+// again is the visit as it is now, of a request that took long. It is nil for whoever may not any more and was answered.
+func (d *Door) again(v *visit, permission string) (*visit, error) {
+	now, err := d.visit(v.w, v.r, permission)
+	if now != nil {
+		now.seen = v.seen
+	}
+	return now, err
 }
 
 // toSignin sends somebody to sign in and back to the page, or, from a form, to the first page.
@@ -112,29 +139,67 @@ func (d *Door) home(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// first is the overview, or leads whoever may not see it to the first page that they may.
+func (d *Door) first(v *visit) error {
+	if v.may(sections[0].permission) {
+		return d.overviewPage(v)
+	}
+	for _, s := range sections {
+		if v.may(s.permission) {
+			return v.to(s.path)
+		}
+	}
+	return d.denied(v, sections[0].permission)
+}
+
+// sections are the pages of the navigation, each with what it takes to see it.
+var sections = []struct{ text, path, permission string }{
+	{"Overview", "", directory.PermissionSettingsRead},
+	{"SSO & SCIM", "/sso", directory.PermissionSettingsRead},
+	{"Domains", "/domains", directory.PermissionSettingsRead},
+	{"Members & Teams", "/members", directory.PermissionMembersRead},
+	{"Teams", "/teams", directory.PermissionTeamsRead},
+	{"Roles & Permissions", "/permissions", directory.PermissionRolesRead},
+	{"Role mappings", "/roles", directory.PermissionSettingsRead},
+	{"Attributes", "/attributes", directory.PermissionSettingsRead},
+	{"Policy", "/policy", directory.PermissionSettingsRead},
+	{"Enforcement", "/enforcement", directory.PermissionSettingsRead},
+	{"Emergency access", "/emergency", directory.PermissionSettingsRead},
+	{"Sessions", "/sessions", directory.PermissionSettingsRead},
+	{"API keys", "/api-keys", directory.PermissionKeysRead},
+	{"Sign-ins", "/sign-ins", directory.PermissionAuditRead},
+	{"Event log", "/events", directory.PermissionAuditRead},
+}
+
 // deniedData is for members who may not.
 type deniedData struct {
-	Styles  string
-	Slug    string
-	Role    string
-	Roles   []string // that may
-	People  []string // some of them, by name
-	Account string
+	Styles     string
+	Slug       string
+	Role       string
+	Permission directory.Permission
+	Roles      []string // that have it
+	People     []string // some who could give it, by name
+	Account    string
 }
 
 // maxNamed is how many people a page names who can help.
 const maxNamed = 5
 
-// denied tells a member who can.
-func (d *Door) denied(v *visit, cfg *directory.Config) error {
-	data := deniedData{Styles: d.assets["console.css"].address, Slug: v.live.Slug, Role: v.live.RoleName, Account: "/w/" + url.PathEscape(v.live.Slug)}
+// denied tells a member which permission is missing, and who could give it: whoever may decide about roles and has it
+// themselves.
+func (d *Door) denied(v *visit, permission string) error {
+	data := deniedData{Styles: d.assets["console.css"].address, Slug: v.live.Slug, Role: v.role.Name, Account: "/w/" + url.PathEscape(v.live.Slug),
+		Permission: directory.Permission{Name: permission, Says: directory.PermissionSays(permission)}}
 	err := d.DB.Read(v.r.Context(), v.live.Workspace, func(tx *store.Tx) error {
 		data.Roles, data.People = nil, nil
-		for _, role := range cfg.Roles {
-			if !role.May(directory.PermissionSettings) {
+		for _, role := range v.cfg.Roles {
+			if !role.May(permission) {
 				continue
 			}
 			data.Roles = append(data.Roles, role.Name)
+			if !role.May(directory.PermissionRoles) {
+				continue
+			}
 			members, err := tx.MembersByRole(role.ID, 10*maxNamed)
 			if err != nil {
 				return err
@@ -148,10 +213,11 @@ func (d *Door) denied(v *visit, cfg *directory.Config) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("name administrators: %w", err)
+		return fmt.Errorf("name who could give a permission: %w", err)
 	}
-	web.Add(v.r.Context(), "error_code", "not_an_administrator")
-	return web.Render(v.w, http.StatusForbidden, d.pages["denied"], web.Page{Title: "Not allowed", Workspace: cfg.Workspace.Name, Data: data})
+	web.Add(v.r.Context(), "error_code", "permission_missing")
+	web.Add(v.r.Context(), "permission", permission)
+	return web.Render(v.w, http.StatusForbidden, d.pages["denied"], web.Page{Title: "Not allowed", Workspace: v.cfg.Workspace.Name, Data: data})
 }
 
 func nameOf(m *directory.Member) string {
@@ -183,7 +249,13 @@ type common struct {
 	Banners        []settings.Banner
 	Errors         map[string]string // by the id of the field
 	Typed          map[string]string // what was typed into it
+	// Seen is a hidden field of what this page shows, for its forms.
+	Seen template.HTML
+	role directory.Role
 }
+
+// Can reports whether the visitor has a permission: a form or link of what they may not do is not shown.
+func (c common) Can(permission string) bool { return c.role.May(permission) }
 
 // told is what a form's sender is told: nothing, or what was wrong with which field.
 type told struct {
@@ -195,8 +267,14 @@ type told struct {
 
 // show renders a page. make gets what all pages have in common and returns the page's data.
 func (d *Door) show(v *visit, name, title, current string, t told, make func(c common) any) error {
+	if v.seen.stale() {
+		return nil // the answer is another page
+	}
+	if err := d.look(v); err != nil {
+		return err
+	}
 	c := common{Base: consoleURL(v.live.Slug), Styles: d.assets["console.css"].address, Script: d.assets["console.js"].address,
-		Errors: map[string]string{}, Typed: t.typed, Banners: v.setup.Banners}
+		Errors: map[string]string{}, Typed: t.typed, role: v.role, Seen: v.seenField(), Banners: v.setup.Banners}
 	page := web.Page{Title: title, Workspace: v.setup.Name, Wide: true, Notice: t.notice}
 	status := http.StatusOK
 	if t.err != nil {
@@ -208,9 +286,11 @@ func (d *Door) show(v *visit, name, title, current string, t told, make func(c c
 	if page.Notice == nil && t.err == nil {
 		page.Notice = doneNotice(v.r.URL.Query().Get("done"))
 	}
-	for _, l := range []web.Link{{Text: "Overview", Href: ""}, {Text: "SSO & SCIM", Href: "/sso"}, {Text: "Domains", Href: "/domains"}, {Text: "Members & Teams", Href: "/members"}, {Text: "Role mappings", Href: "/roles"}, {Text: "Attributes", Href: "/attributes"}, {Text: "Policy", Href: "/policy"},
-		{Text: "Enforcement", Href: "/enforcement"}, {Text: "Emergency access", Href: "/emergency"}, {Text: "Sessions", Href: "/sessions"}, {Text: "API keys", Href: "/api-keys"}, {Text: "Sign-ins", Href: "/sign-ins"}, {Text: "Event log", Href: "/events"}} {
-		page.Nav = append(page.Nav, web.Link{Text: l.Text, Href: c.Base + l.Href, Current: l.Href == current})
+	for _, s := range sections {
+		// Teams have a place of their own for those who do not get there by the people.
+		if v.may(s.permission) && (s.path != "/teams" || !v.may(directory.PermissionMembersRead)) {
+			page.Nav = append(page.Nav, web.Link{Text: s.text, Href: c.Base + s.path, Current: s.path == current || s.path == "/teams" && name == "team" || s.path == "/teams" && name == "teams"})
+		}
 	}
 	page.Nav = append(page.Nav, web.Link{Text: "Your account", Href: "/w/" + url.PathEscape(v.live.Slug)})
 	page.Data = make(c)
@@ -291,6 +371,11 @@ var doneTexts = map[string]string{
 	"session-times":       "It was saved. Sessions that live already keep to it as well.",
 	"session-ended":       "The session was ended.",
 	"sessions-ended":      "They are signed out everywhere.",
+	"role-added":          "The role is there. Nobody has it yet.",
+	"role-renamed":        "The role has the new name.",
+	"role-moved":          "The role moved, and everybody's was decided again.",
+	"role-saved":          "From now on the role allows what is chosen.",
+	"role-removed":        "The role is gone, and whoever had it has another one.",
 	"member-saved":        "The changes were saved.",
 	"team-created":        "The team is there. Put people into it.",
 	"team-renamed":        "The team has the new name.",

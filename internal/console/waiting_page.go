@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -49,6 +50,9 @@ func (d *Door) showWaiting(v *visit, t told) error {
 		for _, a := range all {
 			line := adoptionLine{Adoption: a, URL: c.Base + "/sso/waiting/" + a.ID, May: a.MayDecide && data.SignInAgain == "",
 				MemberURL: c.Base + "/events?" + url.Values{"who": {a.Member.ID}}.Encode()}
+			if !c.Can(directory.PermissionAuditRead) {
+				line.MemberURL = c.Base + "/members/" + url.PathEscape(a.Member.ID)
+			}
 			switch a.State {
 			case store.AdoptionWaiting:
 				data.Waiting = append(data.Waiting, line)

@@ -93,12 +93,14 @@ func (c *Config) Meet(x Meeting) (Verdict, string) {
 }
 
 // MayDecide reports whether somebody with that role decides about adopting m into a directory: an owner,
-// and under AdoptionAskAdmin whoever may change the settings, but not about people who may as well.
+// and under AdoptionAskAdmin whoever may manage people, but not about those who may so too, or change the settings or
+// roles, or do anything else that the role itself does not allow.
 func (c *Config) MayDecide(role string, directory string, m *Member) bool {
 	if role == c.Roles.Owner().ID {
 		return true
 	}
 	actor, ok := c.Roles.ByID(role)
 	theirs, _ := c.Roles.ByID(m.Role)
-	return ok && c.PolicyFor(directory).AdoptionMode() == AdoptionAskAdmin && actor.May(PermissionSettings) && !theirs.May(PermissionSettings)
+	return ok && c.PolicyFor(directory).AdoptionMode() == AdoptionAskAdmin && actor.May(PermissionMembers) && actor.CheckGives(theirs) == nil &&
+		!theirs.May(PermissionMembers) && !theirs.May(PermissionSettings) && !theirs.May(PermissionRoles)
 }

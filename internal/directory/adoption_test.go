@@ -9,7 +9,7 @@ import (
 func TestMeet_IsTheTableOfRowSeven(t *testing.T) {
 	config := func(mode directory.Adoption) *directory.Config {
 		return &directory.Config{Workspace: directory.Workspace{Policy: directory.Policy{Adoption: mode}}, Domains: []string{"acme.test"},
-			Roles:       directory.Roles{{ID: "owner", Rank: 0}, {ID: "admin", Rank: 1, Permissions: []string{directory.PermissionSettings}}, {ID: "agent", Rank: 2}},
+			Roles:       directory.Roles{{ID: "owner", Rank: 0}, {ID: "admin", Rank: 1, Permissions: directory.AdministratorPermissions()}, {ID: "agent", Rank: 2}},
 			Directories: []directory.Directory{{ID: "okta"}, {ID: "entra"}}}
 	}
 	const ann = "ann@acme.test"

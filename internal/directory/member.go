@@ -156,8 +156,10 @@ type RoleReason struct {
 	Group   string         `json:"group,omitempty"` // display name of the group that won, or the claim's value
 	GroupID string         `json:"group_id,omitempty"`
 	// Connection is the id of the connection that asserted the group, where it was a claim.
-	Connection string    `json:"connection,omitempty"`
-	At         time.Time `json:"at"`
+	Connection string `json:"connection,omitempty"`
+	// Mapping is the id of the role mapping that gave it, "" where none did, or where it was decided before that was kept.
+	Mapping string    `json:"mapping,omitempty"`
+	At      time.Time `json:"at"`
 }
 
 // RoleSourceKind is where a role came from.
@@ -173,9 +175,13 @@ const (
 	RoleKept RoleSourceKind = "kept"
 )
 
-// SameCause reports whether two reasons name the same cause, whenever it came about.
+// SameCause reports whether two reasons name the same cause, whenever it came about. One that was stored without its
+// mapping may have had any.
 func (r RoleReason) SameCause(other RoleReason) bool {
 	r.At = other.At
+	if r.Mapping == "" || other.Mapping == "" {
+		r.Mapping, other.Mapping = "", ""
+	}
 	return r == other
 }
 

@@ -1,6 +1,11 @@
 package directory
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/errs"
+)
 
 // What a role can allow, and what a scope of an API key can: one vocabulary. A permission without
 // ":read" contains the one with it.
@@ -62,4 +67,50 @@ func Permissions() []Permission {
 // wanted is the reading.
 func Grants(held, wanted string) bool {
 	return held == wanted || held == PermissionAll || held == strings.TrimSuffix(wanted, readSuffix)
+}
+
+// AdministratorPermissions are those of a role that may do everything in the console and is not the
+// owner's.
+func AdministratorPermissions() []string {
+	return []string{PermissionSettings, PermissionMembers, PermissionTeams, PermissionRoles, PermissionSessions, PermissionAuditRead, PermissionKeys}
+}
+
+// PermissionSays is the sentence of a permission for people, or its name where nobody knows it.
+func PermissionSays(name string) string {
+	for _, p := range Permissions() {
+		if p.Name == name {
+			return p.Says
+		}
+	}
+	return name
+}
+
+// TidyPermissions checks permissions that a role shall have: each must be one of Permissions. What another of
+// them contains is left out, and the order is that of the vocabulary. The error is of kind invalid,
+// permission_unknown.
+func TidyPermissions(names []string) ([]string, error) {
+	var known []string
+	for _, p := range Permissions() {
+		known = append(known, p.Name)
+	}
+	for _, n := range names {
+		if !slices.Contains(known, n) {
+			said := ""
+			if near := Nearest(n, known); near != "" {
+				said = " Did you mean " + near + "?"
+			}
+			if len(n) > 60 {
+				n = strings.ToValidUTF8(n[:60], "")
+			}
+			return nil, errs.Invalid("permission_unknown", "There is no permission %q.%s The permissions are %s.", n, said, strings.Join(known, ", "))
+		}
+	}
+	out := []string{}
+	for _, k := range known {
+		whole := strings.TrimSuffix(k, readSuffix)
+		if slices.Contains(names, k) && (whole == k || !slices.Contains(names, whole)) {
+			out = append(out, k)
+		}
+	}
+	return out, nil
 }

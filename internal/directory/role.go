@@ -2,9 +2,12 @@ package directory
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/errs"
 )
 
 // Role is a ranked set of permissions of one workspace. Rank 0 is the owner role; a smaller
@@ -24,14 +27,46 @@ func (r Role) May(permission string) bool {
 	return r.IsOwner() || slices.ContainsFunc(r.Permissions, func(held string) bool { return Grants(held, permission) })
 }
 
+// Covers reports whether everything that people with the other role may do, those with r may as well.
+func (r Role) Covers(other Role) bool {
+	return r.IsOwner() || !other.IsOwner() && !slices.ContainsFunc(other.Permissions, func(p string) bool { return !r.May(p) })
+}
+
+// CheckGives refuses, of kind forbidden, that somebody with the role r has to do with another one, by giving,
+// changing or taking it or by acting on whoever has it: rank_too_high for one above r, permission_beyond for one that allows
+// what r does not.
+func (r Role) CheckGives(other Role) error {
+	switch {
+	case other.Rank < r.Rank:
+		return errs.Forbidden("rank_too_high", "The role %s is above your own, %s: only somebody who has it can do this.", other.Name, r.Name)
+	case !r.Covers(other):
+		return errs.Forbidden("permission_beyond", "The role %s allows what your own, %s, does not: %s. Only somebody who may do that themselves can do this.",
+			other.Name, r.Name, strings.Join(r.Lacks(other.Permissions), ", "))
+	}
+	return nil
+}
+
+// Lacks are those of some permissions that r does not have.
+func (r Role) Lacks(permissions []string) []string {
+	return slices.DeleteFunc(slices.Clone(permissions), r.May)
+}
+
+// CheckMay refuses, of kind forbidden, permission_missing, what needs a permission that r does not have.
+func (r Role) CheckMay(permission string) error {
+	if r.May(permission) {
+		return nil
+	}
+	return errs.Forbidden("permission_missing", "Your role %s lacks the permission %s: %s.", r.Name, permission, PermissionSays(permission))
+}
+
 // RolePermissions is what a role carries that is made with that name and rank: everything for the
-// owner role, the settings for the role that the presets call Admin, nothing for any other.
+// owner role, the whole console for the role that the presets call Admin, nothing for any other.
 func RolePermissions(name string, rank int) []string {
 	switch {
 	case rank == 0:
 		return []string{PermissionAll}
 	case strings.EqualFold(name, "Admin"), strings.EqualFold(name, "Organization Admin"):
-		return []string{PermissionSettings}
+		return AdministratorPermissions()
 	}
 	return nil
 }
@@ -128,6 +163,8 @@ type MappedGroup struct {
 	Role string // role id
 	// Connection is the id of the connection that asserted it, "" for a directory's group.
 	Connection string
+	// Directory and ExternalID are those of a directory's group, "" for a claim.
+	Directory, ExternalID string
 }
 
 // MappedClaims returns those of a connection's group claims to which mappings give a role. A
@@ -204,4 +241,50 @@ func (rs Roles) Decide(source RoleSource, manual string, groups []MappedGroup, n
 		}
 	}
 	return rs.Lowest(), RoleReason{Source: RoleByDefault, At: now}
+}
+
+// Decide is Roles.Decide with the configuration's role source, and names the mapping that gave the role.
+func (c *Config) Decide(manual string, groups []MappedGroup, now time.Time) (Role, RoleReason) {
+	role, why := c.Roles.Decide(c.Workspace.Policy.RoleSource, manual, groups, now)
+	if why.Source != RoleByMapping && why.Source != RoleByClaim {
+		return role, why
+	}
+	for _, g := range groups {
+		if g.Role != role.ID || g.Name != why.Group || g.ID != why.GroupID || g.Connection != why.Connection {
+			continue
+		}
+		for _, m := range c.Mappings {
+			if m.Role == role.ID && m.gave(g) {
+				why.Mapping = m.ID
+				return role, why
+			}
+		}
+	}
+	return role, why
+}
+
+// gave reports whether the mapping holds for what has given somebody a role.
+func (m RoleMapping) gave(g MappedGroup) bool {
+	if g.Connection != "" {
+		return m.MatchesClaims(g.Connection) && Fold(m.Match) == Fold(g.Name)
+	}
+	return m.MatchesGroup(g.Directory, g.Name, g.ExternalID)
+}
+
+// MappingText is a mapping in words, and whether it is there still.
+func (c *Config) MappingText(id string) (string, bool) {
+	for _, m := range c.Mappings {
+		if m.ID != id {
+			continue
+		}
+		role, _ := c.Roles.ByID(m.Role)
+		from := "any directory or connection"
+		if d, ok := c.Directory(m.Directory); ok {
+			from = "groups of the directory " + d.Name
+		} else if con, ok := c.Connection(m.Connection); ok {
+			from = "group claims of the connection " + con.Name
+		}
+		return fmt.Sprintf("%s gives %s (%s)", m.Match, role.Name, from), true
+	}
+	return "", false
 }

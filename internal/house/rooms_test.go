@@ -71,11 +71,12 @@ var rooms = map[string]room{
 	"internal/signin":    {imports: slices.Concat(knowing, rules, []string{"internal/letter", "internal/relyingparty", "internal/web"})},
 
 	// Layer 4: doors, and the kit beside them.
-	"internal/web":        {imports: []string{"internal/errs", "internal/directory"}},
-	"internal/scimserver": {imports: below},
-	"internal/provider":   {imports: below},
-	"internal/api":        {imports: below},
-	"internal/console":    {imports: below},
+	"internal/web":           {imports: []string{"internal/errs", "internal/directory"}},
+	"internal/web/routetest": {testOnly: true, stdOnly: true},
+	"internal/scimserver":    {imports: below},
+	"internal/provider":      {imports: below},
+	"internal/api":           {imports: below},
+	"internal/console":       {imports: below},
 
 	// The simulated IdPs stand outside: sharing code with us, they would share our mistakes.
 	"internal/idpsim": {},

@@ -61,7 +61,7 @@ func groupsOf(tx *store.Tx, cfg *directory.Config, m *directory.Member) ([]direc
 // decide gives a member the role that hand, groups and claims say, and keeps role and reason as they
 // are where the cause is the same.
 func decide(cfg *directory.Config, m *directory.Member, groups []directory.MappedGroup, now time.Time) {
-	role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, m.ManualRole, groups, now)
+	role, reason := cfg.Decide(m.ManualRole, groups, now)
 	if role.ID != m.Role || !reason.SameCause(m.RoleReason) {
 		m.Role, m.RoleReason = role.ID, reason
 	}

@@ -14,9 +14,9 @@ type hand struct {
 	role   directory.Role // of the member
 }
 
-// handOf reads who acts, as they are now: a page that was loaded before they lost their role gives them nothing. The
-// policy is held exclusively, so that they stay as they are.
-func handOf(tx *store.Tx, cfg *directory.Config, scope Scope) (hand, error) {
+// handOf reads who acts, as they are now, and refuses whoever lacks the permission: a page that was loaded before they
+// lost their role gives them nothing. The policy is held exclusively, so that they stay as they are.
+func handOf(tx *store.Tx, cfg *directory.Config, scope Scope, permission string) (hand, error) {
 	h := hand{cfg: cfg}
 	if scope.Actor.Kind != "member" {
 		return h, nil
@@ -29,27 +29,39 @@ func handOf(tx *store.Tx, cfg *directory.Config, scope Scope) (hand, error) {
 		h.member = m.ID
 		h.role, _ = cfg.Roles.ByID(m.Role)
 	}
-	if h.member == "" || !h.role.May(directory.PermissionSettings) {
-		return h, errs.Forbidden("not_an_administrator", "Your role does not let you manage the people of this workspace.")
+	if h.member == "" {
+		return h, errs.Forbidden("permission_missing", "You are no member of this workspace any more.")
 	}
-	return h, nil
+	return h, h.role.CheckMay(permission)
 }
 
-// over refuses what concerns a role above the actor's own: neither its people nor the giving of it.
+// over refuses what concerns a role above the actor's own, or one that may do what theirs may not: neither its people
+// nor the giving of it. Who could act on such people could become one of them, by their address.
 func (h hand) over(role string) error {
 	if h.member == "" {
 		return nil
 	}
-	if r, ok := h.cfg.Roles.ByID(role); ok && r.Rank < h.role.Rank {
-		return errs.Forbidden("rank_too_high", "The role %s is above your own, %s: only somebody who has it can do this.", r.Name, h.role.Name)
+	if r, ok := h.cfg.Roles.ByID(role); ok {
+		return h.role.CheckGives(r)
 	}
 	return nil
 }
 
-// MayManage refuses, with its event, what the actor of scope may not do to m: somebody who may not manage people, or
-// not those of a higher role. The policy is held exclusively.
-func MayManage(tx *store.Tx, cfg *directory.Config, scope Scope, m *directory.Member) error {
-	h, err := handOf(tx, cfg, scope)
+// gives refuses the giving of a role by hand.
+func (h hand) gives(role string) error {
+	if h.member == "" {
+		return nil
+	}
+	if err := h.role.CheckMay(directory.PermissionRoles); err != nil {
+		return err
+	}
+	return h.over(role)
+}
+
+// MayManage refuses, with its event, what the actor of scope may not do to m: somebody who lacks the permission, or
+// whose role is not above that of m. The policy is held exclusively.
+func MayManage(tx *store.Tx, cfg *directory.Config, scope Scope, permission string, m *directory.Member) error {
+	h, err := handOf(tx, cfg, scope, permission)
 	if err == nil {
 		err = h.over(m.Role)
 	}

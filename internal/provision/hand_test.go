@@ -268,7 +268,7 @@ func TestAnAdministrator_GivesAndTakesNoRoleAboveTheirOwnAndDoesNothingToThosePe
 			_, _, err := h.svc.Invite(bg, plain, provision.Invitee{Email: "new@acme.test"})
 			return err
 		}) {
-			h.unchanged(errs.KindForbidden, "not_an_administrator", act)
+			h.unchanged(errs.KindForbidden, "permission_missing", act)
 		}
 		h.unchanged(errs.KindForbidden, "rank_too_high", func() error { _, err := h.svc.SetRole(bg, admin, provision.Who(ada), "Owner"); return err })
 		h.unchanged(errs.KindForbidden, "rank_too_high", func() error {
@@ -283,7 +283,7 @@ func TestAnAdministrator_GivesAndTakesNoRoleAboveTheirOwnAndDoesNothingToThosePe
 		h.ok(err)
 		// Who lost the role meanwhile can do nothing with a page that is still open.
 		h.deactivate(admin.Actor.ID)
-		h.unchanged(errs.KindForbidden, "not_an_administrator", func() error { _, err := h.svc.Revoke(bg, admin, provision.Who(ada)); return err })
+		h.unchanged(errs.KindForbidden, "permission_missing", func() error { _, err := h.svc.Revoke(bg, admin, provision.Who(ada)); return err })
 		h.recorded(ada, 0, audit.MemberRefused)
 	})
 }

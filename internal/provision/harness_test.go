@@ -153,7 +153,7 @@ func (h *house) trySettle(fn func(tx *store.Tx, cfg *directory.Config) error) er
 		if cfg, err = tx.Config(); err != nil {
 			return err
 		}
-		_, err = provision.Remap(tx, cfg, operator, nil)
+		_, err = provision.Remap(tx, cfg, operator, nil, nil)
 		return err
 	})
 }

@@ -121,7 +121,7 @@ func (s *Service) BeginImport(ctx context.Context, scope Scope) (id string, err 
 		if err != nil {
 			return err
 		}
-		if _, err := handOf(tx, cfg, scope); err != nil {
+		if _, err := handOf(tx, cfg, scope, directory.PermissionMembers); err != nil {
 			return refusedAct(scope, &directory.Member{}, err)
 		}
 		before, err := tx.Imports(50)

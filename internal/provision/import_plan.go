@@ -127,7 +127,7 @@ func (s *Service) PlanImport(ctx context.Context, scope Scope, id string, ignore
 			if _, err := ours(tx, scope, id); err != nil {
 				return err
 			}
-			if p.hand, err = handOf(tx, cfg, scope); err != nil {
+			if p.hand, err = handOf(tx, cfg, scope, directory.PermissionMembers); err != nil {
 				return err
 			}
 			if rows, err = tx.ImportRows(id, after, importPage, ""); err != nil {

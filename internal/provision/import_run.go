@@ -45,7 +45,7 @@ func (s *Service) StartImport(ctx context.Context, scope Scope, id, word string)
 			return err
 		}
 		p := newRoll()
-		if p.hand, err = handOf(tx, cfg, scope); err != nil {
+		if p.hand, err = handOf(tx, cfg, scope, directory.PermissionMembers); err != nil {
 			return refusedAct(scope, &directory.Member{}, err)
 		}
 		if i.State != ImportPlanned {
@@ -133,7 +133,7 @@ func (s *Service) importStep(tx *store.Tx, step importStep) error {
 		return nil
 	}
 	scope := Scope{Workspace: tx.Workspace(), Actor: i.Actor}
-	h, err := handOf(tx, cfg, scope)
+	h, err := handOf(tx, cfg, scope, directory.PermissionMembers)
 	if errs.Is(err, errs.KindForbidden) {
 		return stopImport(tx, scope, i, "Whoever started it may not manage people any more.")
 	} else if err != nil {
@@ -214,7 +214,7 @@ func (s *Service) DiscardImport(ctx context.Context, scope Scope, id string) err
 		if err != nil {
 			return err
 		}
-		if _, err := handOf(tx, cfg, scope); err != nil {
+		if _, err := handOf(tx, cfg, scope, directory.PermissionMembers); err != nil {
 			return refusedAct(scope, &directory.Member{}, err)
 		}
 		i, err := tx.Import(id)

@@ -202,7 +202,7 @@ func TestAList_IsStoppedByHandAndWhenWhoeverStartedItMayNoMore(t *testing.T) {
 		h.svc.Mail = true
 		admin, plain := h.staff("bo", "Admin"), h.staff("al", "Member")
 		_, err := h.svc.ReadImport(bg, plain, strings.NewReader("email\nada@acme.test\n"))
-		h.refused(err, errs.KindForbidden, "not_an_administrator")
+		h.refused(err, errs.KindForbidden, "permission_missing")
 		list, err := h.svc.ReadImport(bg, admin, strings.NewReader("email\nada@acme.test\n"))
 		h.ok(err)
 		_, err = h.svc.StartImport(bg, admin, list.ID, list.Word)

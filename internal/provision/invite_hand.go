@@ -106,7 +106,7 @@ func (s *Service) Invite(ctx context.Context, scope Scope, in Invitee) (m direct
 		if err != nil {
 			return err
 		}
-		h, err := handOf(tx, cfg, scope)
+		h, err := handOf(tx, cfg, scope, directory.PermissionMembers)
 		if err != nil {
 			return refusedAct(scope, &directory.Member{Email: in.Email}, err)
 		}
@@ -146,7 +146,7 @@ func (h hand) decideInvitation(now time.Time, in Invitee, before *directory.Memb
 		if !ok {
 			return change{}, "", errs.Invalid("role_unknown", "There is no role %q. The roles are %s.", cut(in.Role), strings.Join(h.cfg.Roles.Names(), ", "))
 		}
-		if err := h.over(role.ID); err != nil {
+		if err := h.gives(role.ID); err != nil {
 			return change{}, "", err
 		}
 		manual = role.ID

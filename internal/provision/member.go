@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -9,8 +10,12 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
-// act runs one manual change of a member, found by find, under the locks that it needs.
+// act runs one manual change of a member, found by find, under the locks that it needs, of somebody who may manage people.
 func (s *Service) act(ctx context.Context, scope Scope, find func(*store.Tx) (*directory.Member, error), fn func(tx *store.Tx, cfg *directory.Config, m *directory.Member) error) error {
+	return s.actWith(ctx, directory.PermissionMembers, scope, find, func(tx *store.Tx, h hand, m *directory.Member) error { return fn(tx, h.cfg, m) })
+}
+
+func (s *Service) actWith(ctx context.Context, permission string, scope Scope, find func(*store.Tx) (*directory.Member, error), fn func(tx *store.Tx, h hand, m *directory.Member) error) error {
 	return s.DB.Write(ctx, scope.Workspace, func(tx *store.Tx) error {
 		m, err := find(tx)
 		if err != nil {
@@ -30,7 +35,7 @@ func (s *Service) act(ctx context.Context, scope Scope, find func(*store.Tx) (*d
 		if m.Stage == directory.StageErased {
 			return errs.Conflict("member_erased", "The member %s was erased.", m.ID)
 		}
-		h, err := handOf(tx, cfg, scope)
+		h, err := handOf(tx, cfg, scope, permission)
 		if err == nil {
 			err = h.over(m.Role)
 		}
@@ -42,7 +47,7 @@ func (s *Service) act(ctx context.Context, scope Scope, find func(*store.Tx) (*d
 				return err
 			}
 		}
-		return fn(tx, cfg, m)
+		return fn(tx, h, m)
 	})
 }
 
@@ -110,23 +115,16 @@ func (s *Service) Restore(ctx context.Context, scope Scope, find func(*store.Tx)
 }
 
 // SetRole sets a role by hand, which wins until it is cleared; "" clears it, and the role follows
-// groups and mappings again (row 26).
+// groups and mappings again (row 26). Neither gives a role that whoever acts may not give, themselves included.
 func (s *Service) SetRole(ctx context.Context, scope Scope, find func(*store.Tx) (*directory.Member, error), roleName string) (directory.Member, error) {
 	var done directory.Member
-	err := s.act(ctx, scope, find, func(tx *store.Tx, cfg *directory.Config, m *directory.Member) error {
-		c := edit(m, "owner")
+	err := s.actWith(ctx, directory.PermissionRoles, scope, find, func(tx *store.Tx, h hand, m *directory.Member) error {
+		cfg, c := h.cfg, edit(m, "owner")
 		m.ManualRole = ""
 		if roleName != "" {
 			role, ok := cfg.Roles.ByName(roleName)
 			if !ok {
-				return errs.Invalid("role_unknown", "There is no role %q. The roles are %v.", roleName, cfg.Roles.Names())
-			}
-			h, err := handOf(tx, cfg, scope)
-			if err == nil {
-				err = h.over(role.ID)
-			}
-			if err != nil {
-				return refusedAct(scope, m, err)
+				return errs.Invalid("role_unknown", "There is no role %q. The roles are %s.", cut(roleName), strings.Join(cfg.Roles.Names(), ", "))
 			}
 			m.ManualRole = role.ID
 		}
@@ -134,7 +132,10 @@ func (s *Service) SetRole(ctx context.Context, scope Scope, find func(*store.Tx)
 		if err != nil {
 			return err
 		}
-		role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, m.ManualRole, groups, tx.Now())
+		role, reason := cfg.Decide(m.ManualRole, groups, tx.Now())
+		if err := h.over(role.ID); err != nil {
+			return refusedAct(scope, m, err)
+		}
 		if c.before.Role == owner(cfg) && role.ID != owner(cfg) {
 			if err := s.shield(tx, cfg, scope, &c.before, "taking the owner role away"); err != nil {
 				return err

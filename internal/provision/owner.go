@@ -88,7 +88,7 @@ func DropOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party, id string
 	if err != nil {
 		return nil, err
 	}
-	role, reason := cfg.Roles.Decide(cfg.Workspace.Policy.RoleSource, "", groups, tx.Now())
+	role, reason := cfg.Decide("", groups, tx.Now())
 	m.Role, m.RoleReason = role.ID, reason
 	changes = []string{"owners." + m.Email + ": no longer an owner, now " + role.Name}
 	scope := Scope{Workspace: tx.Workspace(), Actor: actor}

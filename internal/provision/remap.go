@@ -17,8 +17,12 @@ const remapPage = 512
 // Remap applies the workspace's roles and mappings, as the transaction sees them now, to every
 // group and member (row 16): nobody goes out by it. The policy is held exclusively. It takes a
 // bounded number of statements per 512 groups or members, and returns how many members changed. each, where it is
-// not nil, is told of them in the order of their ids, exactly as Foresee tells of them.
-func Remap(tx *store.Tx, cfg *directory.Config, actor audit.Party, each func(Turn)) (changed int, err error) {
+// not nil, is told of them in the order of their ids, exactly as Foresee tells of them. instead are the roles that take
+// the place of those which are gone, by id: who had one by hand, or kept it over a return, has the other one.
+func Remap(tx *store.Tx, cfg *directory.Config, actor audit.Party, instead map[string]string, each func(Turn)) (changed int, err error) {
+	for from, to := range instead {
+		tx.ReplaceManualRole(from, to)
+	}
 	if err := eachGroup(tx, func(g store.Group) {
 		if role := mappedRole(cfg, g); role != g.MappedRole {
 			tx.SetMappedRole(g.ID, role)
@@ -33,7 +37,7 @@ func Remap(tx *store.Tx, cfg *directory.Config, actor audit.Party, each func(Tur
 			return changed, err
 		}
 		ids := idsOf(members)
-		n, err := resolve(tx, cfg, cfg.Workspace.Policy, scope, resolved{members: ids, why: string(audit.SettingsChanged), everybody: true, exclusive: true, each: each})
+		n, err := resolve(tx, cfg, cfg.Workspace.Policy, scope, resolved{members: ids, why: string(audit.SettingsChanged), everybody: true, exclusive: true, instead: instead, each: each})
 		if err != nil {
 			return changed, err
 		}

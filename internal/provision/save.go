@@ -178,6 +178,8 @@ type resolved struct {
 	// everybody says that a mapping or role edit concerns all: a role kept over a return then
 	// stays unless a group gives another.
 	everybody bool
+	// instead are the roles that take the place of those which are gone, by id.
+	instead map[string]string
 	// exclusive says that the policy is held exclusively, which it must be before an owner
 	// goes out.
 	exclusive bool
@@ -244,6 +246,9 @@ func redecide(tx *store.Tx, cfg *directory.Config, policy directory.Policy, scop
 		}
 		has := len(groups[m.ID]) > 0 && mapped
 		c := edit(m, ask.why)
+		if role := ask.instead[m.Role]; role != "" && m.RoleReason.Source == directory.RoleKept {
+			m.Role = role
+		}
 		if !(ask.everybody && mapped && !has && len(claimed[m.ID]) == 0 && keepsRole(cfg, m)) {
 			decide(cfg, m, slices.Concat(groups[m.ID], claimed[m.ID]), tx.Now())
 		}
@@ -306,7 +311,7 @@ type grantGroup struct {
 func addGrant(grants map[string]*grantGroup, c change) {
 	m := c.after
 	r := m.RoleReason
-	key := strings.Join([]string{m.Role, string(r.Source), r.GroupID, r.Connection, r.Group}, "\x00")
+	key := strings.Join([]string{m.Role, string(r.Source), r.GroupID, r.Connection, r.Group, r.Mapping}, "\x00")
 	g := grants[key]
 	if g == nil {
 		g = &grantGroup{reason: m.RoleReason, role: m.Role}

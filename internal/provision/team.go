@@ -30,7 +30,7 @@ func (s *Service) team(ctx context.Context, scope Scope, id string, fn func(tx *
 				return errs.NotFound("team_unknown", "There is no team %s.", id)
 			}
 		}
-		if _, err := handOf(tx, cfg, scope); err != nil {
+		if _, err := handOf(tx, cfg, scope, directory.PermissionTeams); err != nil {
 			return refusedAct(scope, &directory.Member{}, err)
 		}
 		e, err := fn(tx, g)

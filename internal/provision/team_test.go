@@ -98,7 +98,7 @@ func TestATeam_IsForAdministratorsOfItsWorkspaceAlone(t *testing.T) {
 			h.unchanged(errs.KindNotFound, "team_unknown", act)
 		}
 		for _, act := range acts(plain, ours.ID, h.root) {
-			h.unchanged(errs.KindForbidden, "not_an_administrator", act)
+			h.unchanged(errs.KindForbidden, "permission_missing", act)
 		}
 		for _, act := range acts(h.owner, ours.ID, other.root)[2:] {
 			h.unchanged(errs.KindNotFound, "member_unknown", act)

@@ -330,7 +330,7 @@ func (f *feed) boundSources(before predecessors) directory.Sources {
 }
 
 func (f *feed) freshMember(tx *store.Tx, p Person, bound directory.Sources) *directory.Member {
-	role, reason := f.Roles.Decide(f.policy.RoleSource, "", nil, tx.Now())
+	role, reason := f.Decide("", nil, tx.Now())
 	m := &directory.Member{ID: keys.ID("mem_", tx.Now()), Email: p.address(), Stage: directory.StageActive, Sources: bound,
 		Role: role.ID, RoleReason: reason, Directory: f.dir.ID, CreatedAt: tx.Now(), UpdatedAt: tx.Now()}
 	switch {

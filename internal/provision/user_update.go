@@ -323,7 +323,7 @@ func (f *feed) renew(tx *store.Tx, scope Scope, u *store.SCIMUser, p Person, c c
 	if err != nil {
 		return err
 	}
-	role, reason := f.Roles.Decide(f.policy.RoleSource, "", groups[old.ID], tx.Now())
+	role, reason := f.Decide("", groups[old.ID], tx.Now())
 	fresh.Role, fresh.RoleReason = role.ID, reason
 	u.Member = fresh.ID
 	tx.UpdateSCIMUser(u)

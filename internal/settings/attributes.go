@@ -32,7 +32,7 @@ type TableView struct {
 	ID   string    `json:"id"`
 	Name string    `json:"name"`
 	Rows []RowView `json:"rows"` // those with sources
-	Seen string    `json:"seen"` // changes with the table
+	Word string    `json:"word"` // changes with the table
 }
 
 // RowView is one line of a table.
@@ -100,7 +100,7 @@ func viewAttribute(cfg *directory.Config, a directory.Attribute) AttributeView {
 }
 
 func viewTable(cfg *directory.Config, kind, id, name string, own directory.AttributeMap) TableView {
-	t := TableView{Kind: kind, ID: id, Name: name, Rows: []RowView{}, Seen: tableWord(own)}
+	t := TableView{Kind: kind, ID: id, Name: name, Rows: []RowView{}, Word: tableWord(own)}
 	for _, row := range cfg.AttributeTable(own, kind == TableOfDirectory) {
 		t.Rows = append(t.Rows, RowView{row.Attribute.Name, row.Attribute.Title(), row.Sources, row.Default})
 	}
@@ -184,7 +184,7 @@ func firstWords(wrong string) string {
 }
 
 // SetAttributeMap says where a directory or a connection, by name or id, has the values of attributes. An attribute that m
-// does not name is as in every directory, of a connection nowhere. seen is the TableView.Seen that the change was made on,
+// does not name is as in every directory, of a connection nowhere. seen is the TableView.Word that the change was made on,
 // "" for any; where somebody has changed the table since, that is a conflict, changed_meanwhile.
 func (s *Service) SetAttributeMap(ctx context.Context, slug, kind, nameOrID string, m directory.AttributeMap, seen string, actor audit.Party) (TableView, error) {
 	var view TableView

@@ -119,7 +119,7 @@ func TestAttributes_TheSecondAdministratorIsToldAndAMappedOneStays(t *testing.T)
 		code("attribute_unknown", err)
 		view, err := s.Attributes(ctx, "acme")
 		code("", err)
-		seen := view.Tables[0].Seen
+		seen := view.Tables[0].Word
 		set := func(seen string) error {
 			_, err := s.SetAttributeMap(ctx, "acme", TableOfDirectory, "okta", directory.AttributeMap{"badge": {"employeeNumber"}}, seen, operator)
 			return err

@@ -86,12 +86,13 @@ func (p *plan) change(c Change, actor audit.Party) error {
 }
 
 func (p *plan) removeMapping(id string) error {
-	n := len(p.after.Mappings)
-	p.after.Mappings = slices.DeleteFunc(p.after.Mappings, func(m directory.RoleMapping) bool { return m.ID == id })
-	if len(p.after.Mappings) == n {
+	i := slices.IndexFunc(p.after.Mappings, func(m directory.RoleMapping) bool { return m.ID == id })
+	if i < 0 {
 		return errs.NotFound("mapping_unknown", "The workspace %q has no role mapping %q.", p.after.Workspace.Slug, clip(id))
 	}
-	return nil
+	role, _ := p.after.Roles.ByID(p.after.Mappings[i].Role)
+	p.after.Mappings = slices.Delete(p.after.Mappings, i, i+1)
+	return p.gives(role)
 }
 
 const (

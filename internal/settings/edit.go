@@ -16,7 +16,8 @@ import (
 // edit changes the configuration of a workspace by fn, which works on p.after, in one transaction
 // that holds it. What an apply settles is settled here as well: what differs is written and
 // recorded, roles are decided again, sessions end, and law 7 is asked. Where nothing differs nothing
-// is written. Who may do this is the door's to decide. fn may run twice.
+// is written. A member needs the permission to change settings, as they are now: what the door has seen may be over. fn
+// may run twice.
 func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error) error {
 	return s.editThen(ctx, slug, actor, fn, nil)
 }
@@ -24,19 +25,23 @@ func (s *Service) edit(ctx context.Context, slug string, actor audit.Party, fn f
 // editThen is edit with a last word: then, which may be nil, is asked when all is settled, also where nothing differs, and its error
 // takes everything back.
 func (s *Service) editThen(ctx context.Context, slug string, actor audit.Party, fn func(p *plan) error, then func(a *apply) error) error {
-	return s.editPaged(ctx, slug, actor, Page{}, fn, then)
+	return s.editWith(ctx, directory.PermissionSettings, slug, actor, fn, then)
+}
+
+func (s *Service) editWith(ctx context.Context, permission, slug string, actor audit.Party, fn func(p *plan) error, then func(a *apply) error) error {
+	return s.editPaged(ctx, permission, slug, actor, Page{}, fn, then)
 }
 
 // editAs is edit that tells whom it changed. Where word is not "" it is exactly what foresee showed under it, or nothing.
 func (s *Service) editAs(ctx context.Context, slug string, actor audit.Party, word string, page Page, fn func(p *plan) error) (done Preview, err error) {
-	err = s.editPaged(ctx, slug, actor, page, fn, func(a *apply) error {
+	err = s.editPaged(ctx, directory.PermissionSettings, slug, actor, page, fn, func(a *apply) error {
 		done = a.preview()
 		return unchanged(word, done.Word)
 	})
 	return done, err
 }
 
-func (s *Service) editPaged(ctx context.Context, slug string, actor audit.Party, page Page, fn func(p *plan) error, then func(a *apply) error) error {
+func (s *Service) editPaged(ctx context.Context, permission, slug string, actor audit.Party, page Page, fn func(p *plan) error, then func(a *apply) error) error {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {
 		return err
@@ -49,11 +54,10 @@ func (s *Service) editPaged(ctx context.Context, slug string, actor audit.Party,
 		if err != nil {
 			return err
 		}
-		byOwner, err := actsAsOwner(tx, before, actor)
+		p, err := s.planOf(tx, before, permission, actor)
 		if err != nil {
 			return err
 		}
-		p := &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate, byOwner: byOwner}
 		if err := fn(p); err != nil {
 			return err
 		}
@@ -76,16 +80,47 @@ func (s *Service) editPaged(ctx context.Context, slug string, actor audit.Party,
 	})
 }
 
-// actsAsOwner reports whether an act is an owner's, or the operator's.
-func actsAsOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party) (bool, error) {
+// planOf is a plan of a change by actor, who needs the permission.
+func (s *Service) planOf(tx *store.Tx, before *directory.Config, permission string, actor audit.Party) (*plan, error) {
+	who, err := roleOf(tx, before, actor)
+	if err != nil {
+		return nil, err
+	}
+	if who != nil {
+		if err := who.CheckMay(permission); err != nil {
+			return nil, err
+		}
+	}
+	return &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate, who: who,
+		byOwner: actor.Kind == "operator" || who != nil && who.IsOwner()}, nil
+}
+
+// roleOf is the role of a member who acts, nil for an operator and for what happens by itself.
+func roleOf(tx *store.Tx, cfg *directory.Config, actor audit.Party) (*directory.Role, error) {
 	if actor.Kind != "member" {
-		return actor.Kind == "operator", nil
+		return nil, nil
 	}
 	m, err := tx.Member(actor.ID)
-	if errs.Is(err, errs.KindNotFound) {
+	if err != nil && !errs.Is(err, errs.KindNotFound) {
+		return nil, err
+	}
+	if err != nil || !m.In() {
+		return nil, errs.Forbidden("permission_missing", "You are no member of this workspace any more.")
+	}
+	role, ok := cfg.Roles.ByID(m.Role)
+	if !ok {
+		return nil, errs.Forbidden("permission_missing", "Your role is none of this workspace's.")
+	}
+	return &role, nil
+}
+
+// actsAsOwner reports whether an act is an owner's, or the operator's.
+func actsAsOwner(tx *store.Tx, cfg *directory.Config, actor audit.Party) (bool, error) {
+	role, err := roleOf(tx, cfg, actor)
+	if errs.Is(err, errs.KindForbidden) {
 		return false, nil
 	}
-	return err == nil && m.In() && m.Role == cfg.Roles.Owner().ID, err
+	return actor.Kind == "operator" || role != nil && role.IsOwner(), err
 }
 
 // editConnection is edit for one connection, named by name or id, and returns it as it is then.

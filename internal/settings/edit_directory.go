@@ -97,6 +97,9 @@ func (p *plan) newMapping(n NewMapping) (directory.RoleMapping, error) {
 	case n.Directory != "" && n.Connection != "":
 		return m, errs.Invalid("two_sources", "expected a directory (its groups) or a connection (its group claims), received both; leave both out for either")
 	}
+	if err := p.gives(role); err != nil {
+		return m, err
+	}
 	m.Role = role.ID
 	if n.Directory != "" {
 		d, err := directoryOf(p.after, n.Directory)

@@ -20,7 +20,8 @@ import (
 
 func hashOf(token string) string { return keys.HashToken(token) }
 
-var administrator = audit.Party{Kind: "member", ID: "mem_1", Name: "root@acme.test"}
+// administrator acts as something that is no member: whose role allows what has tests of its own.
+var administrator = audit.Party{Kind: "api_key", ID: "key_1", Name: "root@acme.test"}
 
 // did runs one act of an administrator and returns the types of its events.
 func (s *Service) did(t *testing.T, act func() error) []string {

@@ -194,11 +194,10 @@ func (s *Service) foresee(ctx context.Context, slug string, actor audit.Party, p
 		if err != nil {
 			return err
 		}
-		byOwner, err := actsAsOwner(tx, before, actor)
+		p, err := s.planOf(tx, before, directory.PermissionSettings, actor)
 		if err != nil {
 			return err
 		}
-		p := &plan{before: before, after: clone(before), now: tx.Now(), allowPrivate: s.AllowPrivate, byOwner: byOwner}
 		if err := fn(p); err != nil {
 			return err
 		}

@@ -237,7 +237,23 @@ func exportPolicy(cfg *directory.Config) *yaml.Node {
 		n.Content = append(n.Content, plainText(k.name), plainText(k.get(cfg.Workspace.Policy)))
 	}
 	n.Content = append(n.Content, plainText("required_attributes"), flowList(cfg.Workspace.Policy.RequiredAttributes))
-	n.Content = append(n.Content, plainText("roles"), flowList(cfg.Roles.Names()))
+	n.Content = append(n.Content, plainText("roles"), exportRoles(cfg.Roles))
+	return n
+}
+
+// exportRoles is a list with the permissions of each role; the owner's needs none.
+func exportRoles(roles directory.Roles) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, r := range roles {
+		var name yaml.Node
+		name.SetString(r.Name)
+		if r.IsOwner() {
+			n.Content = append(n.Content, &name)
+			continue
+		}
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle,
+			Content: []*yaml.Node{plainText("name"), &name, plainText("permissions"), flowList(r.Permissions)}})
+	}
 	return n
 }
 

@@ -35,7 +35,13 @@ type File struct {
 type policyPart struct {
 	words    map[string]string // by name of the policyKey
 	required *[]string
-	roles    *[]line // highest first
+	roles    *[]rolePart // highest first
+}
+
+// rolePart is a role of the file: its name, or name and permissions.
+type rolePart struct {
+	line
+	permissions *[]string // tidy; nil keeps what is there
 }
 
 type ownerPart struct {
@@ -222,24 +228,72 @@ func (r *reader) policyWord(n *yaml.Node, path string, k policyKey, more ...stri
 	return yesNo(on), ok
 }
 
-// roles reads the ranked list of role names.
-func (r *reader) roles(n *yaml.Node) *[]line {
-	lines, ok := r.texts(n, "policy.roles")
+// roles reads the ranked list of roles: a name each, or a name with permissions.
+func (r *reader) roles(n *yaml.Node) *[]rolePart {
+	nodes, ok := r.list(n, "policy.roles", maxRoles)
 	if !ok {
 		return nil
 	}
 	if len(n.Content) < 2 {
 		r.add(n.Line, "policy.roles: expected the owner role and at least one more, received %d; everybody would be an owner", len(n.Content))
 	}
-	if len(lines) > 100 {
-		r.add(n.Line, "policy.roles: expected at most 100 roles, received %d", len(lines))
-	}
-	for _, l := range lines {
-		if strings.Contains(l.text, ",") || len(l.text) > 100 {
-			r.add(l.at, "policy.roles: expected names of at most 100 bytes without commas, received %s", quote(l.text))
+	out, first := []rolePart{}, map[string]int{}
+	for i, item := range nodes {
+		at := indexed("policy.roles", i)
+		part, ok := r.role(item, at, i == 0)
+		if !ok {
+			continue
 		}
+		if before := first[directory.Fold(part.text)]; before > 0 {
+			r.add(item.Line, "%s: %s is listed twice, first in line %d", at, quote(part.text), before)
+			continue
+		}
+		first[directory.Fold(part.text)] = item.Line
+		if strings.Contains(part.text, ",") || len(part.text) > maxRoleName {
+			r.add(part.at, "policy.roles: expected names of at most %d bytes without commas, received %s", maxRoleName, quote(part.text))
+		}
+		out = append(out, part)
 	}
-	return &lines
+	return &out
+}
+
+func (r *reader) role(n *yaml.Node, path string, owner bool) (part rolePart, ok bool) {
+	part.at = n.Line
+	if n.Kind != yaml.MappingNode {
+		part.text, ok = r.text(n, path)
+		return part, ok
+	}
+	parts, ok := r.object(n, path, []string{"name", "permissions"})
+	if !ok {
+		return part, false
+	}
+	if r.required(parts["name"], path+".name", n.Line, &part.text); part.text == "" {
+		return part, false
+	}
+	list := parts["permissions"]
+	if list == nil {
+		return part, true
+	}
+	lines, ok := r.texts(list, path+".permissions")
+	if !ok {
+		return part, false
+	}
+	names := []string{}
+	for _, l := range lines {
+		names = append(names, l.text)
+	}
+	if owner {
+		if len(names) != 1 || names[0] != directory.PermissionAll {
+			r.add(list.Line, "%s.permissions: the owner role always allows everything: expected [%s], or leave the key out", path, directory.PermissionAll)
+		}
+		return part, true
+	}
+	tidy, err := directory.TidyPermissions(names)
+	if err != nil {
+		r.add(list.Line, "%s.permissions: %s", path, err)
+	}
+	part.permissions = &tidy
+	return part, true
 }
 
 func (r *reader) domains(n *yaml.Node, path string) *[]string {

@@ -27,6 +27,10 @@ type plan struct {
 	allowPrivate bool
 	// byOwner says that an owner or the operator acts.
 	byOwner bool
+	// who is the role of the member who acts, nil for an operator and for what happens by itself.
+	who *directory.Role
+	// instead are the roles that take the place of those which go, by id.
+	instead map[string]string
 
 	before *directory.Config // nil for a workspace that does not exist
 	after  *directory.Config
@@ -130,6 +134,9 @@ func (p *plan) roles() {
 			role = directory.Role{ID: keys.ID("rol_", p.now), Permissions: directory.RolePermissions(want.text, i)}
 		}
 		role.Name, role.Rank = want.text, i
+		if want.permissions != nil {
+			role.Permissions = *want.permissions
+		}
 		out = append(out, role)
 	}
 	if len(p.list) == 0 {

@@ -33,6 +33,9 @@ func stateOf(c *directory.Config) state {
 	}
 	s.put("policy.required_attributes", strings.Join(w.Policy.RequiredAttributes, ", "))
 	s["policy.roles"] = strings.Join(c.Roles.Names(), ", ")
+	for _, r := range c.Roles {
+		s[rolesKey+r.Name+permissionsKey] = permissionsText(r.Permissions)
+	}
 	for _, d := range c.Domains {
 		s["domains["+d+"]"] = present
 	}
@@ -72,6 +75,20 @@ func stateOf(c *directory.Config) state {
 		s.put(at+".scim_events_audience", a.SCIMEventsAudience)
 	}
 	return s
+}
+
+// The key of what a role allows, around its name. Versions before it knew no permissions by name.
+const (
+	rolesKey       = "roles["
+	permissionsKey = "].permissions"
+	noPermissions  = "none"
+)
+
+func permissionsText(names []string) string {
+	if len(names) == 0 {
+		return noPermissions
+	}
+	return strings.Join(names, ", ")
 }
 
 // statusKey ends the key of a directory's status. enabledKey is what versions before it kept in its place: yes or
@@ -233,7 +250,7 @@ func decodeState(text string) (state, error) {
 type difference struct{ key, from, to string }
 
 // sections is the order in which people are told of differences: that of the file.
-var sections = []string{"name", "preset", "policy", "domains", "role_mappings", "connections", "directories", "schemas", "attributes", "enforcement", "applications"}
+var sections = []string{"name", "preset", "roles", "policy", "domains", "role_mappings", "connections", "directories", "schemas", "attributes", "enforcement", "applications"}
 
 func sectionOf(key string) int {
 	return slices.IndexFunc(sections, func(s string) bool {
@@ -276,6 +293,12 @@ func (d difference) whole() string {
 		return d.key[:strings.IndexByte(d.key, ']')+1]
 	}
 	return d.thing()
+}
+
+// ownerOf is the first of a list of names of roles.
+func ownerOf(names string) string {
+	name, _, _ := strings.Cut(names, ", ")
+	return name
 }
 
 // line is the difference as a person reads it.
@@ -358,6 +381,9 @@ func checkDrift(last, now, wanted state) error {
 // olderThan reports whether the state was left by a version that did not know the difference's key:
 // that of a connection without the keys that all of its protocol have had since, or of a directory's status.
 func (s state) olderThan(d difference) bool {
+	if strings.HasPrefix(d.key, rolesKey) {
+		return s[rolesKey+ownerOf(s["policy.roles"])+permissionsKey] == ""
+	}
 	thing := d.thing()
 	if d.key == thing+statusKey && s[thing] != "" && s[d.key] == "" && strings.HasPrefix(thing, "directories.") {
 		return true

@@ -279,7 +279,7 @@ func (a *apply) remap() error {
 	if a.options.DryRun {
 		return a.foresee(true)
 	}
-	_, err := provision.Remap(a.tx, a.after, a.options.Actor, a.tally.add)
+	_, err := provision.Remap(a.tx, a.after, a.options.Actor, a.plan.instead, a.tally.add)
 	if err != nil {
 		return fmt.Errorf("decide roles again: %w", err)
 	}
@@ -309,8 +309,20 @@ func (a *apply) reread() error {
 func (a *apply) decidesRoles() bool {
 	return slices.ContainsFunc(a.diffs, func(d difference) bool {
 		gone := d.to == "" && d.key == d.thing() && !strings.HasPrefix(d.key, "applications.")
-		return gone || strings.HasPrefix(d.key, "role_mappings[") || d.key == "policy.roles" || d.key == "policy.role_source"
-	})
+		return gone || strings.HasPrefix(d.key, "role_mappings[") || d.key == "policy.role_source"
+	}) || ranksMoved(a.before.Roles, a.after.Roles)
+}
+
+// ranksMoved reports whether anybody's role may be another one by a new list of roles: one has gone, two have changed
+// places, or another one is the lowest. A name and a permission give nobody another role, nor does a new role as such.
+func ranksMoved(before, after directory.Roles) bool {
+	var stay []string
+	for _, r := range after {
+		if _, had := before.ByID(r.ID); had {
+			stay = append(stay, r.ID)
+		}
+	}
+	return after.Lowest().ID != before.Lowest().ID || !slices.EqualFunc(before, stay, func(r directory.Role, id string) bool { return r.ID == id })
 }
 
 // record tells what changed: one event for each connection, directory and application, and one for

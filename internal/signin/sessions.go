@@ -143,7 +143,7 @@ func (s *Service) EndSessionsFor(ctx context.Context, scope provision.Scope, mem
 		if err != nil {
 			return err
 		}
-		if err := provision.MayManage(tx, cfg, scope, m); err != nil {
+		if err := provision.MayManage(tx, cfg, scope, directory.PermissionSessions, m); err != nil {
 			return err
 		}
 		if id != "" {

@@ -18,6 +18,8 @@ type workspaceData struct {
 	Slug, Name, Email string
 	Status            directory.Status
 	Role, RoleWhy     string
+	RoleMapping       string // in words, "" for none
+	RoleSince         time.Time
 	Groups            []string
 	Attributes        [][2]string // label and value
 	Sessions          []shownSession
@@ -67,7 +69,8 @@ type own struct {
 	sessions  []session.Session
 	names     map[string]string // of connections by id
 	warnings  []audit.Event     // of which every owner is told
-	settles   bool              // may change settings
+	mapping   string            // that gave the role, in words, "" where none did or it has gone
+	settles   bool              // may do something in the console
 	policy    directory.Policy
 	password  bool // has one
 
@@ -96,6 +99,7 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 		if o.sessions, err = tx.Sessions(live.Member.ID); err != nil {
 			return err
 		}
+		o.mapping, _ = cfg.MappingText(live.Member.RoleReason.Mapping)
 		o.attributes = nil
 		for _, a := range cfg.AllAttributes() {
 			if value := live.Member.Attributes[a.Name]; value != "" {
@@ -103,7 +107,7 @@ func (s *Service) own(ctx context.Context, live *store.LiveSession) (o own, err 
 			}
 		}
 		role, known := cfg.Roles.ByID(live.Member.Role)
-		o.settles = known && role.May(directory.PermissionSettings)
+		o.settles = known && (role.IsOwner() || len(role.Permissions) > 0)
 		if known && role.IsOwner() {
 			o.warnings, err = tx.EventsForOwners(tx.Now().Add(-ownersTold), maxWarnings)
 		}
@@ -156,11 +160,12 @@ func (d *Door) workspacePage(w http.ResponseWriter, r *http.Request, live *store
 	data := workspaceData{Slug: live.Slug, Name: m.Name, Email: m.Email, Status: m.Status(), Role: live.RoleName, RoleWhy: m.RoleReason.Sentence(),
 		Groups: o.groups, Attributes: o.attributes, Done: done[r.URL.Query().Get("done")], SigninURL: signinPath{Workspace: live.Slug}.url(), Script: d.assets["session.js"].address}
 	data.Idle, data.Life = o.policy.SessionWords()
+	data.RoleMapping, data.RoleSince = o.mapping, m.RoleReason.At
 	if o.password {
 		data.PasswordURL = ownPasswordURL(live.Slug)
 	}
 	if o.settles {
-		data.ConsoleURL = "/console/" + live.Slug + "/sso"
+		data.ConsoleURL = "/console/" + live.Slug
 	}
 	for _, s := range o.sessions {
 		shown := shownSession{ID: s.ID, Method: methods[s.Method], Connection: o.names[s.Connection], Browser: BrowserName(s.UserAgent), Address: s.Address,

@@ -351,13 +351,13 @@ func (tx *Tx) groupsBehind(members []string, which string) (map[string][]directo
 		return tx.each(func(r Rows) error {
 			var member string
 			var g directory.MappedGroup
-			if err := r.Scan(&member, &g.ID, &g.Name, &g.Role); err != nil {
+			if err := r.Scan(&member, &g.ID, &g.Name, &g.Role, &g.Directory, &g.ExternalID); err != nil {
 				return err
 			}
 			out[member] = append(out[member], g)
 			return nil
 		}, `
-		SELECT u.member_id, g.id, g.display_name, g.mapped_role
+		SELECT u.member_id, g.id, g.display_name, g.mapped_role, g.directory_id, COALESCE(g.external_id, '')
 		FROM   scim_user u CROSS JOIN group_member gm CROSS JOIN grp g
 		WHERE  u.workspace_id = $1 AND u.member_id IN (`+list+`) AND u.retired_at IS NULL
 		AND    gm.workspace_id = $1 AND gm.scim_user_id = u.id

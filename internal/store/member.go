@@ -292,6 +292,28 @@ func (tx *Tx) GrantRoles(grants []RoleGrant) error {
 	return nil
 }
 
+const replaceManualRole = `
+	UPDATE member SET manual_role = $3, updated_at = $4 WHERE workspace_id = $1 AND role_id = $2 AND manual_role = $2`
+
+// ReplaceManualRole gives another role by hand to all who have one by hand. What role they have, and why, is for the caller
+// to write.
+func (tx *Tx) ReplaceManualRole(from, to string) {
+	tx.change("member")
+	tx.later(replaceManualRole, tx.workspace, from, to, micros(tx.now))
+}
+
+// MaxRoleCount is the most that MembersWith counts.
+const MaxRoleCount = 10_000
+
+const membersWith = `
+	SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE workspace_id = $1 AND role_id = $2 AND stage <> 'erased' LIMIT $3) AS counted`
+
+// MembersWith counts the members who have a role, in or out, and one more than MaxRoleCount where there are more.
+func (tx *Tx) MembersWith(role string) (n int, err error) {
+	_, err = tx.one([]any{&n}, membersWith, tx.workspace, role, MaxRoleCount+1)
+	return n, err
+}
+
 const saveCredential = `
 	INSERT INTO credential (workspace_id, member_id, password, proven_at) VALUES ($1, $2, $3, $4)
 	ON CONFLICT (workspace_id, member_id) DO UPDATE SET password = excluded.password, proven_at = excluded.proven_at`

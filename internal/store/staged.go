@@ -256,13 +256,13 @@ func (tx *Tx) MappedGroupsOfUsers(users []string) (map[string][]directory.Mapped
 		return tx.each(func(r Rows) error {
 			var user string
 			var g directory.MappedGroup
-			if err := r.Scan(&user, &g.ID, &g.Name, &g.Role); err != nil {
+			if err := r.Scan(&user, &g.ID, &g.Name, &g.Role, &g.Directory, &g.ExternalID); err != nil {
 				return err
 			}
 			out[user] = append(out[user], g)
 			return nil
 		}, `
-		SELECT gm.scim_user_id, g.id, g.display_name, g.mapped_role
+		SELECT gm.scim_user_id, g.id, g.display_name, g.mapped_role, g.directory_id, COALESCE(g.external_id, '')
 		FROM   group_member gm CROSS JOIN grp g
 		WHERE  gm.workspace_id = $1 AND gm.scim_user_id IN (`+list+`)
 		AND    g.workspace_id = $1 AND g.id = gm.group_id AND g.mapped_role <> ''

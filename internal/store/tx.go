@@ -87,6 +87,9 @@ func (db *DB) write(ctx context.Context, workspace string, fn func(*Tx) error) e
 		var tx *Tx
 		err := db.driver.Write(ctx, func(c Conn) error {
 			tx = &Tx{db: db, ctx: ctx, conn: c, workspace: workspace, now: db.Now().Truncate(time.Microsecond)}
+			if err := tx.hold(); err != nil {
+				return err
+			}
 			if err := fn(tx); err != nil {
 				return err
 			}
@@ -107,6 +110,7 @@ func (db *DB) write(ctx context.Context, workspace string, fn func(*Tx) error) e
 		case err != nil:
 			return err
 		}
+		upheld(ctx)
 		if tx.config != nil {
 			db.configs.put(tx.config)
 		}

@@ -111,7 +111,7 @@ const configOf = `
 	SELECT part, place, a, b, c, d, e, f, n, m FROM (
 		SELECT 1 AS part, version AS place, id AS a, slug AS b, name AS c, preset AS d, policy AS e, enforcement AS f, created_at AS n, updated_at AS m
 		FROM   workspace WHERE id = $1
-		UNION ALL SELECT 2, rank, id, name, permissions, '', '', '', 0, 0 FROM role WHERE workspace_id = $1
+		UNION ALL SELECT 2, rank, id, name, permissions, '', '', '', CASE WHEN named THEN 1 ELSE 0 END, 0 FROM role WHERE workspace_id = $1
 		UNION ALL SELECT 3, 0, id, directory_id, connection_id, pattern, role_id, '', 0, 0 FROM role_mapping WHERE workspace_id = $1
 		UNION ALL SELECT 4, created_at, id, name, provider, protocol, status || CASE WHEN sessions_run THEN ' 1 ' ELSE ' 0 ' END || domains, CASE WHEN protocol = 'oidc' THEN oidc ELSE saml || ' ' || watch END, verified_at, 0
 		FROM   connection WHERE workspace_id = $1
@@ -156,6 +156,10 @@ func (p configPart) addTo(cfg *directory.Config) error {
 	case partRole:
 		role := directory.Role{ID: p.a, Name: p.b, Rank: int(p.place)}
 		err := parse("permissions of role "+p.a, p.c, &role.Permissions)
+		// Written before permissions had names, when this one was the whole console.
+		if *p.n == 0 && slices.Contains(role.Permissions, directory.PermissionSettings) {
+			role.Permissions = directory.AdministratorPermissions()
+		}
 		cfg.Roles = append(cfg.Roles, role)
 		return err
 	case partMapping:
@@ -232,10 +236,10 @@ const setAppliedState = `UPDATE workspace SET applied = $2 WHERE id = $1`
 func (tx *Tx) SetApplied(state string) { tx.later(setAppliedState, tx.workspace, state) }
 
 const insertRole = `
-	INSERT INTO role (workspace_id, id, name, name_folded, rank, permissions) VALUES ($1, $2, $3, $4, $5, $6)`
+	INSERT INTO role (workspace_id, id, name, name_folded, rank, permissions, named) VALUES ($1, $2, $3, $4, $5, $6, TRUE)`
 
 const updateRole = `
-	UPDATE role SET name = $3, name_folded = $4, rank = $5, permissions = $6 WHERE workspace_id = $1 AND id = $2`
+	UPDATE role SET name = $3, name_folded = $4, rank = $5, permissions = $6, named = TRUE WHERE workspace_id = $1 AND id = $2`
 
 const deleteRole = `DELETE FROM role WHERE workspace_id = $1 AND id = $2`
 

@@ -101,7 +101,7 @@ func testLists(t *testing.T, open func(t testing.TB) store.Driver) {
 		if err != nil {
 			return err
 		}
-		same(t, "mapped groups", []any{len(mapped), mapped[members[3]]}, []any{crowd, []directory.MappedGroup{{ID: h.Empty, Name: "Empty", Role: h.Lowest}}})
+		same(t, "mapped groups", []any{len(mapped), mapped[members[3]]}, []any{crowd, []directory.MappedGroup{{ID: h.Empty, Name: "Empty", Role: h.Lowest, Directory: h.Directory}}})
 		names, err := tx.GroupNames(members[3])
 		if err != nil {
 			return err

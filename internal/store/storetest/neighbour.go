@@ -48,12 +48,14 @@ var peopleProbes = map[string]probe{
 		return nil, tx.Record(audit.Event{Type: audit.SCIMRefused, Subject: audit.Party{Kind: "member", ID: h.Member}, Directory: h.Directory})
 	},
 
-	"Member":        func(tx *store.Tx, h house) (any, error) { return tx.Member(h.Member) },
-	"MemberByEmail": func(tx *store.Tx, h house) (any, error) { return tx.MemberByEmail(h.Address) },
-	"Members":       func(tx *store.Tx, h house) (any, error) { return tx.Members([]string{h.Member, h.Boss}) },
-	"MembersAfter":  func(tx *store.Tx, h house) (any, error) { return tx.MembersAfter("zzz"+h.Member, 10) },
-	"MembersByRole": func(tx *store.Tx, h house) (any, error) { return tx.MembersByRole(h.Owner, 10) },
-	"OtherOwners":   func(tx *store.Tx, h house) (any, error) { return tx.OtherOwners(h.Owner, h.Member) },
+	"Member":            func(tx *store.Tx, h house) (any, error) { return tx.Member(h.Member) },
+	"MemberByEmail":     func(tx *store.Tx, h house) (any, error) { return tx.MemberByEmail(h.Address) },
+	"Members":           func(tx *store.Tx, h house) (any, error) { return tx.Members([]string{h.Member, h.Boss}) },
+	"MembersAfter":      func(tx *store.Tx, h house) (any, error) { return tx.MembersAfter("zzz"+h.Member, 10) },
+	"MembersByRole":     func(tx *store.Tx, h house) (any, error) { return tx.MembersByRole(h.Owner, 10) },
+	"ReplaceManualRole": does(func(tx *store.Tx, h house) { tx.ReplaceManualRole(h.Owner, h.Lowest) }),
+	"MembersWith":       func(tx *store.Tx, h house) (any, error) { return tx.MembersWith(h.Owner) },
+	"OtherOwners":       func(tx *store.Tx, h house) (any, error) { return tx.OtherOwners(h.Owner, h.Member) },
 	"Address": func(tx *store.Tx, h house) (any, error) {
 		holder, _, err := tx.Address(h.Address) // that another workspace has proven a domain is told on purpose
 		return holder, err
