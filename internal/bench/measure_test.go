@@ -88,8 +88,9 @@ func bare(t *testing.T, rate int) *house {
 // nothing is a limit that costs nothing.
 type nothing struct{ limits }
 
-func (nothing) insert(context.Context, string) error { return nil }
-func (nothing) grouped() bool                        { return false }
+func (nothing) insert(context.Context, string) error      { return nil }
+func (nothing) insertAll(context.Context, []string) error { return nil }
+func (nothing) grouped() bool                             { return false }
 
 func TestTheLargeMeasures_DoTheirWorkInSmall(t *testing.T) {
 	r := newReport()

@@ -68,7 +68,7 @@ func (d *Door) reviewed(v *visit, c settings.Change, done string) error {
 	}
 	if p.Members == 0 && len(p.Later) == 0 {
 		_, err := d.Settings.ApplyChange(v.r.Context(), v.live.Slug, c, p.Word, settings.Page{Limit: 1}, v.actor)
-		if errs.CodeOf(err) != "changed_meanwhile" { // else it changes somebody by now
+		if errs.CodeOf(err) != "changed_meanwhile" || v.seen.stale() { // else it changes somebody by now
 			if err == nil {
 				err = v.to(backFrom(c) + "?done=" + done)
 			}

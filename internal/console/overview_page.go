@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -32,7 +33,7 @@ type overviewData struct {
 	Waiting     int
 }
 
-// attention is a sentence with where to go about it.
+// attention is a sentence with where to go about it, "" for whoever may not go there.
 type attention struct{ Kind, Text, URL string }
 
 type overviewDirectory struct {
@@ -129,11 +130,25 @@ func (d *Door) overviewPage(v *visit) error {
 			data.Connections = append(data.Connections, line)
 		}
 		for _, a := range attempts {
+			if !c.Can(directory.PermissionAuditRead) {
+				break
+			}
 			data.SignIns = append(data.SignIns, d.lineOfAttempt(v, a, c.Base))
 		}
 		data.attend(cfg, owners, letters, d.DB.Now())
 		return data
 	})
+}
+
+// opens reports whether the visitor may see a page, by its path or that of a page below it.
+func (o *overviewData) opens(path string) bool {
+	for prefix, permission := range map[string]string{"/members": directory.PermissionMembersRead, "/mail": directory.PermissionMembersRead,
+		"/sso/waiting": directory.PermissionMembersRead, "/sign-ins": directory.PermissionAuditRead, "/events": directory.PermissionAuditRead} {
+		if strings.HasPrefix(path, prefix) && !o.Can(permission) {
+			return false
+		}
+	}
+	return true
 }
 
 // people counts members by status and lists owners.
@@ -163,7 +178,11 @@ func (o *overviewData) people(counts map[directory.Status]int, owners []director
 // attend says what needs attention, the most pressing first.
 func (o *overviewData) attend(cfg *directory.Config, owners []directory.Member, letters []jobs.Outgoing, now time.Time) {
 	add := func(kind, path, format string, args ...any) {
-		o.Attention = append(o.Attention, attention{kind, fmt.Sprintf(format, args...), o.Base + path})
+		a := attention{Kind: kind, Text: fmt.Sprintf(format, args...)}
+		if o.opens(path) {
+			a.URL = o.Base + path
+		}
+		o.Attention = append(o.Attention, a)
 	}
 	in := 0
 	for i := range owners {
@@ -179,13 +198,13 @@ func (o *overviewData) attend(cfg *directory.Config, owners []directory.Member, 
 	}
 	switch {
 	case o.BreakGlass == "" && o.Enforced != "":
-		add("bad", "/members", "Single sign-on is required, and nobody is named who could sign in with a password while the identity provider is down.")
+		add("bad", "/emergency", "Single sign-on is required, and nobody is named who could sign in with a password while the identity provider is down.")
 	case o.BreakGlass == "":
-		add("info", "/members", "Nobody is named for emergency access. Single sign-on cannot be required before somebody is.")
+		add("info", "/emergency", "Nobody is named for emergency access. Single sign-on cannot be required before somebody is.")
 	case o.Proven == nil:
-		add("warn", "/members", "The password for emergency access, %s’s, was never tried. Sign in with it once.", o.BreakGlass)
+		add("warn", "/emergency", "The password for emergency access, %s’s, was never tried. Sign in with it once.", o.BreakGlass)
 	case now.Sub(*o.Proven) > directory.BreakGlassProof:
-		add("warn", "/members", "The password for emergency access, %s’s, was last tried on %s.", o.BreakGlass, o.Proven.UTC().Format("2 January 2006"))
+		add("warn", "/emergency", "The password for emergency access, %s’s, was last tried on %s.", o.BreakGlass, o.Proven.UTC().Format("2 January 2006"))
 	}
 	if !cfg.HasVerifiedConnection() {
 		add("warn", "/sso", "No connection is active and verified: nobody signs in by single sign-on.")

@@ -44,7 +44,7 @@ func TestRoles_AreMadeMovedChangedAndRemovedByForms(t *testing.T) {
 		if w.ranks() != "Owner Help desk Admin Member" {
 			t.Error(w.ranks())
 		}
-		page = b.done(page, "name-"+desk, "name", "Support")
+		b.done(page, "name-"+desk, "name", "Support")
 		a := b.do("POST", "/console/acme/permissions/"+desk+"/allow", map[string][]string{"permission": {"members", "members:read", "audit:read"}})
 		if a.StatusCode != http.StatusSeeOther {
 			t.Fatalf("%d %s", a.StatusCode, a.body)

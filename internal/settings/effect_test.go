@@ -448,7 +448,16 @@ func TestChange_IsRefusedWhereItCannotBeSetOrIsNotTheActorsToSet(t *testing.T) {
 		s.mustApply(t, busy, ApplyOptions{})
 		owner := s.member(t, "root@acme.test")
 		byOwner := audit.Party{Kind: "member", ID: owner.ID}
-		admin := audit.Party{Kind: "member", ID: "mem_unknown"}
+		admin := audit.Party{Kind: "member", ID: keys.ID("mem_", s.DB.Now())}
+		cfg := s.mustConfig(t, "acme")
+		role, _ := cfg.Roles.ByName("Admin")
+		if err := s.DB.Write(ctx, cfg.Workspace.ID, func(tx *store.Tx) error {
+			tx.InsertMember(&directory.Member{ID: admin.ID, Email: "admin@acme.test", Stage: directory.StageActive, WasIn: true, Role: role.ID, ManualRole: role.ID,
+				RoleReason: directory.RoleReason{Source: directory.RoleByHand}})
+			return tx.Record(audit.Event{Type: audit.MemberCreated})
+		}); err != nil {
+			t.Fatal(err)
+		}
 		key := audit.Party{Kind: "api_key", ID: "key_1"}
 		type words = map[string]string
 		for _, c := range []struct {

@@ -126,7 +126,7 @@ func TestSessionsOfOthers_AreEndedByWhoMayManageThemAndByNobodyElse(t *testing.T
 			return provision.Scope{Workspace: acme, Actor: audit.Party{Kind: "member", ID: member}}
 		}
 		_, err = w.EndSessionsFor(ctx, as(bob), ann, "")
-		wantCode(t, err, "not_an_administrator")
+		wantCode(t, err, "permission_missing")
 		_, err = w.EndSessionsFor(ctx, as(ann), zoe, "")
 		wantCode(t, err, "member_unknown")
 		_, err = w.EndSessionsFor(ctx, as(ann), ann, live[0].ID)
