@@ -53,10 +53,8 @@ func (w *world) signInSteps(t *tenant) []step {
 	if t.invites {
 		all = append(all, step{chapter: name, name: "invitation by mail", play: e.invitation})
 	}
-	for _, f := range idpsim.Faults() {
-		if f != idpsim.FaultNone {
-			all = append(all, step{chapter: name, name: "fault " + string(f), alone: true, play: func(ctx context.Context) (string, error) { return e.fault(ctx, f) }})
-		}
+	for _, f := range demonstrated(t.kind) {
+		all = append(all, step{chapter: name, name: "fault " + string(f), alone: true, play: func(ctx context.Context) (string, error) { return e.fault(ctx, f) }})
 	}
 	return append(all,
 		step{chapter: name, name: "the same answer posted twice", alone: true, play: e.postedTwice},
