@@ -30,8 +30,8 @@ type seen struct {
 	moved bool // it is something else by now
 }
 
-// seenField is the name of the form's field.
-const seenName = "seen"
+// seenName is the name of the form's field.
+const seenName = "shown"
 
 func (s *seen) stale() bool { return s != nil && s.moved }
 
