@@ -66,7 +66,7 @@ func New(o Options) (*Door, error) {
 		}}
 	d.api = humago.New(d, huma.Config{OpenAPI: d.doc, Formats: formats, DefaultFormat: "application/json", RejectUnknownQueryParameters: true, Transformers: []huma.Transformer{asProblem}})
 	d.api.UseMiddleware(d.enter)
-	for _, part := range []func(){d.addPeople, d.addTeams, d.addGroups, d.addRules, d.addSessions, d.addEvents, d.addKeys} {
+	for _, part := range []func(){d.addPeople, d.addTeams, d.addGroups, d.addRules, d.addChanges, d.addSessions, d.addEvents, d.addKeys} {
 		part()
 	}
 	if err := d.describe(); err != nil {

@@ -62,6 +62,7 @@ func (w *world) document() (ops []documented) {
 var bodies = map[string]string{
 	"invite-member": `{"email":"fresh@acme.test"}`, "edit-member": `{"name":"Other"}`, "set-role": `{"role":"Trainee"}`,
 	"create-team": `{"name":"Day shift"}`, "rename-team": `{"name":"Late shift"}`, "add-role-mapping": `{"group":"Others","role":"Trainee"}`, "change-policy": `{"group_loss":"keep"}`,
+	"change-rules": `{"policy":{"group_loss":"keep"}}`,
 }
 
 func filled(path string, ids map[string]string) string {
