@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -181,7 +182,9 @@ func (s *Service) ClaimDomain(ctx context.Context, slug, typed string, actor aud
 }
 
 // RemoveDomain ends a claim and, where it is proven, the proof. Members, their sign-in links and enforcement stay; the
-// value of the record is worth nothing from then on, also for the same workspace.
+// value of the record is worth nothing from then on, also for the same workspace. Where single sign-on is required of everybody and
+// the domain is somebody's only way in it is forbidden, would_lock_out (law 7), but to the operator, who may have to give the domain to
+// its owner; the event says of how many.
 func (s *Service) RemoveDomain(ctx context.Context, slug, typed string, actor audit.Party) error {
 	domain, _ := directory.DomainName(typed)
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
@@ -206,12 +209,25 @@ func (s *Service) RemoveDomain(ctx context.Context, slug, typed string, actor au
 		case err != nil:
 			return err
 		}
-		was := string(s.viewDomain(cfg, c).State)
+		without := *cfg
+		without.Domains = slices.DeleteFunc(slices.Clone(cfg.Domains), func(d string) bool { return d == domain })
+		people, err := strandedWithout(tx, cfg, &without, func(d string) bool { return d == domain && !c.LapsedAt.IsZero() })
+		if err != nil {
+			return err
+		}
+		if len(people) > 0 && actor.Kind != "operator" {
+			return errs.Forbidden("would_lock_out", "Single sign-on is required of everybody, and without %s %s. Let them sign in once, or change who must use single sign-on; then remove the domain.",
+				directory.ShownDomain(domain), shutOutSentence(people))
+		}
+		changes := []audit.Change{{Field: "state", From: string(s.viewDomain(cfg, c).State)}}
+		if len(people) > 0 {
+			changes = append(changes, audit.Change{Field: "without_way_in", To: fmt.Sprint(len(people))})
+		}
 		if proven {
 			tx.DeleteDomain(domain)
 		}
 		tx.DeleteDomainClaim(domain)
-		return tx.Record(audit.Event{Type: audit.DomainRemoved, Actor: actor, Subject: domainParty(domain), Changes: []audit.Change{{Field: "state", From: was}}})
+		return tx.Record(audit.Event{Type: audit.DomainRemoved, Actor: actor, Subject: domainParty(domain), Changes: changes})
 	})
 }
 

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -38,7 +39,7 @@ func (a *apply) settleEnforcement() error {
 		if why := directory.CheckStanding(wants, lost, facts); len(why) > 0 {
 			return refuse(why)
 		}
-		return nil
+		return a.noteStranded()
 	}
 	if why := directory.CheckEnforcement(wants, facts, a.tx.Now()); len(why) > 0 {
 		return refuse(why)
@@ -50,6 +51,22 @@ func (a *apply) settleEnforcement() error {
 		a.notes = append(a.notes, "enforcement: "+shutOutSentence(a.shut))
 	}
 	return a.endPasswordSessions(wants)
+}
+
+// noteStranded says whom domains that the change takes away leave without a way in.
+func (a *apply) noteStranded() error {
+	gone := false
+	eachGone(a.had().Domains, a.after.Domains, func(d string) string { return d }, func(string) { gone = true })
+	if !gone {
+		return nil
+	}
+	with := *a.after
+	with.Domains = a.had().Domains
+	people, err := strandedWithout(a.tx, &with, a.after, func(string) bool { return false })
+	if err == nil && len(people) > 0 {
+		a.notes = append(a.notes, "domains: "+shutOutSentence(people))
+	}
+	return err
 }
 
 // shutOutSentence names some of the people who have no way in.
@@ -114,6 +131,47 @@ func shutOut(tx *store.Tx, cfg *directory.Config, before, after directory.Enforc
 			}
 			role, _ := cfg.Roles.ByID(m.Role)
 			out = append(out, Person{ID: m.ID, Email: m.Email, Name: m.Name, Role: role.Name, Guest: !proven(cfg, m.Email)})
+		}
+		if len(members) < atOnce {
+			return out, nil
+		}
+	}
+}
+
+// strandedWithout lists, in order of id, who has no way in under the enforcement of everybody once the domains of before are those of
+// after. lapsed says of which domains the proof had ended by itself: their people had a password, until the claim is gone too. Enforcement
+// by domain needs no such question, since it goes on admitting the password of whoever is stranded (directory.Config.Stranded).
+func strandedWithout(tx *store.Tx, before, after *directory.Config, lapsed func(domain string) bool) ([]Person, error) {
+	e := after.Workspace.Enforcement
+	if e.RequireSSO != directory.RequireAll {
+		return nil, nil
+	}
+	var out []Person
+	for last := ""; ; {
+		members, err := tx.MembersAfter(last, atOnce)
+		if err != nil {
+			return nil, err
+		}
+		var ids []string
+		for _, m := range members {
+			last = m.ID
+			if m.In() && (proven(before, m.Email) && !proven(after, m.Email) || lapsed(directory.Domain(m.Email))) {
+				ids = append(ids, m.ID)
+			}
+		}
+		linked, err := tx.ConnectionsOf(ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range members {
+			if !slices.Contains(ids, m.ID) || directory.WayUnder(after, e, &m, linked[m.ID]) != directory.WayNone {
+				continue
+			}
+			if directory.WayUnder(before, e, &m, linked[m.ID]) == directory.WayNone && !before.Stranded(&m, linked[m.ID], lapsed(directory.Domain(m.Email))) {
+				continue
+			}
+			role, _ := after.Roles.ByID(m.Role)
+			out = append(out, Person{ID: m.ID, Email: m.Email, Name: m.Name, Role: role.Name, Guest: true})
 		}
 		if len(members) < atOnce {
 			return out, nil

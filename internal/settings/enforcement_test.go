@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,42 @@ func TestAPlanOfEnforcement_NamesExactlyWhomItThenShutsOut(t *testing.T) {
 		}
 		if _, err := s.PlanEnforcement(ctx, "acme", directory.Enforcement{RequireSSO: directory.RequireDomains, Domains: []string{"other.test"}}); errs.CodeOf(err) != "domain_not_proven" {
 			t.Errorf("a domain that nobody has proven: %v", err)
+		}
+	})
+}
+
+func TestADomainThatIsSomebodysOnlyWayIn_IsNotRemoved(t *testing.T) {
+	each(t, func(t *testing.T, s *Service) {
+		ctx := context.Background()
+		s.mustApply(t, acme, ApplyOptions{})
+		ada := s.addMember(t, "a@acme.test", "Agent", true)
+		if _, err := s.SetEnforcement(ctx, "acme", everybody, "", administrator); err != nil {
+			t.Fatal(err)
+		}
+		refused := func(why string) {
+			t.Helper()
+			if err := s.RemoveDomain(ctx, "acme", "acme.test", administrator); errs.CodeOf(err) != "would_lock_out" || !strings.Contains(err.Error(), "a@acme.test") {
+				t.Errorf("%s: %v", why, err)
+			}
+		}
+		refused("proven")
+		// Whom its lapse left their password would lose that with the claim.
+		s.write(t, func(tx *store.Tx) error {
+			tx.DeleteDomain("acme.test")
+			tx.InsertDomainClaim("acme.test", "challenge")
+			tx.SaveDomainClaim(&store.DomainClaim{Domain: "acme.test", LapsedAt: tx.Now()})
+			return nil
+		})
+		refused("lapsed")
+		con, second := s.connection(t, "okta").ID, s.member(t, "second@acme.test").ID
+		s.write(t, func(tx *store.Tx) error {
+			for _, id := range []string{ada, second} {
+				tx.InsertIdentity(store.Identity{Connection: con, Subject: id, Member: id, How: "first_sign_in"})
+			}
+			return nil
+		})
+		if err := s.RemoveDomain(ctx, "acme", "acme.test", administrator); err != nil {
+			t.Errorf("who is known to the IdP needs no domain: %v", err)
 		}
 	})
 }

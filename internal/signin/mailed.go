@@ -36,6 +36,12 @@ func (s *Service) UseMailedLink(ctx context.Context, link string, c Client) (tok
 		if f.member.BreakGlass {
 			return refuseLink(store.ErrMailLink(), whose, c, directory.MethodMail)
 		}
+		// The domain may have lapsed since.
+		if lost, err := lostMailbox(tx, f.cfg, f.member); err != nil {
+			return err
+		} else if lost {
+			return refuseLink(store.ErrMailLink(), whose, c, directory.MethodMail)
+		}
 		if err := tx.UseMailLink(hash, f.member.ID, store.LinkSignIn); err != nil {
 			return refuseLink(err, whose, c, directory.MethodMail)
 		}

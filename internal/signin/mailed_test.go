@@ -463,6 +463,32 @@ func TestALinkOfARelaxationThatIsOver_TellsItsHolder(t *testing.T) {
 	})
 }
 
+func TestDuringARelaxation_AMailboxInADomainThatLapsedLetsNobodyIn(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		box := w.mail()
+		w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+			tx.InsertDomainClaim("acme.test", "challenge")
+			return tx.Record(audit.Event{Type: audit.DomainClaimed})
+		}))
+		w.enforce()
+		w.relax()
+		link := path(t, *w.asked(box, "bob@acme.test"))
+		w.must(w.DB.Write(context.Background(), acme, func(tx *store.Tx) error {
+			tx.DeleteDomain("acme.test")
+			tx.SaveDomainClaim(&store.DomainClaim{Domain: "acme.test", LapsedAt: tx.Now()})
+			return tx.Record(audit.Event{Type: audit.DomainLapsed})
+		}))
+		if m := w.asked(box, "bob@acme.test"); m != nil {
+			t.Errorf("a letter to a mailbox that may be somebody else's: %+v", m)
+		}
+		_, _, err := w.UseMailedLink(context.Background(), link[len(mailedPath):], from("192.0.2.1"))
+		wantCode(t, err, "link_invalid")
+		if w.live(acme, bob) != 0 {
+			t.Error("a link from before lets somebody in")
+		}
+	})
+}
+
 // relax relaxes enforcement as settings does.
 func (w *world) relax() (until time.Time) {
 	w.t.Helper()

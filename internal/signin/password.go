@@ -253,11 +253,20 @@ func stranded(tx *store.Tx, cfg *directory.Config, m *directory.Member, why erro
 	if err != nil {
 		return false, err
 	}
-	claim, err := tx.DomainClaim(directory.Domain(m.Email))
-	if err != nil && !errs.Is(err, errs.KindNotFound) {
+	over, err := lapsed(tx, m)
+	if err != nil {
 		return false, err
 	}
-	return cfg.Stranded(m, linked[m.ID], err == nil && !claim.LapsedAt.IsZero()), nil
+	return cfg.Stranded(m, linked[m.ID], over), nil
+}
+
+// lapsed reports whether the workspace's proof of the domain of a member's address has ended by itself.
+func lapsed(tx *store.Tx, m *directory.Member) (bool, error) {
+	claim, err := tx.DomainClaim(directory.Domain(m.Email))
+	if errs.Is(err, errs.KindNotFound) {
+		return false, nil
+	}
+	return err == nil && !claim.LapsedAt.IsZero(), err
 }
 
 // refuseCredentials records an attempt that proved nothing and returns the one answer to it.

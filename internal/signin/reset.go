@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -163,6 +164,11 @@ func letterFor(tx *store.Tx, j store.Job, to wanted) (*letter.Letter, string, er
 	e.Subject = party(m)
 	whom := letter.To{Workspace: cfg.Workspace.Name, Name: m.GivenName}
 	if !m.BreakGlass && directory.MayUseMailLink(cfg, m, tx.Now()) == nil {
+		if lost, err := lostMailbox(tx, cfg, m); err != nil {
+			return nil, "", err
+		} else if lost {
+			return refused("domain_not_proven")
+		}
 		expires := tx.Now().Add(MailedSignInValid)
 		if over := cfg.Workspace.Enforcement.Relaxed.Until; over.Before(expires) {
 			expires = over
@@ -185,6 +191,19 @@ func letterFor(tx *store.Tx, j store.Job, to wanted) (*letter.Letter, string, er
 	tx.InsertMailLink(hash, store.LinkPassword, m, expires)
 	l := letter.PasswordReset(whom, resetPath+token, expires)
 	return &l, m.Email, recordOnce(tx, j, e)
+}
+
+// lostMailbox reports whether a member's mailbox may be somebody else's by now: the workspace had proven its domain and has not any
+// more. Such a mailbox alone lets nobody in past single sign-on; a guest's never was the workspace's, and stays as good as it was.
+func lostMailbox(tx *store.Tx, cfg *directory.Config, m *directory.Member) (bool, error) {
+	domain := directory.Domain(m.Email)
+	if slices.Contains(cfg.Domains, domain) {
+		return false, nil
+	}
+	if slices.Contains(cfg.Unproven(cfg.Workspace.Enforcement), domain) {
+		return true, nil
+	}
+	return lapsed(tx, m)
 }
 
 // recordOnce records what a job does at its first try.

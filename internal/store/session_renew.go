@@ -39,14 +39,16 @@ func (tx *Tx) RenewSession(id, old, fresh string) (renewed bool, err error) {
 
 const limitSessions = `
 	UPDATE session SET idle = $2, expires_at = CASE WHEN expires_at > created_at + $3 THEN created_at + $3 ELSE expires_at END
-	WHERE  workspace_id = $1 AND ended_at IS NULL AND (idle <> $2 OR expires_at > created_at + $3) RETURNING id`
+	WHERE  workspace_id = $1 AND ended_at IS NULL AND expires_at > $4 AND last_used_at + idle > $4 AND (idle <> $2 OR expires_at > created_at + $3)
+	RETURNING id`
 
 // LimitSessions has every live session of the workspace end at the latest after idle without use, and after life from its
-// beginning, and returns how many that changes. None gets a later absolute end. Applications that were given
+// beginning, and returns how many that changes. None gets a later absolute end, and one that
+// has run out stays so whatever longer time is allowed now. Applications that were given
 // something by one that has run out by that are told soon.
 func (tx *Tx) LimitSessions(idle, life time.Duration) (int, error) {
 	var ids []string
-	if err := tx.each(collect(&ids), limitSessions, tx.workspace, idle.Microseconds(), life.Microseconds()); err != nil || len(ids) == 0 {
+	if err := tx.each(collect(&ids), limitSessions, tx.workspace, idle.Microseconds(), life.Microseconds(), micros(tx.now)); err != nil || len(ids) == 0 {
 		return 0, err
 	}
 	tx.change("session")

@@ -22,7 +22,10 @@ CREATE TABLE recovery_code (
 	PRIMARY KEY (workspace_id, member_id, hash)
 );
 
--- +goose Down
+-- The links that a relaxation gave are ended together, whoever they are of.
+CREATE INDEX mail_link_open ON mail_link (workspace_id, purpose) WHERE used_at IS NULL;
 
+-- +goose Down
+DROP INDEX mail_link_open;
 DROP TABLE recovery_code;
 DROP TABLE second_factor;

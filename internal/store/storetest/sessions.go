@@ -60,16 +60,29 @@ func testSessionRenewal(t *testing.T, open func(t testing.TB) store.Driver) {
 	c.pass(29 * time.Minute)
 	same(t, "within its idle time", check("fresh"), "lives, role_changed")
 	must(t, db.FlushMarks(ctx))
-	c.pass(30 * time.Minute)
-	same(t, "idle", check("fresh"), "dead")
+	c.pass(15 * time.Minute)
 	change(t, db, h.Workspace, func(tx *store.Tx) error {
 		n, err := tx.LimitSessions(12*time.Hour, 7*24*time.Hour)
 		same(t, "given longer", n, 1)
 		return err
 	})
+	c.pass(31 * time.Minute)
 	same(t, "given a longer idle time", check("fresh"), "lives, role_changed")
-	c.pass(time.Hour + time.Minute)
+	c.pass(46 * time.Minute)
 	same(t, "its absolute end is not moved on", check("fresh"), "dead")
+
+	// What has run out stays so.
+	change(t, db, h.Workspace, func(tx *store.Tx) error {
+		tx.InsertSession(&session.Session{ID: "ses_idle", Member: h.Member, Method: "password", Idle: time.Hour, ExpiresAt: tx.Now().Add(100 * time.Hour)}, "idle")
+		return nil
+	})
+	c.pass(time.Hour)
+	same(t, "idle", check("idle"), "dead")
+	change(t, db, h.Workspace, func(tx *store.Tx) error {
+		_, err := tx.LimitSessions(24*time.Hour, 7*24*time.Hour)
+		return err
+	})
+	same(t, "idle, and a longer time is allowed since", check("idle"), "dead")
 }
 
 // testSweepInSteps has more rows go than one transaction takes, while somebody else writes.
