@@ -161,6 +161,21 @@ func (c *caller) givesNamed(name string) error {
 	return nil
 }
 
+// givesSource is gives for every role that a mapping gives, where a change of the policy switches mappings on or off.
+func (c *caller) givesSource(word string) error {
+	if word == "" || word == string(c.cfg.Workspace.Policy.RoleSource) {
+		return nil
+	}
+	for _, m := range c.cfg.Mappings {
+		if role, ok := c.cfg.Roles.ByID(m.Role); ok {
+			if err := c.gives(role); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // actor is who acts, as events have it.
 func (c *caller) actor() audit.Party {
 	return audit.Party{Kind: "member", ID: c.Owner.ID, Name: c.Owner.Email, Via: c.ID}
@@ -168,7 +183,7 @@ func (c *caller) actor() audit.Party {
 
 // scope is on whose behalf people are changed.
 func (c *caller) scope() provision.Scope {
-	return provision.Scope{Workspace: c.Workspace, Actor: c.actor()}
+	return provision.Scope{Workspace: c.Workspace, Actor: c.actor(), Gives: c.gives}
 }
 
 type callerKey struct{}

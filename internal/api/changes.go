@@ -42,6 +42,9 @@ func (d *Door) change(ctx context.Context, c *caller, in *changeInput) (*changeA
 			}
 		}
 	}
+	if err := c.givesSource(in.Body.Policy["role_source"]); err != nil {
+		return nil, err
+	}
 	change := settings.Change{RemoveMappings: in.Body.RemoveMappings, AddMappings: in.Body.AddMappings, Policy: in.Body.Policy, Directories: in.Body.Directories}
 	page := settings.Page{Skip: in.Skip, Limit: in.Limit}
 	if in.DryRun {

@@ -151,6 +151,25 @@ func TestKeys_GiveNobodyWhatTheyDoNotHave(t *testing.T) {
 	})
 }
 
+func TestKeys_GiveNobodyByTheRulesWhatTheyDoNotHave(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		roles := w.issue(w.acme, "root@acme.test", "members", "roles").Key
+		rules := w.issue(w.acme, "root@acme.test", "settings").Key
+		ann := w.acme.ids["member"]
+		w.must(w.settings.SetRolePermissions(t.Context(), "acme", "Agent", []string{"audit:read"}, operator))
+		_, err := w.settings.AddRoleMapping(t.Context(), "acme", settings.NewMapping{Match: "Pushed", Role: "Agent"}, operator)
+		w.must(err)
+		_, err = w.provision.SetRole(t.Context(), provision.Scope{Workspace: w.acme.workspace, Actor: operator}, provision.Who(ann), "Trainee")
+		w.must(err)
+		w.want(t, w.do(roles, "DELETE", "/api/v1/members/"+ann+"/role", ""), http.StatusForbidden, "beyond_key")
+		w.want(t, w.do(rules, "PATCH", "/api/v1/policy", `{"role_source":"default_role"}`), http.StatusForbidden, "beyond_key")
+		w.want(t, w.do(rules, "POST", "/api/v1/changes", `{"policy":{"role_source":"default_role"}}`), http.StatusForbidden, "beyond_key")
+		w.want(t, w.do(rules, "PATCH", "/api/v1/policy", `{"role_source":"mapping","group_loss":"keep"}`), http.StatusOK, "")
+		w.must(w.settings.SetRolePermissions(t.Context(), "acme", "Trainee", []string{"audit:read"}, operator))
+		w.want(t, w.do(roles, "POST", "/api/v1/members", `{"email":"two@acme.test"}`), http.StatusForbidden, "beyond_key")
+	})
+}
+
 func TestCreateAPIKey_IsForOneselfWithThePermissionAndNoScopeAboveTheRole(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

@@ -225,6 +225,9 @@ func (d *Door) changePolicy(ctx context.Context, c *caller, in *changePolicyInpu
 			to.Words[name] = map[bool]string{true: "yes", false: "no"}[*on]
 		}
 	}
+	if err := c.givesSource(to.Words["role_source"]); err != nil {
+		return nil, err
+	}
 	if err := d.Settings.ChangePolicy(ctx, c.Slug, to, c.actor()); err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (d *Door) showMail(v *visit, t told) error {
 func (d *Door) onLetter(done string, act func(context.Context, *store.DB, string, string, audit.Party) error) handler {
 	return func(v *visit) error {
 		err := act(v.r.Context(), d.DB, v.live.Workspace, v.r.PathValue("letter"), v.actor)
-		if errs.CodeOf(err) == "letter_unknown" {
+		if errs.CodeOf(err) == "letter_unknown" || errs.Is(err, errs.KindForbidden) {
 			return d.showMail(v, told{field: "letters", err: err})
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
@@ -72,9 +73,55 @@ func RetryLetter(ctx context.Context, db *store.DB, workspace, id string, by aud
 	return onLetter(ctx, db, workspace, id, by, audit.MailRetried, (*store.Tx).RetryLetter)
 }
 
-// DiscardLetter throws a letter away unsent, as somebody's act.
+// DiscardLetter throws a letter away unsent, as somebody's act. A member throws away none that is to somebody whose role they
+// could not give (errs.KindForbidden): owners are warned by letters, of what others do too.
 func DiscardLetter(ctx context.Context, db *store.DB, workspace, id string, by audit.Party) error {
-	return onLetter(ctx, db, workspace, id, by, audit.MailDiscarded, (*store.Tx).DiscardLetter)
+	return onLetter(ctx, db, workspace, id, by, audit.MailDiscarded, func(tx *store.Tx, id string) (bool, error) {
+		if err := mayDiscard(tx, id, by); err != nil {
+			return false, err
+		}
+		return tx.DiscardLetter(id)
+	})
+}
+
+func mayDiscard(tx *store.Tx, id string, by audit.Party) error {
+	if by.Kind != "member" {
+		return nil
+	}
+	if err := tx.LockPolicy(); err != nil {
+		return err
+	}
+	cfg, err := tx.Config()
+	if err != nil {
+		return err
+	}
+	// The newest of those up to the id is the one with it, or there is none.
+	letters, err := tx.Letters(id+"~", 1)
+	if err != nil || len(letters) == 0 || letters[0].ID != id {
+		return err
+	}
+	people, err := tx.Members([]string{by.ID, letters[0].Member})
+	if err != nil {
+		return err
+	}
+	var own, theirs directory.Role
+	in := false
+	for _, m := range people {
+		role, _ := cfg.Roles.ByID(m.Role)
+		if m.ID == by.ID {
+			own, in = role, m.In()
+		}
+		if m.ID == letters[0].Member {
+			theirs = role
+		}
+	}
+	if !in {
+		return errs.Forbidden("permission_missing", "You are no member of this workspace any more.")
+	}
+	if err := own.CheckMay(directory.PermissionMembers); err != nil || theirs.ID == "" {
+		return err
+	}
+	return own.CheckGives(theirs)
 }
 
 func onLetter(ctx context.Context, db *store.DB, workspace, id string, by audit.Party, did audit.Type, do func(*store.Tx, string) (bool, error)) error {

@@ -10,14 +10,15 @@ import (
 // hand is who does something to people by hand: an operator, who may do everything, or a member.
 type hand struct {
 	cfg    *directory.Config
-	member string         // id, "" for an operator
-	role   directory.Role // of the member
+	member string                     // id, "" for an operator
+	role   directory.Role             // of the member
+	limit  func(directory.Role) error // Scope.Gives, nil for none
 }
 
 // handOf reads who acts, as they are now, and refuses whoever lacks the permission: a page that was loaded before they
 // lost their role gives them nothing. The policy is held exclusively, so that they stay as they are.
 func handOf(tx *store.Tx, cfg *directory.Config, scope Scope, permission string) (hand, error) {
-	h := hand{cfg: cfg}
+	h := hand{cfg: cfg, limit: scope.Gives}
 	if scope.Actor.Kind != "member" {
 		return h, nil
 	}
@@ -45,6 +46,17 @@ func (h hand) over(role string) error {
 		return h.role.CheckGives(r)
 	}
 	return nil
+}
+
+// makes refuses that somebody gets a role by what is done, also where groups or the default decide which: whoever brings that
+// about has it in their hands.
+func (h hand) makes(role string) error {
+	if r, ok := h.cfg.Roles.ByID(role); ok && h.limit != nil {
+		if err := h.limit(r); err != nil {
+			return err
+		}
+	}
+	return h.over(role)
 }
 
 // gives refuses the giving of a role by hand.

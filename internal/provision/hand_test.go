@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/jobs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
 	"github.com/gatehouse-id/gatehouse/internal/provision"
+	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/store/storetest"
 )
@@ -403,3 +404,54 @@ func TestALetterWhoseMailServerIsDown_IsSentWhenItIsBackWithALinkThatWorks(t *te
 }
 
 var errDown = errors.New("connection refused")
+
+func TestAnInvitationWithoutARole_IsRefusedWhereTheDefaultRoleAllowsMoreThanWhoeverInvitesMay(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h, _ := workshop(t, db, plan{preset: "default"})
+		h.write(func(tx *store.Tx) error {
+			cfg, err := tx.Config()
+			if err != nil {
+				return err
+			}
+			admin, lowest := cfg.Roles[1], cfg.Roles.Lowest()
+			admin.Permissions, lowest.Permissions = []string{directory.PermissionMembers}, []string{directory.PermissionAuditRead}
+			tx.SaveRole(admin, false)
+			tx.SaveRole(lowest, false)
+			return tx.Record(audit.Event{Type: audit.SettingsChanged, Actor: operator})
+		})
+		_, _, err := h.svc.Invite(bg, h.staff("bo", "Admin"), provision.Invitee{Email: "bo+two@acme.test"})
+		if errs.CodeOf(err) != "permission_beyond" {
+			t.Errorf("%v", err)
+		}
+		h.invite(h.staff("root", "Owner"), provision.Invitee{Email: "ada@acme.test"})
+	})
+}
+
+func TestARoleOfALowerRankThatAllowsSomethingElse_RenewsSessions(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		h := build(t, db, plan{preset: "default"})
+		h.write(func(tx *store.Tx) error {
+			cfg, err := tx.Config()
+			if err != nil {
+				return err
+			}
+			admin, lowest := cfg.Roles[1], cfg.Roles.Lowest()
+			admin.Permissions, lowest.Permissions = []string{directory.PermissionMembers}, []string{directory.PermissionAuditRead}
+			tx.SaveRole(admin, false)
+			tx.SaveRole(lowest, false)
+			return tx.Record(audit.Event{Type: audit.SettingsChanged, Actor: operator})
+		})
+		bo := h.staff("bo", "Admin")
+		h.write(func(tx *store.Tx) error {
+			tx.InsertSession(&session.Session{ID: "ses_bo", Member: bo.Actor.ID, Method: directory.MethodPassword, ExpiresAt: tx.Now().Add(time.Hour)}, "hash bo")
+			return tx.Record(audit.Event{Type: audit.SignInLinkMade, Actor: operator})
+		})
+		_, err := h.svc.SetRole(bg, provision.Scope{Workspace: h.ws, Actor: operator}, provision.Who(bo.Actor.ID), "Member")
+		h.ok(err)
+		if live, err := db.SessionByToken(bg, "hash bo", db.Now()); err != nil || live.Renew != session.RenewedRole {
+			t.Errorf("%+v, %v", live, err)
+		}
+	})
+}

@@ -178,6 +178,9 @@ func (h hand) decideInvitation(now time.Time, in Invitee, before *directory.Memb
 	m.Email, m.Name, m.GivenName, m.FamilyName = in.Email, in.name(), in.GivenName, in.FamilyName
 	m.Stage, m.Sources, m.ManualRole = directory.StageInvited, 0, manual
 	decide(h.cfg, m, nil, now)
+	if err := h.makes(m.Role); err != nil {
+		return change{}, "", err
+	}
 	return c, outcome, nil
 }
 

@@ -133,7 +133,7 @@ func (s *Service) SetRole(ctx context.Context, scope Scope, find func(*store.Tx)
 			return err
 		}
 		role, reason := cfg.Decide(m.ManualRole, groups, tx.Now())
-		if err := h.over(role.ID); err != nil {
+		if err := h.makes(role.ID); err != nil {
 			return refusedAct(scope, m, err)
 		}
 		if c.before.Role == owner(cfg) && role.ID != owner(cfg) {

@@ -71,14 +71,15 @@ func save(tx *store.Tx, cfg *directory.Config, scope Scope, changes ...change) e
 	return tellTurns(tx, cfg, changes)
 }
 
-// raised are the members who got a role of a higher rank: what their browsers hold was given to somebody who could do less.
+// raised are the members who got a role of a higher rank, or one that allows what theirs did not: what their browsers hold was
+// given to somebody who could do less.
 func raised(cfg *directory.Config, changes []change) (members []string) {
 	for _, c := range changes {
 		if c.before.ID == "" || c.before.Role == c.after.Role {
 			continue
 		}
 		was, known := cfg.Roles.ByID(c.before.Role)
-		if is, _ := cfg.Roles.ByID(c.after.Role); !known || is.Rank < was.Rank {
+		if is, _ := cfg.Roles.ByID(c.after.Role); !known || is.Rank < was.Rank || !was.Covers(is) {
 			members = append(members, c.after.ID)
 		}
 	}

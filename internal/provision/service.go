@@ -35,6 +35,9 @@ type Scope struct {
 	// deleted, as it stands under its lock and before anything is changed: its last change and, of a person, the groups. Its
 	// error is that of the change.
 	Precondition func(modified time.Time, groups []store.GroupMember) error
+	// Gives, where it is set, is asked about the role that somebody gets by an act by hand, whoever chose it; its error is
+	// that of the act.
+	Gives func(directory.Role) error
 }
 
 // moved is the instant of a change of what was changed last at an instant: now, or just after where the clock

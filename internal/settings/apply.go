@@ -212,7 +212,7 @@ func (a *apply) load(fresh bool) (*directory.Config, error) {
 // carryOut writes configuration first, then people, who are decided by it, and asks at the end
 // whether law 7 still holds: all in the one transaction.
 func (a *apply) carryOut() error {
-	steps := []func() error{a.noteKeepers, a.checkRoles, a.forgetDirectories, a.settleDirectories, a.write, a.endConnectionSessions, a.shortenSessions, a.ensureOwners, a.remap, a.reread,
+	steps := []func() error{a.noteKeepers, a.checkRoles, a.forgetDirectories, a.settleDirectories, a.write, a.endConnectionSessions, a.shortenSessions, a.ensureOwners, a.remap, a.renewSessions, a.reread,
 		a.settleEnforcement, a.checkKeepers, a.record}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -61,6 +61,9 @@ func (s *Service) editPaged(ctx context.Context, permission, slug string, actor 
 		if err := fn(p); err != nil {
 			return err
 		}
+		if err := p.givesSource(); err != nil {
+			return err
+		}
 		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after)), tally: newTally(before, p.after, page)}
 		if len(a.diffs) == 0 {
 			if then != nil {
@@ -68,7 +71,7 @@ func (s *Service) editPaged(ctx context.Context, permission, slug string, actor 
 			}
 			return nil
 		}
-		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.reread, a.settleEnforcement, a.record} {
+		for _, step := range []func() error{a.write, a.endConnectionSessions, a.shortenSessions, a.remap, a.renewSessions, a.reread, a.settleEnforcement, a.record} {
 			if err := step(); err != nil {
 				return err
 			}

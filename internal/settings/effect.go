@@ -201,6 +201,9 @@ func (s *Service) foresee(ctx context.Context, slug string, actor audit.Party, p
 		if err := fn(p); err != nil {
 			return err
 		}
+		if err := p.givesSource(); err != nil {
+			return err
+		}
 		a := &apply{Service: s, tx: tx, options: ApplyOptions{Actor: actor}, plan: p, diffs: stateOf(before).to(stateOf(p.after)), tally: newTally(before, p.after, page)}
 		a.tally.each = each
 		if a.decidesRoles() {

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/errs"
 	"github.com/gatehouse-id/gatehouse/internal/keys"
+	"github.com/gatehouse-id/gatehouse/internal/session"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -268,6 +269,46 @@ func (p *plan) gives(r directory.Role) error {
 		own.Rank = now.Rank
 	}
 	return own.CheckGives(r)
+}
+
+// givesSource refuses to switch mappings on or off for whoever may not give each role that they give: all of them together
+// would do what adding or removing one may not.
+func (p *plan) givesSource() error {
+	if p.before.Workspace.Policy.RoleSource == p.after.Workspace.Policy.RoleSource {
+		return nil
+	}
+	for _, m := range p.after.Mappings {
+		if r, ok := p.after.Roles.ByID(m.Role); ok {
+			if err := p.gives(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// renewSessions has the browsers of everybody get a new token whose role allows more than before, or stands above one that
+// it stood below: one statement for each such role. Who got another role has it by save.
+func (a *apply) renewSessions() error {
+	if a.before == nil {
+		return nil
+	}
+	for _, is := range a.after.Roles {
+		if was, ok := a.before.Roles.ByID(is.ID); ok && (!was.Covers(is) || passes(a.before.Roles, a.after.Roles, is.ID)) {
+			a.tx.RenewSessionsWith(is.ID, session.RenewedRole)
+		}
+	}
+	return nil
+}
+
+// passes reports whether a role stands above another one that it stood below.
+func passes(before, after directory.Roles, role string) bool {
+	was, _ := before.ByID(role)
+	is, _ := after.ByID(role)
+	return slices.ContainsFunc(after, func(r directory.Role) bool {
+		had, ok := before.ByID(r.ID)
+		return ok && had.Rank < was.Rank && r.Rank > is.Rank
+	})
 }
 
 // ranked takes a list of roles and numbers it.

@@ -17,6 +17,12 @@ func (tx *Tx) RenewSessions(members []string, why string) error {
 	})
 }
 
+// RenewSessionsWith is RenewSessions for everybody who has a role. One statement.
+func (tx *Tx) RenewSessionsWith(role, why string) {
+	tx.later(`UPDATE session SET renew = $3 WHERE workspace_id = $1 AND ended_at IS NULL
+		AND member_id IN (SELECT id FROM member WHERE workspace_id = $1 AND role_id = $2)`, tx.workspace, role, why)
+}
+
 const (
 	renewSession = `
 	UPDATE session SET renew = '' WHERE workspace_id = $1 AND id = $2 AND renew <> '' AND ended_at IS NULL

@@ -15,6 +15,13 @@ var signInProbes = map[string]probe{
 		return tx.ShortenSessionsOfConnection(h.Connection, tx.Now())
 	},
 	"RenewSessions": func(tx *store.Tx, h house) (any, error) { return nil, tx.RenewSessions([]string{h.Member}, "taken") },
+	"RenewSessionsWith": func(tx *store.Tx, h house) (any, error) {
+		m, err := tx.Member(h.Member)
+		if err == nil {
+			tx.RenewSessionsWith(m.Role, "taken")
+		}
+		return nil, err
+	},
 	"RenewSession": func(tx *store.Tx, h house) (any, error) {
 		return tx.RenewSession(h.Session, h.SessionHash, "own "+h.SessionHash)
 	},
