@@ -247,10 +247,22 @@ func settingPurpose(live *store.LiveSession) string {
 
 var errNotBreakGlass = errs.Forbidden("not_break_glass", "Only the break-glass administrator sets emergency access up.")
 
+// setsUp refuses who may not set emergency access up: all but its administrator, and a session that an identity provider
+// vouches for. Whoever has the identity provider would have made themselves a way in that outlives it.
+func setsUp(live *store.LiveSession) error {
+	switch {
+	case !live.Member.BreakGlass:
+		return errNotBreakGlass
+	case live.Connection != "":
+		return errs.Forbidden("by_single_sign_on", "You came by single sign-on. Sign out, and in with your password: emergency access is set up without the identity provider.")
+	}
+	return nil
+}
+
 // BeginFactor makes a second factor for the break-glass administrator of a session, who is to confirm it.
 func (s *Service) BeginFactor(ctx context.Context, live *store.LiveSession) (NewFactor, error) {
-	if !live.Member.BreakGlass {
-		return NewFactor{}, errNotBreakGlass
+	if err := setsUp(live); err != nil {
+		return NewFactor{}, err
 	}
 	if s.Master == nil {
 		return NewFactor{}, errs.Unavailable("no_master_key", "A second factor cannot be kept: there is no master key.")
@@ -274,7 +286,10 @@ func (s *Service) shownFactor(live *store.LiveSession, secret []byte, sealed str
 // ConfirmFactor keeps a second factor whose one-time password was typed, in place of the one that there was. Where the password is
 // wrong it is errs.KindInvalid, code_wrong, and the factor is returned to be shown once more.
 func (s *Service) ConfirmFactor(ctx context.Context, live *store.LiveSession, sealed, typed string) (NewFactor, error) {
-	if s.Master == nil || !live.Member.BreakGlass {
+	if err := setsUp(live); err != nil {
+		return NewFactor{}, err
+	}
+	if s.Master == nil {
 		return NewFactor{}, errNotBreakGlass
 	}
 	body, err := s.Master.Open(settingPurpose(live), sealed)
@@ -340,6 +355,9 @@ func (s *Service) MakeRecoveryCodes(ctx context.Context, live *store.LiveSession
 
 // ofBreakGlass runs fn for the member of a session, who must be the break-glass administrator now and not only when they came.
 func (s *Service) ofBreakGlass(ctx context.Context, live *store.LiveSession, fn func(tx *store.Tx, m *directory.Member) error) error {
+	if err := setsUp(live); err != nil {
+		return err
+	}
 	return s.DB.Write(ctx, live.Workspace, func(tx *store.Tx) error {
 		if err := tx.LockPeople([]string{live.Member.ID}, false); err != nil {
 			return err

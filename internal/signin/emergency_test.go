@@ -98,6 +98,13 @@ func TestARecoveryCode_TakesThePlaceOfOneProofAndWorksOnce(t *testing.T) {
 		if _, err := w.MakeRecoveryCodes(ctx, w.freshSession("ann@acme.test")); err == nil {
 			t.Error("an owner who is not designated has recovery codes")
 		}
+		vouched := *live
+		vouched.Connection = "con_idp"
+		_, err := w.MakeRecoveryCodes(ctx, &vouched)
+		wantCode(t, err, "by_single_sign_on") // else the identity provider has a way in that outlives it
+		wantCode(t, w.RemoveFactor(ctx, &vouched), "by_single_sign_on")
+		_, err = w.BeginFactor(ctx, &vouched)
+		wantCode(t, err, "by_single_sign_on")
 		old, err := w.MakeRecoveryCodes(ctx, live)
 		w.must(err)
 		codes, err := w.MakeRecoveryCodes(ctx, live)

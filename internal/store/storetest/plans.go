@@ -234,11 +234,8 @@ var hot = map[string]func(tx *store.Tx, h house) error{
 		return err
 	},
 	"the sessions of everybody who has a role": func(tx *store.Tx, h house) error {
-		m, err := tx.Member(h.Member)
-		if err == nil {
-			tx.RenewSessionsWith(m.Role, "x")
-			_, err = tx.Member(h.Member) // what is queued runs first
-		}
+		tx.RenewSessionsWith(h.Owner, "x")
+		_, err := tx.Member(h.Member) // what is queued runs first
 		return err
 	},
 	"the sessions that an IdP names": func(tx *store.Tx, h house) error {
