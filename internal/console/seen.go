@@ -88,7 +88,7 @@ func (v *visit) seenField() template.HTML {
 	if v.shown == "" {
 		return ""
 	}
-	return template.HTML(`<input type="hidden" name="` + seenName + `" value="` + v.shown + `">`) //nolint:gosec // digits, a dot and hex
+	return template.HTML(`<input type="hidden" name="` + seenName + `" value="` + v.shown + `">`) // digits, a dot and hex
 }
 
 // look notes what the page that is being made shows, before it is read: what changes while it is made is told later.

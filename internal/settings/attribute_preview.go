@@ -62,7 +62,7 @@ type PreviewDropped struct {
 // kept, before it is saved.
 func (s *Service) PreviewAttributes(ctx context.Context, slug string, ask PreviewAsk) (AttributePreview, error) {
 	var out AttributePreview
-	err := s.readConfig(ctx, slug, func(tx *store.Tx, cfg *directory.Config) error {
+	err := s.readWorkspace(ctx, slug, func(tx *store.Tx, cfg *directory.Config) error {
 		cfg = clone(cfg)
 		t, err := tableOf(cfg, ask.Kind, ask.Of)
 		if err != nil {

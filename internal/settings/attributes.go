@@ -58,26 +58,11 @@ const (
 // Attributes shows the attributes of a workspace's people and where directories and connections have their values.
 func (s *Service) Attributes(ctx context.Context, slug string) (AttributesView, error) {
 	var view AttributesView
-	err := s.readConfig(ctx, slug, func(_ *store.Tx, cfg *directory.Config) error {
+	err := s.readWorkspace(ctx, slug, func(_ *store.Tx, cfg *directory.Config) error {
 		view = viewAttributes(cfg)
 		return nil
 	})
 	return view, err
-}
-
-// readConfig reads with the configuration of a workspace.
-func (s *Service) readConfig(ctx context.Context, slug string, fn func(tx *store.Tx, cfg *directory.Config) error) error {
-	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
-	if err != nil {
-		return err
-	}
-	return s.DB.Read(ctx, id, func(tx *store.Tx) error {
-		cfg, err := tx.Config()
-		if err != nil {
-			return err
-		}
-		return fn(tx, cfg)
-	})
 }
 
 func viewAttributes(cfg *directory.Config) AttributesView {

@@ -102,6 +102,7 @@ func (s *Service) Domain(ctx context.Context, slug, domain string) (DomainView, 
 	return DomainView{}, errs.NotFound("domain_unknown", "The workspace does not claim such a domain.")
 }
 
+// readWorkspace reads with the configuration of a workspace.
 func (s *Service) readWorkspace(ctx context.Context, slug string, fn func(tx *store.Tx, cfg *directory.Config) error) error {
 	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
 	if err != nil {

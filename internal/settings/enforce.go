@@ -65,25 +65,11 @@ type EnforcementPlan struct {
 // Enforcement shows enforcement and emergency access of a workspace.
 func (s *Service) Enforcement(ctx context.Context, slug string) (EnforcementView, error) {
 	var v EnforcementView
-	err := s.reading(ctx, slug, func(tx *store.Tx, cfg *directory.Config) (err error) {
+	err := s.readWorkspace(ctx, slug, func(tx *store.Tx, cfg *directory.Config) (err error) {
 		v, err = enforcementView(tx, cfg)
 		return err
 	})
 	return v, err
-}
-
-func (s *Service) reading(ctx context.Context, slug string, fn func(tx *store.Tx, cfg *directory.Config) error) error {
-	id, err := s.DB.System().WorkspaceBySlug(ctx, slug)
-	if err != nil {
-		return err
-	}
-	return s.DB.Read(ctx, id, func(tx *store.Tx) error {
-		cfg, err := tx.Config()
-		if err != nil {
-			return err
-		}
-		return fn(tx, cfg)
-	})
 }
 
 func enforcementView(tx *store.Tx, cfg *directory.Config) (EnforcementView, error) {
@@ -163,7 +149,7 @@ func tidyEnforcement(cfg *directory.Config, before, wants directory.Enforcement)
 // PlanEnforcement says what a change of enforcement would do and changes nothing.
 func (s *Service) PlanEnforcement(ctx context.Context, slug string, wants directory.Enforcement) (EnforcementPlan, error) {
 	var p EnforcementPlan
-	err := s.reading(ctx, slug, func(tx *store.Tx, cfg *directory.Config) error {
+	err := s.readWorkspace(ctx, slug, func(tx *store.Tx, cfg *directory.Config) error {
 		to, err := tidyEnforcement(cfg, cfg.Workspace.Enforcement, wants)
 		if err != nil {
 			return err
